@@ -1,0 +1,2 @@
+//! The `queue` command.
+fn main() {}

@@ -1,0 +1,82 @@
+//! Instants, and the only place that reads the time.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+/// An instant in whole milliseconds since the Unix epoch, UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// From milliseconds since the Unix epoch.
+    pub const fn from_millis(ms: i64) -> Self {
+        Self(ms)
+    }
+
+    /// Milliseconds since the Unix epoch.
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// This much later; saturates.
+    pub fn after(self, wait: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)))
+    }
+
+    /// How long until `later`; zero when it has passed.
+    pub fn until(self, later: Self) -> Duration {
+        Duration::from_millis(u64::try_from(later.0.saturating_sub(self.0)).unwrap_or(0))
+    }
+
+    /// `YYYY-MM-DDTHH:MM:SS.ffffff+00:00`, the form every Celery reader takes.
+    pub fn to_celery(self) -> String {
+        match DateTime::<Utc>::from_timestamp_millis(self.0) {
+            Some(at) => at.format("%Y-%m-%dT%H:%M:%S%.6f+00:00").to_string(),
+            None => "9999-12-31T23:59:59.999999+00:00".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match DateTime::<Utc>::from_timestamp_millis(self.0) {
+            Some(at) => f.write_str(&at.to_rfc3339_opts(SecondsFormat::Millis, true)),
+            None => write!(f, "{} ms", self.0),
+        }
+    }
+}
+
+/// Reads the time. Clones share one skew, so a test moves a store and all its users at once.
+#[derive(Debug, Clone, Default)]
+pub struct Clock {
+    skew_ms: Arc<AtomicI64>,
+}
+
+impl Clock {
+    /// The host's clock.
+    pub fn system() -> Self {
+        Self::default()
+    }
+
+    /// Now, as this host sees it, plus the skew.
+    pub fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let ms = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+        Timestamp(ms.saturating_add(self.skew_ms()))
+    }
+
+    /// What is added to the true time, in milliseconds: 0 outside tests. A driver whose server has
+    /// a clock of its own adds this to that.
+    pub fn skew_ms(&self) -> i64 {
+        self.skew_ms.load(Ordering::Relaxed)
+    }
+
+    /// Moves every clone of this clock forward. For tests.
+    pub fn advance(&self, by: Duration) {
+        self.skew_ms.fetch_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,117 @@
+//! Why a store did not do what it was asked.
+
+/// Any error, boxed, as the source of ours.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The server cannot be reached, or the connection broke.
+    #[error("store `{url}` is unreachable")]
+    Unreachable {
+        /// The URL, secrets masked.
+        url: String,
+        /// Whether what was asked may have happened all the same (the connection broke after it was sent).
+        unknown: bool,
+        /// What the driver said.
+        #[source]
+        source: BoxError,
+    },
+    /// The server refused the password or the user.
+    #[error("store `{url}` refused the user name or password")]
+    Unauthorized {
+        /// The URL, secrets masked.
+        url: String,
+        /// What the driver said.
+        #[source]
+        source: BoxError,
+    },
+    /// No room: disk full, or Redis at `maxmemory` without eviction.
+    #[error("store `{url}` has no room left")]
+    Full {
+        /// The URL, secrets masked.
+        url: String,
+        /// What the driver said.
+        #[source]
+        source: BoxError,
+    },
+    /// The file or the server (a replica) takes no writes.
+    #[error("store `{url}` is read-only")]
+    ReadOnly {
+        /// The URL, secrets masked.
+        url: String,
+        /// What the driver said.
+        #[source]
+        source: BoxError,
+    },
+    /// Somebody else held the file's lock for too long.
+    #[error("store `{url}` was locked by another process for {waited:?}")]
+    Locked {
+        /// The URL.
+        url: String,
+        /// How long we tried.
+        waited: std::time::Duration,
+    },
+    /// The file or the keys are not ours, or too new.
+    #[error("store `{url}` is not usable: {why}")]
+    Foreign {
+        /// The URL, secrets masked.
+        url: String,
+        /// What was found.
+        why: String,
+    },
+    /// A payload is over the configured size; nothing was written.
+    #[error("message of task `{id}` has {size} bytes, the limit is {limit}")]
+    TooLarge {
+        /// The task's id.
+        id: String,
+        /// Bytes it has.
+        size: usize,
+        /// Bytes it may have.
+        limit: usize,
+    },
+    /// A leased message cannot be deleted; revoke its task instead.
+    #[error("message is leased to a worker")]
+    Leased,
+    /// A cursor that this store did not make.
+    #[error("cursor `{0}` is not one of this store's")]
+    BadCursor(String),
+    /// The server answered with an error of another kind.
+    #[error("store `{url}` refused the request")]
+    Refused {
+        /// The URL, secrets masked.
+        url: String,
+        /// What the driver said.
+        #[source]
+        source: BoxError,
+    },
+}
+
+impl StoreError {
+    /// Whether the same call may succeed if tried again later.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Full { .. } | Self::Locked { .. } | Self::ReadOnly { .. })
+    }
+
+    /// Whether what was asked may have happened all the same.
+    pub fn outcome_unknown(&self) -> bool {
+        matches!(self, Self::Unreachable { unknown: true, .. })
+    }
+
+    /// What a person can do about it, in one line; empty when there is nothing to say.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Unreachable { .. } => "is the server running, and are host and port right?".into(),
+            Self::Unauthorized { .. } => {
+                "the URL's user and password go before the host: redis://user:password@host:6379/0".into()
+            }
+            Self::Full { .. } => "free some space, or raise `maxmemory`; nothing was lost".into(),
+            Self::ReadOnly { .. } => "check the file's permissions, or connect to the primary".into(),
+            Self::Locked { .. } => "another process holds a long transaction on this file".into(),
+            Self::TooLarge { .. } => "store the data elsewhere and send its key".into(),
+            Self::Leased => "revoke the task, or wait until it is done".into(),
+            Self::Foreign { .. } | Self::BadCursor(_) | Self::Refused { .. } => String::new(),
+        }
+    }
+}

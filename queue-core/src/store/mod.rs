@@ -1,0 +1,155 @@
+//! What keeps messages and results: the traits a driver implements, their data and their errors.
+//!
+//! A [`Store`] is a broker and a result backend in one, so that both change in one step. It has
+//! three faces: [`Broker`] takes messages in and hands out a [`Consumer`] for each worker,
+//! [`Results`] keeps what tasks returned, [`Inspect`] looks and mends. [`connect`] chooses the driver by
+//! URL. A driver knows nothing of tasks: it moves bytes.
+//!
+//! The words of these docs are the contract; `tests/conformance` checks them on every driver.
+
+mod consumer;
+mod error;
+mod inspect;
+pub mod redis;
+pub mod sqlite;
+mod url;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::clock::{Clock, Timestamp};
+use crate::names::{Priority, QueueName, TaskId};
+
+pub use self::consumer::*;
+pub use self::error::{BoxError, StoreError};
+pub use self::inspect::*;
+pub use self::url::{ConnectError, StoreUrl, UrlError, connect, connect_with};
+
+/// A message on its way into a queue.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// The queue to put it in.
+    pub queue: QueueName,
+    /// How urgent; decides the list.
+    pub priority: Priority,
+    /// `None`: ready at once. Otherwise it waits in the store until then (the store's clock).
+    pub due: Option<Timestamp>,
+    /// The task's id, as in the message.
+    pub id: TaskId,
+    /// The task's name, as in the message; only for looking.
+    pub task: Arc<str>,
+    /// The envelope, byte for byte as it will be delivered.
+    pub payload: Bytes,
+}
+
+/// How a store is opened.
+#[derive(Debug, Clone)]
+pub struct StoreOptions {
+    /// The clock; tests move it.
+    pub clock: Clock,
+    /// How long a worker's leases stand without a heartbeat. Default 7 s.
+    pub lease: Duration,
+    /// How long a silent worker stays a suspect, while the store answers, before it is reclaimed. Default 3.5 s.
+    pub grace: Duration,
+    /// Sweeps further apart than this (the store was away) restart every suspect's grace. Default 4 s.
+    pub sweep_gap: Duration,
+    /// The largest payload accepted by `enqueue`, in bytes. Default 16 MiB.
+    pub max_payload: usize,
+    /// How long to wait for a connection. Default 5 s.
+    pub connect_timeout: Duration,
+    /// How long to wait for the answer to one command. Default 10 s.
+    pub response_timeout: Duration,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self {
+            clock: Clock::system(),
+            lease: Duration::from_secs(7),
+            grace: Duration::from_millis(3500),
+            sweep_gap: Duration::from_secs(4),
+            max_payload: 16 * 1024 * 1024,
+            connect_timeout: Duration::from_secs(5),
+            response_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Broker, result backend and their inspection in one.
+pub trait Store: Broker + Results + Inspect {}
+impl<T: Broker + Results + Inspect> Store for T {}
+
+/// Takes messages in. Delivery is at least once.
+#[async_trait]
+pub trait Broker: Send + Sync + Debug {
+    /// Appends each message to its queue, in order; when this returns `Ok`, all of them survive a crash
+    /// of the caller. Messages with a `due` in the future wait until then.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::TooLarge`] before anything is written, when one payload exceeds the limit;
+    /// [`StoreError::Full`], [`StoreError::ReadOnly`], [`StoreError::Unreachable`] and so on when the store
+    /// refuses. [`StoreError::outcome_unknown`] tells whether messages may have arrived all the same.
+    async fn enqueue(&self, messages: &[Outgoing]) -> Result<(), StoreError>;
+
+    /// Registers a worker and gives it its half of the store.
+    async fn consumer(&self, worker: WorkerSpec) -> Result<Arc<dyn Consumer>, StoreError>;
+
+    /// Marks tasks as revoked for `keep`: a worker that leases one of their messages later is told so.
+    async fn revoke(&self, ids: &[TaskId], keep: Duration) -> Result<(), StoreError>;
+
+    /// What this store's durability rests on, for the worker's first log lines.
+    async fn durability(&self) -> Result<Durability, StoreError>;
+
+    /// The clock this store was opened with.
+    fn clock(&self) -> &Clock;
+
+    /// The store's own time now.
+    async fn now(&self) -> Result<Timestamp, StoreError>;
+
+    /// The URL with its secrets masked; for logs and error messages.
+    fn display_url(&self) -> &str;
+}
+
+/// What a store says of its own durability.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Durability {
+    /// One sentence: what survives which crash.
+    pub summary: String,
+    /// Settings that break the promises (an evicting `maxmemory-policy`, no persistence); log as errors.
+    pub warnings: Vec<String>,
+}
+
+/// A result to be stored: opaque bytes under a task's id.
+#[derive(Debug, Clone)]
+pub struct StoredResult {
+    /// Whose result.
+    pub id: TaskId,
+    /// Celery's result object as JSON; starts with `{"status": "<STATE>"`.
+    pub meta: Bytes,
+    /// How long it is kept; `None` is for ever.
+    pub ttl: Option<Duration>,
+}
+
+/// Keeps results. A stored SUCCESS is never overwritten.
+#[async_trait]
+pub trait Results: Send + Sync {
+    /// Stores each and wakes those who wait for it; one that would overwrite a SUCCESS is skipped.
+    async fn put_results(&self, results: &[StoredResult]) -> Result<(), StoreError>;
+    /// The stored bytes, in the order asked; `None` where nothing is stored (or it expired).
+    async fn get_results(&self, ids: &[TaskId]) -> Result<Vec<Option<Bytes>>, StoreError>;
+    /// Waits until the stored result of `id` satisfies `ready`, at most `timeout`; `None` on timeout.
+    /// Any number of waits share one connection; dropping the future ends its wait.
+    async fn wait_result(
+        &self,
+        id: &TaskId,
+        ready: fn(&[u8]) -> bool,
+        timeout: Duration,
+    ) -> Result<Option<Bytes>, StoreError>;
+    /// Deletes results; true where there was one.
+    async fn forget(&self, ids: &[TaskId]) -> Result<Vec<bool>, StoreError>;
+}

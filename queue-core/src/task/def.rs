@@ -1,0 +1,100 @@
+//! A task's definition and the registry that `#[task]` fills.
+
+use std::any::TypeId;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use super::{Context, TaskError};
+use crate::backoff::Backoff;
+use crate::message::Json;
+use crate::names::Priority;
+
+/// One run of an asynchronous task: the result as JSON text, or why not.
+pub type RunFuture = Pin<Box<dyn Future<Output = Result<Json, TaskError>> + Send>>;
+
+/// How a task's body is called. Arguments are taken from the context's message.
+#[derive(Clone, Copy)]
+pub enum Body {
+    /// An `async fn`, run on the runtime.
+    Async(fn(Context) -> RunFuture),
+    /// A plain `fn`, run on a thread of its own so that it never blocks the runtime.
+    Blocking(fn(Context) -> Result<Json, TaskError>),
+}
+
+/// A type of `State` that a task extracts.
+#[derive(Debug, Clone, Copy)]
+pub struct StateNeed {
+    /// The type.
+    pub type_id: TypeId,
+    /// Its name, for the worker's start-up error.
+    pub type_name: &'static str,
+}
+
+/// A task's own options; each call may override them in its message.
+#[derive(Debug, Clone)]
+pub struct TaskOptions {
+    /// Where calls of it go; `None`: the client's default queue (`celery`).
+    pub queue: Option<&'static str>,
+    /// Default 0, the most urgent.
+    pub priority: Priority,
+    /// How many retries after the first run; `None` means no retries unless the body asks (then 3, as Celery's).
+    pub max_retries: Option<u32>,
+    /// How long to wait before each retry. Default 1 s, doubling up to 10 min, with jitter.
+    pub backoff: Backoff,
+    /// The run is ended after this long.
+    pub time_limit: Option<Duration>,
+    /// The context's token is cancelled after this long.
+    pub soft_time_limit: Option<Duration>,
+    /// A call that has not started after this long is not started at all.
+    pub expires: Option<Duration>,
+    /// Store no result.
+    pub ignore_result: bool,
+    /// Acknowledge before the run instead of after it: a crash then loses the job instead of running it again.
+    pub acks_early: bool,
+    /// Store STARTED when it starts.
+    pub track_started: bool,
+}
+
+impl Default for TaskOptions {
+    fn default() -> Self {
+        Self {
+            queue: None,
+            priority: Priority::HIGHEST,
+            max_retries: None,
+            backoff: Backoff::default(),
+            time_limit: None,
+            soft_time_limit: None,
+            expires: None,
+            ignore_result: false,
+            acks_early: false,
+            track_started: false,
+        }
+    }
+}
+
+/// A task as the worker and the client know it; `#[task]` makes one and registers it.
+pub struct TaskDef {
+    /// Its name on the wire.
+    pub name: &'static str,
+    /// Where it is written: `file!()`.
+    pub file: &'static str,
+    /// `line!()`.
+    pub line: u32,
+    /// Its options.
+    pub options: fn() -> TaskOptions,
+    /// Its body.
+    pub body: Body,
+    /// The `State` types it extracts.
+    pub states: fn() -> Vec<StateNeed>,
+    /// True for the tasks that the worker crate brings along; they don't count as the binary's own.
+    pub builtin: bool,
+}
+
+inventory::collect!(TaskDef);
+
+/// All tasks linked into this binary, in no order. A crate of tasks that is never named in the binary registers
+/// nothing: write `use my_tasks as _;`.
+pub fn registered() -> impl Iterator<Item = &'static TaskDef> {
+    inventory::iter::<TaskDef>.into_iter()
+}

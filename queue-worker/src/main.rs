@@ -1,0 +1,2 @@
+//! The stock worker.
+fn main() {}
