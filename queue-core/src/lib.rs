@@ -5,6 +5,7 @@ pub mod client;
 pub mod clock;
 pub mod message;
 pub mod names;
+pub mod result;
 pub mod store;
 pub mod task;
 
