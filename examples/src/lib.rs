@@ -1,1 +1,4 @@
-//! Examples.
+//! What the example programs share. The programs are beside this crate's `Cargo.toml`: `quickstart.rs`, `smtp.rs`,
+//! `embedded.rs`; their tasks are a crate of their own, `shop-tasks`.
+
+pub mod smtp_server;
