@@ -1,0 +1,165 @@
+//! The bench: one open store with a clock of its own, and names that no other test uses.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use queue_core::store::{ConnectError, JobState, Outgoing, Page, QueueCounts, Store, StoreOptions, WorkerSpec};
+use queue_core::{Clock, QueueName, TaskId};
+use tempfile::TempDir;
+
+use crate::driver::open;
+use crate::{Driver, SECOND, TestWorker, message};
+
+/// One open store, its clock, and names that no other test uses.
+pub struct Bench {
+    /// Which driver.
+    pub driver: Driver,
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The store's clock; it runs, and jumps when told to.
+    pub clock: Clock,
+    options: StoreOptions,
+    url: String,
+    prefix: String,
+    dir: Option<TempDir>,
+}
+
+impl Bench {
+    /// A fresh store.
+    pub async fn open(driver: Driver) -> Self {
+        Self::with(driver, |_| ()).await
+    }
+
+    /// A fresh store with other options.
+    pub async fn with(driver: Driver, change: impl FnOnce(&mut StoreOptions)) -> Self {
+        let (url, dir) = driver.place();
+        Self { dir, ..Self::at(driver, &url, change).await }
+    }
+
+    /// The store at `url`, with names of this bench's own.
+    pub async fn at(driver: Driver, url: &str, change: impl FnOnce(&mut StoreOptions)) -> Self {
+        let mut options = StoreOptions { clock: Clock::system(), ..StoreOptions::default() };
+        change(&mut options);
+        let store = open(url, options.clone()).await.unwrap_or_else(|why| panic!("cannot open {url}: {why:?}"));
+        let prefix = uuid::Uuid::new_v4().simple().to_string()[..12].to_owned();
+        Self { driver, store, clock: options.clock.clone(), options, url: url.to_owned(), prefix, dir: None }
+    }
+
+    /// The store's URL.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The options it was opened with.
+    pub fn options(&self) -> &StoreOptions {
+        &self.options
+    }
+
+    /// The directory of the SQLite file.
+    pub fn dir(&self) -> &std::path::Path {
+        self.dir.as_ref().expect("only a bench on a file has a directory").path()
+    }
+
+    /// Another store on the same data, as another process would have it; the same one where there can be only one.
+    pub async fn other_store(&self) -> Arc<dyn Store> {
+        match self.driver.is_shared() {
+            true => self.reopen(&self.url).await.unwrap(),
+            false => Arc::clone(&self.store),
+        }
+    }
+
+    /// Another store at `url` with the same options and clock.
+    pub async fn reopen(&self, url: &str) -> Result<Arc<dyn Store>, ConnectError> {
+        open(url, self.options.clone()).await
+    }
+
+    /// This bench's queue of that name.
+    pub fn queue(&self, name: &str) -> QueueName {
+        QueueName::new(format!("{}.{name}", self.prefix)).unwrap()
+    }
+
+    /// The id of the message with that label.
+    pub fn id(&self, label: &str) -> TaskId {
+        TaskId::new(format!("{}.{label}", self.prefix)).unwrap()
+    }
+
+    /// A message, ready at once.
+    pub fn message(&self, queue: &str, label: &str) -> Outgoing {
+        message(&self.queue(queue), &self.id(label))
+    }
+
+    /// A message, due after `wait`.
+    pub async fn message_in(&self, wait: Duration, queue: &str, label: &str) -> Outgoing {
+        let now = self.store.now().await.unwrap();
+        Outgoing { due: Some(now.after(wait)), ..self.message(queue, label) }
+    }
+
+    /// Enqueues messages with these labels, in one call.
+    pub async fn enqueue(&self, queue: &str, labels: &[&str]) {
+        let messages: Vec<_> = labels.iter().map(|label| self.message(queue, label)).collect();
+        self.store.enqueue(&messages).await.unwrap();
+    }
+
+    /// Enqueues one message, due after `wait`.
+    pub async fn enqueue_in(&self, wait: Duration, queue: &str, label: &str) {
+        let message = self.message_in(wait, queue, label).await;
+        self.store.enqueue(&[message]).await.unwrap();
+    }
+
+    /// A fresh worker on this bench's store.
+    pub async fn worker(&self, letter: &str, queues: &[&str]) -> TestWorker {
+        self.worker_on(&self.store, letter, queues).await
+    }
+
+    /// A fresh worker on some store.
+    pub async fn worker_on(&self, store: &Arc<dyn Store>, letter: &str, queues: &[&str]) -> TestWorker {
+        let queues: Vec<_> = queues.iter().map(|name| self.queue(name)).collect();
+        let incarnation: Arc<str> = uuid::Uuid::new_v4().simple().to_string().into();
+        let spec = WorkerSpec {
+            incarnation: Arc::clone(&incarnation),
+            hostname: format!("{letter}@{}", self.prefix),
+            pid: std::process::id(),
+            concurrency: 4,
+            queues: queues.clone(),
+        };
+        TestWorker::new(store.consumer(spec).await.unwrap(), incarnation, queues)
+    }
+
+    /// Moves the store's clock; nobody beats meanwhile.
+    pub fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+
+    /// Lets `time` pass while these workers live: they beat every two seconds.
+    pub async fn live(&self, time: Duration, workers: &[&TestWorker]) -> usize {
+        let mut reclaimed = 0;
+        for _ in 0..time.as_secs().div_ceil(2) {
+            self.advance(2 * SECOND);
+            for worker in workers {
+                reclaimed += worker.pulse().await.reclaimed;
+            }
+        }
+        reclaimed
+    }
+
+    /// Lets so much time pass that whoever is not among `survivors` is dead and what it held is taken back.
+    pub async fn bury(&self, survivors: &[&TestWorker]) -> usize {
+        self.live(self.options.lease + self.options.grace + 5 * SECOND, survivors).await
+    }
+
+    /// Counts of this bench's queue.
+    pub async fn counts(&self, queue: &str) -> QueueCounts {
+        self.store.counts(&self.queue(queue)).await.unwrap()
+    }
+
+    /// The first page of a queue's jobs.
+    pub async fn page(&self, queue: &str, state: JobState, limit: usize) -> Page {
+        self.store.page(&self.queue(queue), state, None, limit).await.unwrap()
+    }
+
+    /// What is stored as the result of the task with that label.
+    pub async fn result(&self, label: &str) -> Option<Bytes> {
+        self.store.get_results(&[self.id(label)]).await.unwrap().remove(0)
+    }
+}
