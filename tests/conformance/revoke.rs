@@ -1,0 +1,66 @@
+//! Tasks that shall not start: a worker that leases one is told so.
+
+use queue_tests::{Bench, SECOND, TestWorker, wait_until};
+
+async fn revoked(worker: &TestWorker, bench: &Bench, labels: &[&str]) -> Vec<bool> {
+    let ids: Vec<_> = labels.iter().map(|label| bench.id(label)).collect();
+    worker.revoked(&ids.iter().collect::<Vec<_>>()).await.unwrap()
+}
+
+/// Who leases a message after its task was revoked is told; of the others, not.
+async fn a_later_lease_is_told(bench: &Bench) {
+    let worker = bench.worker("a", &["mail"]).await;
+    assert_eq!(revoked(&worker, bench, &["m1", "m2"]).await, [false, false]);
+    bench.enqueue("mail", &["m1", "m2", "m3"]).await;
+    bench.store.revoke(&[bench.id("m2"), bench.id("m3")], 60 * SECOND).await.unwrap();
+    assert_eq!(worker.take(3).await.len(), 3);
+    assert_eq!(revoked(&worker, bench, &["m1", "m2", "m3"]).await, [false, true, true]);
+}
+
+/// A revocation before the worker started counts, and so does one after it has looked.
+async fn before_and_after_the_first_look(bench: &Bench) {
+    bench.enqueue("mail", &["m1", "m2", "m3"]).await;
+    bench.store.revoke(&[bench.id("m1")], 60 * SECOND).await.unwrap();
+    let worker = bench.worker("a", &["mail"]).await;
+    assert_eq!(worker.take(1).await.len(), 1);
+    assert_eq!(revoked(&worker, bench, &["m1"]).await, [true]);
+
+    bench.other_store().await.revoke(&[bench.id("m2")], 60 * SECOND).await.unwrap();
+    assert_eq!(worker.take(1).await.len(), 1);
+    assert_eq!(revoked(&worker, bench, &["m2", "m1", "m3"]).await, [true, true, false]);
+}
+
+/// Asking for nothing is no error, nor is revoking nothing.
+async fn nothing_is_nothing(bench: &Bench) {
+    bench.store.revoke(&[], SECOND).await.unwrap();
+    let worker = bench.worker("a", &["mail"]).await;
+    assert!(worker.revoked(&[]).await.unwrap().is_empty());
+}
+
+/// A revocation is kept as long as asked, no longer.
+async fn a_revocation_ends(bench: &Bench) {
+    let worker = bench.worker("a", &["mail"]).await;
+    bench.store.revoke(&[bench.id("m1")], SECOND).await.unwrap();
+    bench.store.revoke(&[bench.id("m2")], 600 * SECOND).await.unwrap();
+    assert_eq!(revoked(&worker, bench, &["m1", "m2"]).await, [true, true]);
+    bench.advance(2 * SECOND);
+    wait_until("the revocation ends", || async { revoked(&worker, bench, &["m1"]).await == [false] }).await;
+    assert_eq!(revoked(&worker, bench, &["m2"]).await, [true]);
+}
+
+/// Thousands at once.
+async fn many_at_once(bench: &Bench) {
+    let worker = bench.worker("a", &["mail"]).await;
+    let ids: Vec<_> = (0..3000).map(|n| bench.id(&format!("m{n}"))).collect();
+    bench.store.revoke(&ids, 60 * SECOND).await.unwrap();
+    let all = worker.revoked(&ids.iter().collect::<Vec<_>>()).await.unwrap();
+    assert!(all.len() == 3000 && all.iter().all(|revoked| *revoked));
+}
+
+queue_tests::conformance!(
+    a_later_lease_is_told,
+    before_and_after_the_first_look,
+    nothing_is_nothing,
+    a_revocation_ends,
+    many_at_once,
+);
