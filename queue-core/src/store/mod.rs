@@ -135,6 +135,9 @@ pub struct StoredResult {
     pub ttl: Option<Duration>,
 }
 
+/// Tells whether a stored result is what a wait is for.
+pub type Ready = fn(&[u8]) -> bool;
+
 /// Keeps results. A stored SUCCESS is never overwritten.
 #[async_trait]
 pub trait Results: Send + Sync {
@@ -144,12 +147,7 @@ pub trait Results: Send + Sync {
     async fn get_results(&self, ids: &[TaskId]) -> Result<Vec<Option<Bytes>>, StoreError>;
     /// Waits until the stored result of `id` satisfies `ready`, at most `timeout`; `None` on timeout.
     /// Any number of waits share one connection; dropping the future ends its wait.
-    async fn wait_result(
-        &self,
-        id: &TaskId,
-        ready: fn(&[u8]) -> bool,
-        timeout: Duration,
-    ) -> Result<Option<Bytes>, StoreError>;
+    async fn wait_result(&self, id: &TaskId, ready: Ready, timeout: Duration) -> Result<Option<Bytes>, StoreError>;
     /// Deletes results; true where there was one.
     async fn forget(&self, ids: &[TaskId]) -> Result<Vec<bool>, StoreError>;
 }

@@ -126,9 +126,6 @@ pub async fn connect_with(url: &str, options: StoreOptions) -> Result<Arc<dyn St
             SqliteStore::open(path, options).await?;
             unreachable!()
         }
-        StoreUrl::Redis(text) => {
-            RedisStore::connect(&text, options).await?;
-            unreachable!()
-        }
+        StoreUrl::Redis(text) => Ok(Arc::new(RedisStore::connect(&text, options).await?)),
     }
 }

@@ -1,13 +1,204 @@
-//! The Redis driver.
-use super::{StoreError, StoreOptions};
+//! The Redis driver: queues are kombu's lists, every transition is one Lua script.
+//!
+//! [`keys`] spells every key, [`scripts`] holds the atomic steps (one file each in `lua/`), [`link`] is a connection that is
+//! remade after it broke. Each other file is one group of operations, and the trait impls here only delegate.
 
-/// A store on a Redis server.
+mod arm;
+mod beat;
+mod close;
+mod consumer;
+mod durability;
+mod enqueue;
+mod errors;
+mod find;
+mod hub;
+mod keys;
+mod lease;
+mod ledger;
+mod link;
+mod look;
+mod mend;
+mod results;
+mod revoked;
+mod scripts;
+mod settle;
+mod wait;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use self::consumer::RedisConsumer;
+use self::enqueue::KnownQueues;
+use self::hub::Hub;
+use self::link::{Connector, Link};
+use self::scripts::Scripts;
+use super::url::mask;
+use super::{
+    Broker, Consumer, Cursor, Durability, Inspect, Job, JobKey, JobState, Outgoing, Page, QueueCounts, Ready, Results,
+    StoreError, StoreOptions, StoredResult, WorkerInfo, WorkerSpec,
+};
+use crate::clock::{Clock, Timestamp};
+use crate::names::{QueueName, TaskId};
+
+/// A store on a Redis server of version 6.2 or later.
+#[derive(Debug, Clone)]
+pub struct RedisStore(Arc<Inner>);
+
+/// What all parts of one open store share.
 #[derive(Debug)]
-pub struct RedisStore {}
+struct Inner {
+    connector: Connector,
+    link: Link,
+    hub: Hub,
+    scripts: Scripts,
+    options: StoreOptions,
+    known_queues: KnownQueues,
+}
 
 impl RedisStore {
-    /// Connects.
-    pub async fn connect(url: &str, _options: StoreOptions) -> Result<Self, StoreError> {
-        Err(StoreError::Foreign { url: super::url::mask(url), why: "this build has no Redis driver".into() })
+    /// Connects to the server at `url` (`redis://user:password@host:6379/0`, `rediss://` for TLS).
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the server cannot be reached, refuses us, or is too old.
+    pub async fn connect(url: &str, options: StoreOptions) -> Result<Self, StoreError> {
+        let masked = mask(url);
+        if url.starts_with("rediss:") {
+            // Fails only where the process has chosen a provider before, which then serves as well.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+        }
+        let client = redis::Client::open(url)
+            .map_err(|error| StoreError::Foreign { url: masked.clone(), why: format!("not a Redis URL: {error}") })?;
+        let connector = Connector {
+            client,
+            url: masked,
+            connect_timeout: options.connect_timeout,
+            response_timeout: options.response_timeout,
+        };
+        let inner = Inner {
+            link: connector.link(),
+            hub: Hub::new(connector.clone()),
+            connector,
+            scripts: Scripts::new(),
+            options,
+            known_queues: KnownQueues::default(),
+        };
+        durability::check_version(&inner).await?;
+        inner.load_scripts().await?;
+        Ok(Self(Arc::new(inner)))
+    }
+}
+
+impl Inner {
+    async fn load_scripts(&self) -> Result<(), StoreError> {
+        let mut pipe = redis::pipe();
+        for script in self.scripts.all() {
+            pipe.add_command(script.load()).ignore();
+        }
+        match self.link.pipe::<()>(&pipe).await {
+            // A replica refuses to load them; each is loaded when it is first called.
+            Err(StoreError::ReadOnly { .. }) => Ok(()),
+            loaded => loaded,
+        }
+    }
+
+    /// The server's time plus the clock's skew, Unix ms.
+    async fn now_ms(&self) -> Result<i64, StoreError> {
+        let (seconds, micros): (i64, i64) = self.link.query(&redis::cmd("TIME")).await?;
+        Ok(seconds * 1000 + micros / 1000 + self.options.clock.skew_ms())
+    }
+}
+
+#[async_trait]
+impl Broker for RedisStore {
+    async fn enqueue(&self, messages: &[Outgoing]) -> Result<(), StoreError> {
+        enqueue::enqueue(&self.0, messages).await
+    }
+
+    async fn consumer(&self, worker: WorkerSpec) -> Result<Arc<dyn Consumer>, StoreError> {
+        Ok(Arc::new(RedisConsumer::sign_on(self.0.clone(), worker).await?))
+    }
+
+    async fn revoke(&self, ids: &[TaskId], keep: Duration) -> Result<(), StoreError> {
+        revoked::revoke(&self.0, ids, keep).await
+    }
+
+    async fn durability(&self) -> Result<Durability, StoreError> {
+        durability::durability(&self.0).await
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.0.options.clock
+    }
+
+    async fn now(&self) -> Result<Timestamp, StoreError> {
+        Ok(Timestamp::from_millis(self.0.now_ms().await?))
+    }
+
+    fn display_url(&self) -> &str {
+        &self.0.connector.url
+    }
+}
+
+#[async_trait]
+impl Results for RedisStore {
+    async fn put_results(&self, results: &[StoredResult]) -> Result<(), StoreError> {
+        results::put(&self.0, results).await
+    }
+
+    async fn get_results(&self, ids: &[TaskId]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        results::get(&self.0, ids).await
+    }
+
+    async fn wait_result(&self, id: &TaskId, ready: Ready, timeout: Duration) -> Result<Option<Bytes>, StoreError> {
+        results::wait(&self.0, id, ready, timeout).await
+    }
+
+    async fn forget(&self, ids: &[TaskId]) -> Result<Vec<bool>, StoreError> {
+        results::forget(&self.0, ids).await
+    }
+}
+
+#[async_trait]
+impl Inspect for RedisStore {
+    async fn queues(&self) -> Result<Vec<QueueName>, StoreError> {
+        look::queues(&self.0).await
+    }
+
+    async fn counts(&self, queue: &QueueName) -> Result<QueueCounts, StoreError> {
+        look::counts(&self.0, queue).await
+    }
+
+    async fn page(
+        &self,
+        queue: &QueueName,
+        state: JobState,
+        cursor: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        look::page(&self.0, queue, state, cursor, limit).await
+    }
+
+    async fn find(&self, id: &TaskId) -> Result<Vec<Job>, StoreError> {
+        find::find(&self.0, id).await
+    }
+
+    async fn delete(&self, keys: &[JobKey]) -> Result<u64, StoreError> {
+        mend::delete(&self.0, keys).await
+    }
+
+    async fn purge(&self, queue: &QueueName, state: JobState) -> Result<u64, StoreError> {
+        mend::purge(&self.0, queue, state).await
+    }
+
+    async fn retry_dead(&self, jobs: &[(JobKey, Bytes)]) -> Result<u64, StoreError> {
+        mend::retry_dead(&self.0, jobs).await
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerInfo>, StoreError> {
+        look::workers(&self.0).await
     }
 }

@@ -1,0 +1,151 @@
+//! One blocking wait on one list: a connection of its own on which the server moves the next message straight into
+//! what this worker holds, so that it is leased before the reply leaves the server.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use redis::aio::MultiplexedConnection;
+use tokio::sync::Notify;
+
+use super::consumer::{Lane, Shared};
+use super::errors::map_error;
+use super::settle;
+use crate::store::StoreError;
+
+/// How long the server lets one wait block, in seconds.
+const BLOCK_S: u64 = 25;
+/// How much longer the answer may take before the connection counts as dead.
+const SLACK: Duration = Duration::from_secs(10);
+/// How long to rest after a failed wait, at first and at most.
+const REST: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+
+/// See the module. The task behind it starts when it is first armed and ends with its consumer.
+#[derive(Debug)]
+pub(super) struct Arm {
+    lane: usize,
+    signal: Arc<Signal>,
+    started: Mutex<bool>,
+}
+
+#[derive(Debug, Default)]
+struct Signal {
+    armed: AtomicBool,
+    wake: Notify,
+    stop: AtomicBool,
+    stopped: Notify,
+}
+
+impl Arm {
+    pub(super) fn new(_shared: &Arc<Shared>, lane: usize) -> Self {
+        Self { lane, signal: Arc::default(), started: Mutex::new(false) }
+    }
+
+    /// Which lane it waits on.
+    pub(super) fn lane(&self) -> usize {
+        self.lane
+    }
+
+    /// Lets one wait begin, unless one is under way.
+    pub(super) fn arm(&self, shared: &Arc<Shared>) {
+        self.signal.armed.store(true, Ordering::Release);
+        let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
+        if *started {
+            self.signal.wake.notify_one();
+        } else {
+            *started = true;
+            tokio::spawn(run(Arc::downgrade(shared), self.lane, self.signal.clone()));
+        }
+    }
+
+    /// Ends the task; a message that the server moves all the same stays where the tombstone or the next sweep finds it.
+    pub(super) fn stop(&self) {
+        self.signal.stop.store(true, Ordering::Release);
+        self.signal.wake.notify_one();
+        self.signal.stopped.notify_one();
+    }
+}
+
+async fn run(weak: Weak<Shared>, lane: usize, signal: Arc<Signal>) {
+    let (mut connection, mut rest) = (None, REST.0);
+    while !signal.stop.load(Ordering::Acquire) {
+        if !signal.armed.swap(false, Ordering::AcqRel) {
+            signal.wake.notified().await;
+            continue;
+        }
+        let outcome = tokio::select! {
+            outcome = wait_once(&weak, lane, &mut connection) => outcome,
+            () = signal.stopped.notified() => return,
+        };
+        let Some(shared) = weak.upgrade() else { return };
+        match outcome {
+            Ok(()) => rest = REST.0,
+            Err(error) => {
+                tracing::debug!(%error, list = %shared.lanes[lane].keys.list, "waiting for messages failed");
+                // The move may have happened although its answer never came.
+                shared.dirty.store(true, Ordering::Release);
+                shared.news.notify_one();
+                connection = None;
+                drop(shared);
+                tokio::time::sleep(rest.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+                rest = (rest * 2).min(REST.1);
+            }
+        }
+    }
+}
+
+/// One `BLMOVE`. What it brings goes to the wait in progress, or back where it came from.
+async fn wait_once(
+    weak: &Weak<Shared>,
+    lane: usize,
+    connection: &mut Option<MultiplexedConnection>,
+) -> Result<(), StoreError> {
+    let Some(shared) = weak.upgrade() else { return Ok(()) };
+    let lane = &shared.lanes[lane];
+    if connection.is_none() {
+        *connection = Some(shared.store.connector.open().await?);
+    }
+    let Some(open) = connection.as_mut() else { return Ok(()) };
+    let name = lane.incarnation();
+    let mut block = redis::cmd("BLMOVE");
+    block.arg(&*lane.keys.list).arg(lane.keys.held(&name)).arg("RIGHT").arg("LEFT").arg(BLOCK_S);
+    let answer = tokio::time::timeout(Duration::from_secs(BLOCK_S) + SLACK, block.query_async::<Option<Vec<u8>>>(open));
+    match answer.await {
+        Ok(Ok(None)) => {
+            rearm(&shared);
+            Ok(())
+        }
+        Ok(Ok(Some(payload))) => arrived(&shared, lane, &name, Bytes::from(payload)).await,
+        Ok(Err(error)) if error.code() == Some("WRONGTYPE") => {
+            if shared.renew(lane, &name) {
+                shared.news.notify_one();
+                return Ok(());
+            }
+            Err(map_error(&shared.store.connector.url, error, false))
+        }
+        Ok(Err(error)) => Err(map_error(&shared.store.connector.url, error, true)),
+        Err(elapsed) => Err(shared.store.connector.unreachable(elapsed, true)),
+    }
+}
+
+/// Nothing came for a while: whoever still waits asks again, which arms again.
+fn rearm(shared: &Shared) {
+    if shared.room.load(Ordering::Acquire) > 0 {
+        shared.news.notify_one();
+    }
+}
+
+async fn arrived(shared: &Shared, lane: &Lane, name: &Arc<str>, payload: Bytes) -> Result<(), StoreError> {
+    let delivery = shared.deliver(lane, name, payload, None);
+    {
+        let mut inbox = shared.inbox();
+        if inbox.len() < shared.room.load(Ordering::Acquire) {
+            inbox.push_back(delivery);
+            drop(inbox);
+            shared.news.notify_one();
+            return Ok(());
+        }
+    }
+    settle::give_back(shared, &[delivery.tag]).await.map(|_| ())
+}

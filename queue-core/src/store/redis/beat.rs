@@ -1,0 +1,202 @@
+//! The heartbeat: extends leases, finds dead workers, promotes what is due, and notices what got lost.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use redis::{Cmd, Value};
+
+use super::consumer::{Lane, NEVER, RedisConsumer, Shared, ms, timestamp};
+use super::keys::{self, QUEUES, TOMBSTONE_TTL_S};
+use super::{settle, wait};
+use crate::store::{Beat, StoreError};
+
+/// How long a worker's description outlives its last heartbeat, in seconds.
+const WORKER_TTL_S: u64 = 3600;
+
+/// What one beat remembers for the next.
+#[derive(Debug, Default)]
+pub(super) struct Memory(Mutex<Seen>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    /// The store listed more than we know of.
+    surplus: bool,
+    /// Deliveries lay in the inbox and nobody came for them.
+    unclaimed: bool,
+    beats: u64,
+}
+
+/// Writes down who this worker is, and registers it on its lists.
+pub(super) async fn sign_on(shared: &Shared) -> Result<(), StoreError> {
+    let spec = &shared.spec;
+    let key = keys::worker(&spec.incarnation);
+    let queues: Vec<&str> = spec.queues.iter().map(|queue| queue.as_str()).collect();
+    let now = shared.store.now_ms().await?;
+    let mut pipe = redis::pipe();
+    let fields = pipe.cmd("HSET").arg(&key);
+    fields.arg("hostname").arg(&spec.hostname).arg("pid").arg(spec.pid).arg("concurrency").arg(spec.concurrency);
+    fields.arg("queues").arg(serde_json::to_string(&queues).unwrap_or_default()).arg("started").arg(now).ignore();
+    pipe.cmd("EXPIRE").arg(&key).arg(WORKER_TTL_S).ignore();
+    if !queues.is_empty() {
+        pipe.cmd("SADD").arg(QUEUES).arg(&queues).ignore();
+    }
+    for lane in shared.lanes.iter().filter(|lane| lane.is_active()) {
+        let ends = now + ms(shared.store.options.lease);
+        pipe.cmd("ZADD").arg(&lane.keys.workers).arg(ends).arg(&*spec.incarnation).ignore();
+    }
+    shared.store.link.pipe(&pipe).await
+}
+
+/// See [`crate::store::Consumer::beat`].
+pub(super) async fn beat(consumer: &RedisConsumer) -> Result<Beat, StoreError> {
+    let shared = &*consumer.shared;
+    if shared.closed.load(Ordering::Acquire) {
+        return Ok(Beat::default());
+    }
+    probe(consumer).await?;
+    let lanes: Vec<&Lane> = shared.lanes.iter().filter(|lane| lane.is_active()).collect();
+    let names: Vec<Arc<str>> = lanes.iter().map(|lane| lane.incarnation()).collect();
+    let call = beat_call(shared, &lanes, &names);
+    let reply: Vec<Value> = consumer.pulse.script(&shared.store.scripts.beat, &call).await?;
+    let report = read_reply(shared, &lanes, &names, reply);
+    let mut beat = report.beat;
+    if beat.next_due.is_some_and(|due| due.as_millis() <= report.now) {
+        beat.promoted = wait::promote(shared, &consumer.pulse).await?;
+        beat.next_due = timestamp(shared.next_due.load(Ordering::Relaxed));
+    }
+    check_surplus(consumer, report.held).await?;
+    if beat.promoted > 0 || report.suspects > 0 || beat.fenced {
+        shared.news.notify_one();
+    }
+    Ok(beat)
+}
+
+/// Every few beats: are lists in use that were not before, is our description still there?
+async fn probe(consumer: &RedisConsumer) -> Result<(), StoreError> {
+    let shared = &*consumer.shared;
+    let beats = {
+        let mut seen = consumer.beats.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.beats += 1;
+        seen.beats
+    };
+    let idle: Vec<&Lane> = shared.lanes.iter().filter(|lane| !lane.is_active()).collect();
+    if !idle.is_empty() {
+        let mut pipe = redis::pipe();
+        for lane in &idle {
+            let k = &lane.keys;
+            pipe.cmd("EXISTS").arg(&*k.list).arg(&k.suspects).arg(&k.scheduled).arg(&k.workers);
+        }
+        let used: Vec<u64> = consumer.pulse.pipe(&pipe).await?;
+        for (lane, _) in idle.iter().zip(used).filter(|(_, used)| *used > 0) {
+            lane.active.store(true, Ordering::Relaxed);
+            shared.news.notify_one();
+        }
+    }
+    if beats % 30 == 1 {
+        let mut keep = redis::cmd("EXPIRE");
+        keep.arg(keys::worker(&shared.spec.incarnation)).arg(WORKER_TTL_S);
+        let there: bool = consumer.pulse.query(&keep).await?;
+        if !there {
+            sign_on(shared).await?;
+        }
+    }
+    Ok(())
+}
+
+fn beat_call(shared: &Shared, lanes: &[&Lane], names: &[Arc<str>]) -> Cmd {
+    let held: Vec<_> =
+        lanes.iter().zip(names).map(|(lane, name)| (lane.keys.held(name), lane.keys.suspects_held(name))).collect();
+    let mut keys: Vec<&str> = Vec::with_capacity(7 * lanes.len());
+    for (lane, (fresh, suspect)) in lanes.iter().zip(&held) {
+        let k = &lane.keys;
+        keys.extend([&*k.list, fresh, &k.workers, &k.silent, &k.suspects, &k.scheduled, suspect]);
+    }
+    let options = &shared.store.options;
+    let mut call = shared.store.scripts.beat.call(&keys);
+    call.arg(options.clock.skew_ms()).arg(ms(options.lease)).arg(ms(options.grace)).arg(ms(options.sweep_gap));
+    call.arg(TOMBSTONE_TTL_S);
+    for name in names {
+        call.arg(&**name);
+    }
+    call
+}
+
+struct Report {
+    beat: Beat,
+    now: i64,
+    held: usize,
+    suspects: i64,
+}
+
+fn read_reply(shared: &Shared, lanes: &[&Lane], names: &[Arc<str>], reply: Vec<Value>) -> Report {
+    let mut report = Report { beat: Beat::default(), now: 0, held: 0, suspects: 0 };
+    let mut due = NEVER;
+    let mut rows = reply.into_iter();
+    if let Some(Value::Int(now)) = rows.next() {
+        report.now = now;
+    }
+    for ((lane, name), row) in lanes.iter().zip(names).zip(rows) {
+        let Value::Array(row) = row else { continue };
+        let mut numbers = [0, 0, 0, -1, 0];
+        for (slot, value) in numbers.iter_mut().zip(&row) {
+            if let Value::Int(number) = value {
+                *slot = *number;
+            }
+        }
+        let [fenced, held, suspects, next_due, reclaimed] = numbers;
+        if fenced == 1 {
+            report.beat.fenced |= shared.renew(lane, name);
+        }
+        report.held += usize::try_from(held).unwrap_or(0);
+        report.suspects += suspects;
+        report.beat.reclaimed += usize::try_from(reclaimed).unwrap_or(0);
+        due = if next_due < 0 { due } else { due.min(next_due) };
+        let dead = row.into_iter().skip(5).filter_map(|name| redis::from_redis_value::<String>(name).ok());
+        report.beat.dead_workers.extend(dead);
+    }
+    shared.note_due(report.now, due);
+    report.beat.next_due = timestamp(due);
+    report
+}
+
+/// What the store lists and nobody here knows for two beats, and what nobody fetched from the inbox for two beats.
+async fn check_surplus(consumer: &RedisConsumer, held: usize) -> Result<(), StoreError> {
+    let shared = &*consumer.shared;
+    let leftover = {
+        let mut seen = consumer.beats.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let surplus = held > shared.ledger.len();
+        if surplus && seen.surplus {
+            shared.dirty.store(true, Ordering::Release);
+            shared.news.notify_one();
+        }
+        seen.surplus = surplus;
+        let mut inbox = shared.inbox();
+        let unclaimed = !inbox.is_empty() && shared.room.load(Ordering::Acquire) == 0;
+        let leftover: Vec<_> = if unclaimed && seen.unclaimed { inbox.drain(..).collect() } else { Vec::new() };
+        seen.unclaimed = unclaimed;
+        leftover
+    };
+    if !leftover.is_empty() {
+        let tags: Vec<_> = leftover.into_iter().map(|delivery| delivery.tag).collect();
+        settle::give_back(shared, &tags).await?;
+    }
+    Ok(())
+}
+
+/// See [`crate::store::Consumer::held`].
+pub(super) async fn held(shared: &Shared) -> Result<usize, StoreError> {
+    let mut total = 0;
+    for lane in &shared.lanes {
+        let name = lane.incarnation();
+        for key in [lane.keys.held(&name), lane.keys.suspects_held(&name)] {
+            let mut count = redis::cmd("LLEN");
+            count.arg(key);
+            total += match shared.store.link.query::<usize>(&count).await {
+                // A tombstone: nothing is held any more.
+                Err(StoreError::Foreign { .. }) => 0,
+                answer => answer?,
+            };
+        }
+    }
+    Ok(total)
+}

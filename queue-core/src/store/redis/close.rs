@@ -1,0 +1,29 @@
+//! Signs a worker off.
+
+use std::sync::atomic::Ordering;
+
+use super::consumer::RedisConsumer;
+use super::keys::{self, TOMBSTONE_TTL_S};
+use crate::store::StoreError;
+
+/// See [`crate::store::Consumer::close`].
+pub(super) async fn close(consumer: &RedisConsumer) -> Result<(), StoreError> {
+    let shared = &*consumer.shared;
+    shared.closed.store(true, Ordering::Release);
+    for arm in &consumer.arms {
+        arm.stop();
+    }
+    shared.inbox().clear();
+    let script = &shared.store.scripts.close;
+    for lane in shared.lanes.iter().filter(|lane| lane.is_active()) {
+        let (name, k) = (lane.incarnation(), &lane.keys);
+        let (held, suspect) = (k.held(&name), k.suspects_held(&name));
+        let mut call = script.call(&[&k.list, &held, &k.suspects, &suspect, &k.workers, &k.silent]);
+        call.arg(&*name).arg(TOMBSTONE_TTL_S);
+        shared.store.link.script::<usize>(script, &call).await?;
+        shared.ledger.forget_lane(lane.index);
+    }
+    let mut gone = redis::cmd("DEL");
+    gone.arg(keys::worker(&shared.spec.incarnation));
+    shared.store.link.query(&gone).await
+}

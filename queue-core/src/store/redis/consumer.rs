@@ -1,0 +1,307 @@
+//! A worker's half of the store on Redis: its lanes, and how they come back after they were reclaimed.
+//!
+//! A *lane* is one list (a queue at one priority step) with the incarnation under which this worker holds messages of it.
+//! Each lane is fenced by itself: when one is reclaimed, only that one goes on under a fresh incarnation.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use super::arm::Arm;
+use super::hub::Subscription;
+use super::keys::{self, ListKeys};
+use super::ledger::Ledger;
+use super::link::Link;
+use super::revoked::Revocations;
+use super::{Inner, beat, close, lease, settle, wait};
+use crate::clock::Timestamp;
+use crate::names::TaskId;
+use crate::store::{
+    Beat, Consumer, Delivery, DeliveryTag, LeaseRequest, Settled, Settlement, StoreError, StoredResult, WorkerSpec,
+};
+
+/// No waiting message is known.
+pub(super) const NEVER: i64 = i64::MAX;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub(super) index: usize,
+    pub(super) keys: ListKeys,
+    /// Leased from, waited on and kept alive: step 0 always, the others once they were seen used.
+    pub(super) active: AtomicBool,
+    incarnation: RwLock<Arc<str>>,
+    generation: AtomicUsize,
+}
+
+impl Lane {
+    fn new(index: usize, keys: ListKeys, incarnation: &Arc<str>) -> Self {
+        let active = AtomicBool::new(keys.step == 0);
+        let incarnation = RwLock::new(incarnation.clone());
+        Self { index, keys, active, incarnation, generation: AtomicUsize::new(0) }
+    }
+
+    /// Under which name messages of this lane are held now.
+    pub(super) fn incarnation(&self) -> Arc<str> {
+        self.incarnation.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn is_active(&self) -> bool {
+        self.active.load(Ordering::Relaxed)
+    }
+}
+
+/// What all calls of one consumer share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) store: Arc<Inner>,
+    pub(super) spec: WorkerSpec,
+    pub(super) lanes: Vec<Lane>,
+    pub(super) ledger: Ledger,
+    /// Deliveries that arrived and were not handed out yet.
+    pub(super) inbox: Mutex<VecDeque<Delivery>>,
+    /// How many more deliveries a wait in progress takes; 0 when there is none.
+    pub(super) room: AtomicUsize,
+    /// Woken when the inbox fills or there may be something to lease.
+    pub(super) news: Notify,
+    /// Compare with the store before the next lease.
+    pub(super) dirty: AtomicBool,
+    /// The store's time at which the next waiting message is due, Unix ms; [`NEVER`] when none is known.
+    pub(super) next_due: AtomicI64,
+    /// The store's time minus this host's, ms.
+    pub(super) drift_ms: AtomicI64,
+    pub(super) closed: AtomicBool,
+    pub(super) revocations: Revocations,
+}
+
+impl Shared {
+    /// Where a tag's messages are held, or `None` for a tag of another consumer.
+    pub(super) fn lane_of(&self, tag: &DeliveryTag) -> Option<&Lane> {
+        self.lanes.iter().find(|lane| *lane.keys.list == *tag.list)
+    }
+
+    /// Notes a message as held and makes a delivery of it.
+    pub(super) fn deliver(
+        &self,
+        lane: &Lane,
+        incarnation: &Arc<str>,
+        payload: Bytes,
+        suspect: Option<u32>,
+    ) -> Delivery {
+        self.ledger.add((lane.index, suspect.is_some()), &payload);
+        self.delivery(lane, incarnation, payload, suspect)
+    }
+
+    /// Makes a delivery of a message that is noted already.
+    pub(super) fn delivery(
+        &self,
+        lane: &Lane,
+        incarnation: &Arc<str>,
+        payload: Bytes,
+        suspect: Option<u32>,
+    ) -> Delivery {
+        Delivery {
+            queue: lane.keys.queue.clone(),
+            step: lane.keys.step,
+            redelivered: suspect.is_some(),
+            deaths: suspect.unwrap_or(0),
+            suspect: suspect.is_some(),
+            tag: DeliveryTag {
+                incarnation: incarnation.clone(),
+                list: lane.keys.list.clone(),
+                row: 0,
+                suspect: suspect.is_some(),
+                payload,
+            },
+        }
+    }
+
+    /// The lane was reclaimed while it was held as `old`: goes on under a fresh name, unless somebody did that already.
+    pub(super) fn renew(&self, lane: &Lane, old: &str) -> bool {
+        let mut current = lane.incarnation.write().unwrap_or_else(PoisonError::into_inner);
+        if **current != *old {
+            return false;
+        }
+        let generation = lane.generation.fetch_add(1, Ordering::Relaxed) + 1;
+        *current = Arc::from(format!("{}~{generation}", self.spec.incarnation));
+        self.ledger.forget_lane(lane.index);
+        true
+    }
+
+    /// What arrived and was not handed out.
+    pub(super) fn inbox(&self) -> MutexGuard<'_, VecDeque<Delivery>> {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes what arrived, up to `limit`, at most one suspect among it and none unless `suspect`.
+    pub(super) fn take_inbox(&self, limit: usize, mut suspect: bool) -> Vec<Delivery> {
+        let mut inbox = self.inbox();
+        let (mut taken, mut kept) = (Vec::new(), VecDeque::new());
+        while let Some(delivery) = inbox.pop_front() {
+            if taken.len() >= limit || (delivery.suspect && !suspect) {
+                kept.push_back(delivery);
+            } else {
+                suspect &= !delivery.suspect;
+                taken.push(delivery);
+            }
+        }
+        *inbox = kept;
+        taken
+    }
+
+    /// Where `tag` is held.
+    pub(super) fn held_key(tag: &DeliveryTag) -> String {
+        if tag.suspect {
+            keys::suspects_held(&tag.list, &tag.incarnation)
+        } else {
+            keys::held(&tag.list, &tag.incarnation)
+        }
+    }
+
+    /// Notes the store's time, and when its next waiting message is due.
+    pub(super) fn note_due(&self, store_now: i64, next_due: i64) {
+        self.drift_ms.store(store_now - self.store.options.clock.now().as_millis(), Ordering::Relaxed);
+        self.next_due.store(if next_due < 0 { NEVER } else { next_due }, Ordering::Relaxed);
+    }
+
+    /// How long until the next waiting message is due.
+    pub(super) fn until_due(&self) -> Option<Duration> {
+        let due = self.next_due.load(Ordering::Relaxed);
+        let now = self.store.options.clock.now().as_millis() + self.drift_ms.load(Ordering::Relaxed);
+        // A millisecond late rather than a little early: early would ask again and again.
+        (due != NEVER)
+            .then(|| if due <= now { Duration::ZERO } else { Duration::from_millis((due - now).unsigned_abs() + 1) })
+    }
+}
+
+/// Marks the shared state as dirty unless the call it guards ran to its end.
+pub(super) struct DirtyUnlessDone<'a>(pub(super) &'a Shared, bool);
+
+impl<'a> DirtyUnlessDone<'a> {
+    pub(super) fn new(shared: &'a Shared) -> Self {
+        Self(shared, false)
+    }
+
+    pub(super) fn done(mut self) {
+        self.1 = true;
+    }
+}
+
+impl Drop for DirtyUnlessDone<'_> {
+    fn drop(&mut self) {
+        if !self.1 {
+            self.0.dirty.store(true, Ordering::Release);
+        }
+    }
+}
+
+/// The consumer of one worker.
+pub(super) struct RedisConsumer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) arms: Vec<Arm>,
+    /// The heartbeat's own connection, made in the runtime that beats.
+    pub(super) pulse: Link,
+    pub(super) beats: beat::Memory,
+    _due: Vec<Subscription>,
+}
+
+impl RedisConsumer {
+    pub(super) async fn sign_on(store: Arc<Inner>, spec: WorkerSpec) -> Result<Self, StoreError> {
+        let lists = spec.queues.iter().flat_map(ListKeys::all);
+        let lanes: Vec<_> = lists.enumerate().map(|(index, keys)| Lane::new(index, keys, &spec.incarnation)).collect();
+        let revocations = Revocations::new(&store);
+        let shared = Arc::new(Shared {
+            lanes,
+            ledger: Ledger::default(),
+            inbox: Mutex::default(),
+            room: AtomicUsize::new(0),
+            news: Notify::new(),
+            dirty: AtomicBool::new(false),
+            next_due: AtomicI64::new(NEVER),
+            drift_ms: AtomicI64::new(0),
+            closed: AtomicBool::new(false),
+            revocations,
+            store,
+            spec,
+        });
+        let due = shared.lanes.iter().map(|lane| wait::watch_due(&shared, lane)).collect();
+        let arms = shared.lanes.iter().map(|lane| Arm::new(&shared, lane.index)).collect();
+        let pulse = shared.store.connector.link();
+        let consumer = Self { shared, arms, pulse, beats: beat::Memory::default(), _due: due };
+        beat::sign_on(&consumer.shared).await?;
+        Ok(consumer)
+    }
+}
+
+#[async_trait]
+impl Consumer for RedisConsumer {
+    async fn lease(&self, request: &LeaseRequest) -> Result<Vec<Delivery>, StoreError> {
+        lease::lease(&self.shared, request).await
+    }
+
+    async fn wait(&self, request: &LeaseRequest, at_most: Duration) -> Result<Vec<Delivery>, StoreError> {
+        wait::wait(self, request, at_most).await
+    }
+
+    async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
+        settle::settle(&self.shared, settlements).await
+    }
+
+    async fn give_back(&self, tags: &[DeliveryTag]) -> Result<usize, StoreError> {
+        settle::give_back(&self.shared, tags).await
+    }
+
+    async fn absolve(&self, tag: &DeliveryTag) -> Result<Option<DeliveryTag>, StoreError> {
+        settle::absolve(&self.shared, tag).await
+    }
+
+    async fn progress(&self, tag: &DeliveryTag, results: &[StoredResult]) -> Result<bool, StoreError> {
+        settle::progress(&self.shared, tag, results).await
+    }
+
+    async fn beat(&self) -> Result<Beat, StoreError> {
+        beat::beat(self).await
+    }
+
+    async fn revoked(&self, ids: &[&TaskId]) -> Result<Vec<bool>, StoreError> {
+        self.shared.revocations.check(&self.shared.store, ids).await
+    }
+
+    async fn held(&self) -> Result<usize, StoreError> {
+        beat::held(&self.shared).await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        close::close(self).await
+    }
+}
+
+impl Drop for RedisConsumer {
+    fn drop(&mut self) {
+        self.shared.closed.store(true, Ordering::Release);
+        for arm in &self.arms {
+            arm.stop();
+        }
+    }
+}
+
+/// Milliseconds of a duration, for a script's argument.
+pub(super) fn ms(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The store's time of a reply.
+pub(super) fn timestamp(ms: i64) -> Option<Timestamp> {
+    (ms >= 0 && ms != NEVER).then(|| Timestamp::from_millis(ms))
+}
+
+/// When a wait that began now and lasts `at_most` ends; far away where it would overflow.
+pub(super) fn deadline(at_most: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(at_most).unwrap_or_else(|| now + Duration::from_secs(86_400))
+}

@@ -1,0 +1,56 @@
+//! What this server's durability rests on, told in words.
+
+use super::{Inner, StoreError};
+use crate::store::Durability;
+
+/// The oldest server that has all commands we use (`LMOVE`, `BLMOVE`, `ZRANGE … BYSCORE`).
+const OLDEST: (u32, u32) = (6, 2);
+
+/// Refuses servers that are too old.
+pub(super) async fn check_version(store: &Inner) -> Result<(), StoreError> {
+    let info: String = store.link.query(redis::cmd("INFO").arg("server")).await?;
+    let version = field(&info, "redis_version").unwrap_or("0");
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    let found = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+    if found < OLDEST {
+        let why = format!("Redis {version} is too old, at least {}.{} is needed", OLDEST.0, OLDEST.1);
+        return Err(StoreError::Foreign { url: store.connector.url.clone(), why });
+    }
+    Ok(())
+}
+
+/// See [`crate::store::Broker::durability`].
+pub(super) async fn durability(store: &Inner) -> Result<Durability, StoreError> {
+    let info: String = store.link.query(redis::cmd("INFO").arg("persistence")).await?;
+    let memory: String = store.link.query(redis::cmd("INFO").arg("memory")).await?;
+    let mut warnings = Vec::new();
+    let policy = field(&memory, "maxmemory_policy").unwrap_or("noeviction");
+    if policy != "noeviction" && field(&memory, "maxmemory").is_some_and(|max| max != "0") {
+        warnings.push(format!("maxmemory-policy is `{policy}`: a full server deletes jobs; set it to `noeviction`"));
+    }
+    let aof = field(&info, "aof_enabled") == Some("1");
+    let summary = if aof {
+        match appendfsync(store).await.as_deref() {
+            Some("always") => "appendfsync always: what was acknowledged survives a crash of the server".to_owned(),
+            Some("no") => {
+                "appendfsync no: a crash of the server may undo what the system had not written yet".to_owned()
+            }
+            Some(_) => "appendfsync everysec: a crash of the server may undo its last two seconds".to_owned(),
+            None => "append-only file: how often it is synced cannot be seen with this user".to_owned(),
+        }
+    } else {
+        warnings.push("no append-only file: a crash of the server loses all jobs since its last snapshot".to_owned());
+        "snapshots only, if any".to_owned()
+    };
+    Ok(Durability { summary, warnings })
+}
+
+/// `None` where the user may not ask.
+async fn appendfsync(store: &Inner) -> Option<String> {
+    let answer: Vec<String> = store.link.query(redis::cmd("CONFIG").arg("GET").arg("appendfsync")).await.ok()?;
+    answer.into_iter().nth(1)
+}
+
+fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    info.lines().find_map(|line| line.trim_end().strip_prefix(name)?.strip_prefix(':'))
+}

@@ -1,0 +1,33 @@
+//! What a server's error means to us.
+
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+
+use super::link::broken;
+use crate::store::StoreError;
+
+/// Sorts `error`; `sent` when the command was on its way, so that it may have happened.
+pub(super) fn map_error(url: &str, error: RedisError, sent: bool) -> StoreError {
+    let url = url.to_owned();
+    if matches!(error.kind(), ErrorKind::AuthenticationFailed) {
+        return StoreError::Unauthorized { url, source: Box::new(error) };
+    }
+    let code = error.code().map(str::to_owned);
+    match code.as_deref() {
+        Some("NOAUTH" | "WRONGPASS" | "NOPERM") => StoreError::Unauthorized { url, source: Box::new(error) },
+        // MISCONF: the server cannot write its snapshots and therefore takes no writes.
+        Some("OOM" | "MISCONF") => StoreError::Full { url, source: Box::new(error) },
+        Some("READONLY") => StoreError::ReadOnly { url, source: Box::new(error) },
+        Some("LOADING" | "MASTERDOWN" | "TRYAGAIN" | "CLUSTERDOWN" | "BUSY" | "NOREPLICAS") => {
+            StoreError::Unreachable { url, unknown: false, source: Box::new(error) }
+        }
+        Some("WRONGTYPE") => StoreError::Foreign { url, why: error.to_string() },
+        _ if is_server_error(&error) => StoreError::Refused { url, source: Box::new(error) },
+        _ if error.is_connection_refusal() => StoreError::Unreachable { url, unknown: false, source: Box::new(error) },
+        _ if broken(&error) => StoreError::Unreachable { url, unknown: sent, source: Box::new(error) },
+        _ => StoreError::Refused { url, source: Box::new(error) },
+    }
+}
+
+fn is_server_error(error: &RedisError) -> bool {
+    matches!(error.kind(), ErrorKind::Server(ServerErrorKind::ResponseError) | ErrorKind::Extension)
+}

@@ -1,0 +1,114 @@
+//! Finds all messages of a task, in steps that never hold the server up.
+
+use bytes::Bytes;
+use memchr::memmem::Finder;
+
+use super::keys::ListKeys;
+use super::look::{self, dead_job, held, scan, scheduled_job};
+use super::{Inner, StoreError};
+use crate::clock::Timestamp;
+use crate::message::{DecodeLimits, Message};
+use crate::names::TaskId;
+use crate::store::{Cursor, Job, JobState};
+
+/// See [`crate::store::Inspect::find`].
+pub(super) async fn find(store: &Inner, id: &TaskId) -> Result<Vec<Job>, StoreError> {
+    let mut found = Vec::new();
+    let needle = Finder::new(id.as_str());
+    for queue in look::queues(store).await? {
+        for state in [JobState::Ready, JobState::Leased] {
+            let mut cursor: Option<Cursor> = None;
+            loop {
+                let page = look::page(store, &queue, state, cursor.as_ref(), look::STEP).await?;
+                found.extend(page.jobs.into_iter().filter(|job| is_of(&needle, id, &job.payload)));
+                cursor = page.next;
+                if cursor.is_none() {
+                    break;
+                }
+            }
+        }
+        for lane in ListKeys::all(&queue) {
+            find_scheduled(store, &lane, &needle, id, &mut found).await?;
+            find_dead(store, &lane, id, &mut found).await?;
+        }
+    }
+    found.extend(moved_meanwhile(store, id, &found).await?);
+    Ok(found)
+}
+
+/// A message that was ready when the held ones were read, and held when the ready ones were: looks at the held ones again.
+async fn moved_meanwhile(store: &Inner, id: &TaskId, found: &[Job]) -> Result<Vec<Job>, StoreError> {
+    let mut more = Vec::new();
+    if !found.is_empty() {
+        return Ok(more);
+    }
+    let needle = Finder::new(id.as_str());
+    for queue in look::queues(store).await? {
+        for lane in ListKeys::all(&queue) {
+            let jobs = held(store, &lane, 0, 10_000).await?;
+            more.extend(jobs.into_iter().filter(|job| is_of(&needle, id, &job.payload)));
+        }
+    }
+    Ok(more)
+}
+
+/// Most messages are told apart by a search for the bytes; one that has them is decoded to be sure.
+fn is_of(needle: &Finder<'_>, id: &TaskId, payload: &[u8]) -> bool {
+    // An id that JSON escapes, or inside a body in base64 (protocol 1 has no header `task`), cannot be searched for as it is.
+    let escaped = |byte: u8| !byte.is_ascii_graphic() || b"\"\\/".contains(&byte);
+    let searchable = !id.as_str().bytes().any(escaped) && memchr::memmem::find(payload, b"\"task\"").is_some();
+    if searchable && needle.find(payload).is_none() {
+        return false;
+    }
+    Message::decode(payload, &DecodeLimits::default()).is_ok_and(|message| message.id == *id)
+}
+
+async fn find_scheduled(
+    store: &Inner,
+    lane: &ListKeys,
+    needle: &Finder<'_>,
+    id: &TaskId,
+    found: &mut Vec<Job>,
+) -> Result<(), StoreError> {
+    let mut cursor = 0;
+    loop {
+        let (next, members) = scan::<(Vec<u8>, f64)>(store, "ZSCAN", &lane.scheduled, cursor, None).await?;
+        for (member, score) in members {
+            #[expect(clippy::cast_possible_truncation, reason = "a Unix time in ms fits an i64")]
+            let due = Timestamp::from_millis(score as i64);
+            let job = scheduled_job(lane, Bytes::from(member), due);
+            // A scan may show an element twice.
+            if is_of(needle, id, &job.payload) && !found.iter().any(|other| other.key == job.key) {
+                found.push(job);
+            }
+        }
+        if next == 0 {
+            return Ok(());
+        }
+        cursor = next;
+    }
+}
+
+/// Entries begin with the task's id.
+async fn find_dead(store: &Inner, lane: &ListKeys, id: &TaskId, found: &mut Vec<Job>) -> Result<(), StoreError> {
+    let escaped: String =
+        id.as_str().chars().flat_map(|c| "*?[]\\^-".contains(c).then_some('\\').into_iter().chain([c])).collect();
+    let pattern = format!("{escaped}:*");
+    let mut cursor = 0;
+    loop {
+        let (next, entries) = scan::<(String, f64)>(store, "ZSCAN", &lane.dead, cursor, Some(&pattern)).await?;
+        for (entry, score) in entries {
+            #[expect(clippy::cast_possible_truncation, reason = "a Unix time in ms fits an i64")]
+            let died = Timestamp::from_millis(score as i64);
+            if let Some(job) =
+                dead_job(store, lane, entry, died).await?.filter(|job| !found.iter().any(|other| other.key == job.key))
+            {
+                found.push(job);
+            }
+        }
+        if next == 0 {
+            return Ok(());
+        }
+        cursor = next;
+    }
+}

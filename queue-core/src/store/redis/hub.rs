@@ -1,0 +1,213 @@
+//! One subscribed connection for a whole store: whoever wants a channel's messages registers here.
+//!
+//! The connection is made when somebody first subscribes and remade, with all its channels, after it broke; every
+//! listener is then told (without a payload) to look for what it may have missed.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use redis::aio::{PubSubSink, PubSubStream};
+use tokio::sync::Notify;
+
+use super::errors::map_error;
+use super::link::Connector;
+use crate::store::StoreError;
+
+type Listener = Arc<dyn Fn(Option<&[u8]>) + Send + Sync>;
+
+/// How long to rest after a broken connection, at first and at most.
+const REST: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+/// How often an idle connection is asked whether it still stands.
+const PING: Duration = Duration::from_secs(30);
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Hub(Arc<State>);
+
+struct State {
+    connector: Connector,
+    listeners: Mutex<Listeners>,
+    /// Channels were added or removed.
+    changed: Notify,
+    next: AtomicU64,
+}
+
+#[derive(Default)]
+struct Listeners {
+    channels: HashMap<String, Vec<(u64, Listener)>>,
+    running: bool,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hub").field("url", &self.connector.url).finish_non_exhaustive()
+    }
+}
+
+/// Ends its subscription when dropped.
+pub(super) struct Subscription {
+    state: Weak<State>,
+    channel: String,
+    id: u64,
+}
+
+impl std::fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Subscription").field("channel", &self.channel).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        let Some(state) = self.state.upgrade() else { return };
+        let mut listeners = state.lock();
+        if let Some(of_channel) = listeners.channels.get_mut(&self.channel) {
+            of_channel.retain(|(id, _)| *id != self.id);
+            if of_channel.is_empty() {
+                listeners.channels.remove(&self.channel);
+                state.changed.notify_one();
+            }
+        }
+    }
+}
+
+impl Hub {
+    pub(super) fn new(connector: Connector) -> Self {
+        let (listeners, changed, next) = (Mutex::default(), Notify::new(), AtomicU64::new(0));
+        Self(Arc::new(State { connector, listeners, changed, next }))
+    }
+
+    /// Calls `listener` for each message of `channel`, and with `None` whenever the subscription (again) stands.
+    pub(super) fn subscribe(
+        &self,
+        channel: String,
+        listener: impl Fn(Option<&[u8]>) + Send + Sync + 'static,
+    ) -> Subscription {
+        let id = self.0.next.fetch_add(1, Ordering::Relaxed);
+        let mut listeners = self.0.lock();
+        listeners.channels.entry(channel.clone()).or_default().push((id, Arc::new(listener)));
+        if listeners.running {
+            self.0.changed.notify_one();
+        } else {
+            listeners.running = true;
+            tokio::spawn(run(Arc::downgrade(&self.0)));
+        }
+        Subscription { state: Arc::downgrade(&self.0), channel, id }
+    }
+}
+
+impl State {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Listeners> {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, channel: &str, payload: Option<&[u8]>) {
+        let of_channel: Vec<Listener> = {
+            let listeners = self.lock();
+            listeners.channels.get(channel).into_iter().flatten().map(|(_, listener)| listener.clone()).collect()
+        };
+        for listener in of_channel {
+            listener(payload);
+        }
+    }
+}
+
+/// What the server knows that we listen to: per channel, the youngest listener that was told so.
+type Told = HashMap<String, u64>;
+
+async fn run(weak: Weak<State>) {
+    let mut rest = REST.0;
+    loop {
+        let Some(state) = weak.upgrade() else { return };
+        let connected = connect(&state).await;
+        drop(state);
+        match connected {
+            Ok((sink, stream)) => {
+                rest = REST.0;
+                if let Err(error) = serve(&weak, sink, stream).await {
+                    tracing::debug!(%error, "the subscribed connection broke");
+                }
+            }
+            Err(error) => tracing::debug!(%error, "the subscribed connection cannot be made"),
+        }
+        tokio::time::sleep(rest.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+        rest = (rest * 2).min(REST.1);
+    }
+}
+
+async fn connect(state: &State) -> Result<(PubSubSink, PubSubStream), StoreError> {
+    let made = tokio::time::timeout(state.connector.connect_timeout, state.connector.client.get_async_pubsub()).await;
+    match made {
+        Ok(Ok(connection)) => Ok(connection.split()),
+        Ok(Err(error)) => Err(map_error(&state.connector.url, error, false)),
+        Err(elapsed) => Err(state.connector.unreachable(elapsed, false)),
+    }
+}
+
+/// Keeps the connection's channels the same as the listeners'; ends when the connection does.
+async fn serve(weak: &Weak<State>, mut sink: PubSubSink, mut stream: PubSubStream) -> Result<(), StoreError> {
+    let mut told = Told::new();
+    loop {
+        let Some(state) = weak.upgrade() else { return Ok(()) };
+        let synced = tokio::time::timeout(state.connector.response_timeout, sync(&state, &mut sink, &mut told)).await;
+        match synced {
+            Ok(done) => done?,
+            Err(elapsed) => return Err(state.connector.unreachable(elapsed, false)),
+        }
+        tokio::select! {
+            message = stream.next() => match message {
+                Some(message) => state.tell(message.get_channel_name(), Some(message.get_payload_bytes())),
+                None => return Ok(()),
+            },
+            () = state.changed.notified() => {}
+            () = tokio::time::sleep(PING) => {
+                let pong = tokio::time::timeout(state.connector.response_timeout, sink.ping::<redis::Value>()).await;
+                if !matches!(pong, Ok(Ok(_))) {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+/// Subscribes to what is new, tells the new listeners, unsubscribes from what nobody wants.
+async fn sync(state: &State, sink: &mut PubSubSink, told: &mut Told) -> Result<(), StoreError> {
+    let (fresh, gone) = changes(state, told);
+    let failed = |error| map_error(&state.connector.url, error, false);
+    let channels: Vec<&str> =
+        fresh.iter().filter(|(name, _)| !told.contains_key(name)).map(|(n, _)| n.as_str()).collect();
+    if !channels.is_empty() {
+        sink.subscribe(&channels).await.map_err(failed)?;
+    }
+    if !gone.is_empty() {
+        sink.unsubscribe(&gone).await.map_err(failed)?;
+        for channel in gone {
+            told.remove(&channel);
+        }
+    }
+    for (channel, youngest) in fresh {
+        let since = told.insert(channel.clone(), youngest);
+        let new: Vec<Listener> = {
+            let listeners = state.lock();
+            let of_channel = listeners.channels.get(&channel).into_iter().flatten();
+            of_channel.filter(|(id, _)| since.is_none_or(|since| *id > since)).map(|(_, l)| l.clone()).collect()
+        };
+        for listener in new {
+            listener(None);
+        }
+    }
+    Ok(())
+}
+
+/// Channels with listeners that were not told yet (with the youngest's id), and channels without any.
+fn changes(state: &State, told: &Told) -> (Vec<(String, u64)>, Vec<String>) {
+    let listeners = state.lock();
+    let youngest = listeners.channels.iter().filter_map(|(name, of)| Some((name, of.iter().map(|(id, _)| *id).max()?)));
+    let fresh = youngest.filter(|(name, id)| told.get(*name).is_none_or(|known| known < id));
+    let fresh = fresh.map(|(name, id)| (name.clone(), id)).collect();
+    let gone = told.keys().filter(|name| !listeners.channels.contains_key(*name)).cloned().collect();
+    (fresh, gone)
+}

@@ -1,0 +1,216 @@
+//! Takes messages into this worker's hands, and finds those whose lease nobody heard of.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use bytes::Bytes;
+use redis::{Cmd, Value};
+
+use super::consumer::{DirtyUnlessDone, Lane, Shared, ms};
+use super::wait;
+use crate::store::{Delivery, LeaseRequest, Order, StoreError};
+
+/// The most that one call leases.
+const MAX_BATCH: usize = 1000;
+
+/// See [`crate::store::Consumer::lease`].
+pub(super) async fn lease(shared: &Shared, request: &LeaseRequest) -> Result<Vec<Delivery>, StoreError> {
+    if shared.closed.load(Ordering::Acquire) {
+        return Ok(Vec::new());
+    }
+    if shared.dirty.load(Ordering::Acquire) {
+        reconcile(shared).await?;
+    }
+    let limit = request.limit.get().min(MAX_BATCH);
+    let mut found = shared.take_inbox(limit, request.suspect);
+    if found.len() >= limit {
+        return Ok(found);
+    }
+    let suspect = request.suspect && !found.iter().any(|delivery| delivery.suspect);
+    let active = plan(shared, request, true);
+    let (more, renewed) = take(shared, &active, limit - found.len(), suspect).await?;
+    found.extend(more);
+    // Lists that were never seen used are asked only by a worker that has nothing better to do.
+    if found.len() < limit {
+        let mut rest = plan(shared, request, false);
+        rest.retain(|(lane, _)| renewed || !active.iter().any(|(other, _)| other.index == lane.index));
+        let suspect = suspect && !found.iter().any(|delivery| delivery.suspect);
+        if !rest.is_empty() {
+            let guard = Handed { shared, found };
+            let more = take(shared, &rest, limit - guard.found.len(), suspect).await;
+            found = guard.release();
+            // What was leased already is handed out; the error will come again if it lasts.
+            found.extend(more.unwrap_or_default().0);
+        }
+    }
+    Ok(found)
+}
+
+/// Deliveries that go back into the inbox when the future that holds them is dropped.
+struct Handed<'a> {
+    shared: &'a Shared,
+    found: Vec<Delivery>,
+}
+
+impl Handed<'_> {
+    fn release(mut self) -> Vec<Delivery> {
+        std::mem::take(&mut self.found)
+    }
+}
+
+impl Drop for Handed<'_> {
+    fn drop(&mut self) {
+        self.shared.inbox().extend(self.found.drain(..));
+    }
+}
+
+/// The lanes to lease from, in order, each with how many to take before any gets more.
+fn plan<'a>(shared: &'a Shared, request: &LeaseRequest, only_active: bool) -> Vec<(&'a Lane, usize)> {
+    let mut lanes = Vec::new();
+    for (place, share) in request.queues.iter().enumerate() {
+        let of_queue = shared.lanes.iter().filter(|lane| lane.keys.queue == share.queue);
+        for lane in of_queue.filter(|lane| !only_active || lane.is_active()) {
+            let (rank, quota) = match request.order {
+                Order::Strict => ((usize::from(lane.keys.step), place), MAX_BATCH),
+                Order::Weighted => ((place, usize::from(lane.keys.step)), share.share),
+            };
+            lanes.push((rank, lane, quota));
+        }
+    }
+    lanes.sort_by_key(|(rank, ..)| *rank);
+    lanes.into_iter().map(|(_, lane, quota)| (lane, quota)).collect()
+}
+
+/// One call of the script. Says also whether a lane had been reclaimed and was renewed.
+async fn take(
+    shared: &Shared,
+    lanes: &[(&Lane, usize)],
+    limit: usize,
+    suspect: bool,
+) -> Result<(Vec<Delivery>, bool), StoreError> {
+    if shared.until_due().is_some_and(|wait| wait.is_zero()) {
+        wait::promote(shared, &shared.store.link).await?;
+    }
+    let names: Vec<Arc<str>> = lanes.iter().map(|(lane, _)| lane.incarnation()).collect();
+    let call = lease_call(shared, lanes, &names, limit, suspect);
+    let guard = DirtyUnlessDone::new(shared);
+    let reply: Vec<Vec<Value>> = shared.store.link.script(&shared.store.scripts.lease, &call).await?;
+    guard.done();
+    read_reply(shared, lanes, &names, reply)
+}
+
+fn lease_call(shared: &Shared, lanes: &[(&Lane, usize)], names: &[Arc<str>], limit: usize, suspect: bool) -> Cmd {
+    let mut held = Vec::with_capacity(lanes.len());
+    for ((lane, _), name) in lanes.iter().zip(names) {
+        held.push((lane.keys.held(name), lane.keys.suspects_held(name)));
+    }
+    let mut keys: Vec<&str> = Vec::with_capacity(6 * lanes.len());
+    for ((lane, _), (fresh, suspects)) in lanes.iter().zip(&held) {
+        let k = &lane.keys;
+        keys.extend([&*k.list, fresh, &k.workers, &k.suspects, suspects, &k.deaths]);
+    }
+    let mut call = shared.store.scripts.lease.call(&keys);
+    let options = &shared.store.options;
+    call.arg(options.clock.skew_ms()).arg(ms(options.lease)).arg(limit).arg(u8::from(suspect));
+    for ((_, quota), name) in lanes.iter().zip(names) {
+        call.arg(&**name).arg(*quota);
+    }
+    call
+}
+
+/// Turns the script's reply into deliveries; everything in it is noted before anything can fail.
+fn read_reply(
+    shared: &Shared,
+    lanes: &[(&Lane, usize)],
+    names: &[Arc<str>],
+    reply: Vec<Vec<Value>>,
+) -> Result<(Vec<Delivery>, bool), StoreError> {
+    let (mut found, mut renewed, mut error) = (Vec::new(), false, None);
+    for row in reply {
+        let mut row = row.into_iter();
+        let (Some(kind), Some(Value::Int(index))) = (row.next().and_then(bytes), row.next()) else { continue };
+        let Some(at) = usize::try_from(index - 1).ok().filter(|at| *at < lanes.len()) else { continue };
+        let (lane, name) = (lanes[at].0, &names[at]);
+        let mut rest = row.filter_map(bytes);
+        match &kind[..] {
+            b"f" => renewed |= shared.renew(lane, name),
+            b"s" => {
+                lane.active.store(true, Ordering::Relaxed);
+                let deaths = rest.next().and_then(|count| std::str::from_utf8(&count).ok()?.parse().ok()).unwrap_or(0);
+                found.extend(rest.map(|payload| shared.deliver(lane, name, payload, Some(deaths))));
+            }
+            b"m" => {
+                lane.active.store(true, Ordering::Relaxed);
+                found.extend(rest.map(|payload| shared.deliver(lane, name, payload, None)));
+            }
+            _ => {
+                let said = rest.next().map(|text| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default();
+                let why = format!("key `{}` does not hold a queue: {said}", lane.keys.list);
+                error = Some(StoreError::Foreign { url: shared.store.connector.url.clone(), why });
+            }
+        }
+    }
+    match error {
+        Some(error) if found.is_empty() => Err(error),
+        _ => Ok((found, renewed)),
+    }
+}
+
+/// A reply's text, without copying it.
+fn bytes(value: Value) -> Option<Bytes> {
+    match value {
+        Value::BulkString(bytes) => Some(Bytes::from(bytes)),
+        Value::SimpleString(text) => Some(Bytes::from(text)),
+        Value::Int(number) => Some(Bytes::from(number.to_string())),
+        _ => None,
+    }
+}
+
+/// Compares what the store lists with what this process knows. What nobody here knows goes into the inbox.
+pub(super) async fn reconcile(shared: &Shared) -> Result<(), StoreError> {
+    shared.dirty.store(false, Ordering::Release);
+    let guard = DirtyUnlessDone::new(shared);
+    let mut again = false;
+    for lane in shared.lanes.iter().filter(|lane| lane.is_active()) {
+        let name = lane.incarnation();
+        for suspect in [false, true] {
+            let key = if suspect { lane.keys.suspects_held(&name) } else { lane.keys.held(&name) };
+            let Some(listed) = listed(shared, &key).await? else {
+                shared.renew(lane, &name);
+                break;
+            };
+            let (adopted, more) = shared.ledger.compare((lane.index, suspect), listed, Instant::now());
+            again |= more;
+            for payload in adopted {
+                let deaths = if suspect { Some(deaths(shared, lane, &payload).await) } else { None };
+                shared.inbox().push_back(shared.delivery(lane, &name, payload, deaths));
+            }
+        }
+    }
+    guard.done();
+    if again {
+        shared.dirty.store(true, Ordering::Release);
+    }
+    Ok(())
+}
+
+/// What the list at `key` holds, oldest first; `None` where a tombstone stands.
+async fn listed(shared: &Shared, key: &str) -> Result<Option<Vec<Bytes>>, StoreError> {
+    let mut look = redis::cmd("LRANGE");
+    look.arg(key).arg(0).arg(-1);
+    match shared.store.link.query::<Vec<Vec<u8>>>(&look).await {
+        Ok(listed) => Ok(Some(listed.into_iter().rev().map(Bytes::from).collect())),
+        Err(StoreError::Foreign { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// How many workers died of an adopted suspect. It is known by now and must reach the inbox, so a failed
+/// question counts as none: the next death asks again.
+async fn deaths(shared: &Shared, lane: &Lane, payload: &Bytes) -> u32 {
+    let mut ask = redis::cmd("HGET");
+    ask.arg(&lane.keys.deaths).arg(sha1_smol::Sha1::from(payload).digest().to_string());
+    let count: Result<Option<u32>, _> = shared.store.link.query(&ask).await;
+    count.ok().flatten().unwrap_or(0)
+}

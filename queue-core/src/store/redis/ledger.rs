@@ -1,0 +1,136 @@
+//! What this process knows it holds, to be compared with what the store says it holds.
+//!
+//! A lease whose reply was lost, or whose future was dropped, leaves a message with a worker that never heard of it and
+//! whose heartbeat would keep it for ever. Whatever the store lists and the ledger does not is such a message: it is adopted.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+/// Where a held message lies: which lane, and whether as a suspect.
+pub(super) type Slot = (usize, bool);
+
+/// How long a reply may be under way before what it brings counts as lost.
+pub(super) const UNDER_WAY: Duration = Duration::from_millis(20);
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Ledger(Mutex<Books>);
+
+#[derive(Debug, Default)]
+struct Books {
+    known: HashMap<Slot, HashMap<Bytes, usize>>,
+    /// Unknown, and since when: adopted if still unknown a little later, since a reply may be under way.
+    ghosts: HashMap<(Slot, Bytes), Instant>,
+    total: usize,
+}
+
+impl Ledger {
+    /// Notes a delivery that is being handed out.
+    pub(super) fn add(&self, slot: Slot, payload: &Bytes) {
+        let mut books = self.lock();
+        *books.known.entry(slot).or_default().entry(payload.clone()).or_default() += 1;
+        books.total += 1;
+    }
+
+    /// Notes that a delivery is no longer held. True when it was known.
+    pub(super) fn remove(&self, slot: Slot, payload: &Bytes) -> bool {
+        let mut books = self.lock();
+        let Some(lane) = books.known.get_mut(&slot) else { return false };
+        let Some(count) = lane.get_mut(payload) else { return false };
+        *count -= 1;
+        if *count == 0 {
+            lane.remove(payload);
+        }
+        books.total -= 1;
+        true
+    }
+
+    /// How many deliveries are known.
+    pub(super) fn len(&self) -> usize {
+        self.lock().total
+    }
+
+    /// Forgets a lane: its incarnation was reclaimed.
+    pub(super) fn forget_lane(&self, lane: usize) {
+        let mut books = self.lock();
+        for suspect in [false, true] {
+            let gone = books.known.remove(&(lane, suspect)).map_or(0, |known| known.values().sum());
+            books.total -= gone;
+        }
+    }
+
+    /// Compares with what the store lists under `slot` at `now`. Returns what to adopt (unknown for a while; from now on it is
+    /// known), and whether there is something to look at again later.
+    pub(super) fn compare(&self, slot: Slot, listed: Vec<Bytes>, now: Instant) -> (Vec<Bytes>, bool) {
+        let mut books = self.lock();
+        let mut counts = books.known.get(&slot).cloned().unwrap_or_default();
+        let (mut adopted, mut again) = (Vec::new(), HashMap::new());
+        for payload in listed {
+            if let Some(count) = counts.get_mut(&payload).filter(|count| **count > 0) {
+                *count -= 1;
+                continue;
+            }
+            match books.ghosts.get(&(slot, payload.clone())).copied() {
+                Some(since) if now.duration_since(since) >= UNDER_WAY => adopted.push(payload),
+                since => {
+                    again.insert((slot, payload), since.unwrap_or(now));
+                }
+            }
+        }
+        books.ghosts.retain(|(lane, _), _| *lane != slot);
+        let pending = !again.is_empty();
+        books.ghosts.extend(again);
+        for payload in &adopted {
+            *books.known.entry(slot).or_default().entry(payload.clone()).or_default() += 1;
+            books.total += 1;
+        }
+        (adopted, pending)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Books> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stays_unknown_is_adopted_once() {
+        let (ledger, start) = (Ledger::default(), Instant::now());
+        let (known, lost) = (Bytes::from("known"), Bytes::from("lost"));
+        ledger.add((0, false), &known);
+        let listed = || vec![known.clone(), lost.clone()];
+        assert_eq!(ledger.compare((0, false), listed(), start), (vec![], true));
+        assert_eq!(ledger.compare((0, false), listed(), start + UNDER_WAY / 2), (vec![], true));
+        assert_eq!(ledger.compare((0, false), listed(), start + UNDER_WAY), (vec![lost.clone()], false));
+        assert_eq!(ledger.compare((0, false), listed(), start + UNDER_WAY * 2), (vec![], false));
+        assert_eq!(ledger.len(), 2);
+    }
+
+    #[test]
+    fn a_reply_that_arrives_late_is_not_adopted() {
+        let (ledger, start) = (Ledger::default(), Instant::now());
+        let late = Bytes::from("late");
+        assert_eq!(ledger.compare((0, false), vec![late.clone()], start), (vec![], true));
+        ledger.add((0, false), &late);
+        assert_eq!(ledger.compare((0, false), vec![late], start + UNDER_WAY), (vec![], false));
+    }
+
+    #[test]
+    fn equal_bytes_are_counted() {
+        let (ledger, start) = (Ledger::default(), Instant::now());
+        let twin = Bytes::from("twin");
+        ledger.add((1, false), &twin);
+        let _ = ledger.compare((1, false), vec![twin.clone(), twin.clone()], start);
+        let (adopted, _) = ledger.compare((1, false), vec![twin.clone(), twin.clone()], start + UNDER_WAY);
+        assert_eq!(adopted, vec![twin.clone()]);
+        assert!(
+            ledger.remove((1, false), &twin) && ledger.remove((1, false), &twin) && !ledger.remove((1, false), &twin)
+        );
+    }
+}

@@ -1,0 +1,18 @@
+-- close: give back all that a worker holds of one list and sign it off.
+--
+-- KEYS     the list, what the worker holds of it, "{list}:suspects", the suspect the worker holds, "{list}:workers", "{list}:silent"
+-- ARGV[1]  string  the incarnation
+-- ARGV[2]  number  how long the tombstone lives, s
+-- Returns  how many messages were given back
+--
+-- The tombstones fence a wait that is still blocked on the server.
+if redis.call("TYPE", KEYS[2]).ok == "string" then return 0 end
+local n = 0
+-- From the newest to the oldest, so that the oldest ends up rightmost: next to be delivered.
+while redis.call("LMOVE", KEYS[2], KEYS[1], "LEFT", "RIGHT") do n = n + 1 end
+while redis.call("LMOVE", KEYS[4], KEYS[3], "LEFT", "RIGHT") do n = n + 1 end
+redis.call("SET", KEYS[2], "closed", "EX", ARGV[2])
+redis.call("SET", KEYS[4], "closed", "EX", ARGV[2])
+redis.call("ZREM", KEYS[5], ARGV[1])
+redis.call("HDEL", KEYS[6], ARGV[1])
+return n

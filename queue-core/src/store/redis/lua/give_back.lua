@@ -1,0 +1,21 @@
+-- give_back: put messages a worker holds back to the front of their list, in their old order, without suspicion.
+--
+-- KEYS[1]  list    what the worker holds (oldest right); a string is the tombstone of a reclaimed worker
+-- KEYS[2]  list    where they came from (next to be delivered right)
+-- ARGV     the messages, in any order
+-- Returns  how many were put back
+if redis.call("TYPE", KEYS[1]).ok ~= "list" then return 0 end
+local wanted = {}
+for _, message in ipairs(ARGV) do wanted[message] = (wanted[message] or 0) + 1 end
+local n = 0
+-- From the newest to the oldest, so that the oldest ends up rightmost.
+for _, message in ipairs(redis.call("LRANGE", KEYS[1], 0, -1)) do
+  if (wanted[message] or 0) > 0 then
+    wanted[message] = wanted[message] - 1
+    -- Pushed before it is removed: if the push fails, nothing was taken.
+    redis.call("RPUSH", KEYS[2], message)
+    redis.call("LREM", KEYS[1], 1, message)
+    n = n + 1
+  end
+end
+return n

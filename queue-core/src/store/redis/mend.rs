@@ -1,0 +1,89 @@
+//! Mends: deletes messages, empties queues, puts dead letters back.
+
+use bytes::Bytes;
+
+use super::keys::{self, ListKeys};
+use super::{Inner, StoreError};
+use crate::names::QueueName;
+use crate::store::{JobKey, JobState};
+
+/// Dead letters of one call at most.
+const CHUNK: usize = 100;
+
+/// See [`crate::store::Inspect::delete`].
+pub(super) async fn delete(store: &Inner, jobs: &[JobKey]) -> Result<u64, StoreError> {
+    if jobs.iter().any(|job| job.state == JobState::Leased) {
+        return Err(StoreError::Leased);
+    }
+    let mut deleted = 0;
+    for job in jobs {
+        deleted += match job.state {
+            JobState::Ready => {
+                let list = if job.suspect { keys::suspects(&job.list) } else { job.list.clone() };
+                let mut remove = redis::cmd("LREM");
+                remove.arg(list).arg(-1).arg(&job.payload[..]);
+                store.link.query::<u64>(&remove).await?
+            }
+            JobState::Scheduled => {
+                let mut remove = redis::cmd("ZREM");
+                remove.arg(keys::scheduled(&job.list)).arg(&job.payload[..]);
+                store.link.query::<u64>(&remove).await?
+            }
+            JobState::Dead => delete_dead(store, job).await?,
+            JobState::Leased => 0,
+        };
+    }
+    Ok(deleted)
+}
+
+async fn delete_dead(store: &Inner, job: &JobKey) -> Result<u64, StoreError> {
+    let (dead, why, message) = (keys::dead(&job.list), keys::dead_why(&job.list), keys::dead_message(&job.list));
+    let mut call = store.scripts.dead_delete.call(&[&dead, &why, &message]);
+    call.arg(&job.entry);
+    store.link.script(&store.scripts.dead_delete, &call).await
+}
+
+/// See [`crate::store::Inspect::purge`].
+pub(super) async fn purge(store: &Inner, queue: &QueueName, state: JobState) -> Result<u64, StoreError> {
+    let mut purged = 0;
+    for lane in ListKeys::all(queue) {
+        let targets: Vec<(&str, &str)> = match state {
+            JobState::Ready => vec![(&lane.list, "list"), (&lane.suspects, "list"), (&lane.deaths, "")],
+            JobState::Scheduled => vec![(&lane.scheduled, "zset")],
+            JobState::Dead => vec![(&lane.dead, "zset"), (&lane.dead_why, ""), (&lane.dead_message, "")],
+            JobState::Leased => return Err(StoreError::Leased),
+        };
+        let names: Vec<&str> = targets.iter().map(|(name, _)| *name).collect();
+        let mut call = store.scripts.purge.call(&names);
+        for (_, kind) in &targets {
+            call.arg(*kind);
+        }
+        purged += store.link.script::<u64>(&store.scripts.purge, &call).await?;
+    }
+    Ok(purged)
+}
+
+/// See [`crate::store::Inspect::retry_dead`].
+pub(super) async fn retry_dead(store: &Inner, jobs: &[(JobKey, Bytes)]) -> Result<u64, StoreError> {
+    let mut retried = 0;
+    let mut by_list: Vec<(&str, Vec<(&JobKey, &Bytes)>)> = Vec::new();
+    for (job, payload) in jobs.iter().filter(|(job, _)| job.state == JobState::Dead) {
+        match by_list.iter_mut().find(|(list, _)| *list == job.list) {
+            Some((_, group)) => group.push((job, payload)),
+            None => by_list.push((&job.list, vec![(job, payload)])),
+        }
+    }
+    for (list, group) in by_list {
+        let names =
+            [list.to_owned(), keys::dead(list), keys::dead_why(list), keys::dead_message(list), keys::deaths(list)];
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        for chunk in group.chunks(CHUNK) {
+            let mut call = store.scripts.dead_retry.call(&names);
+            for (job, payload) in chunk {
+                call.arg(&job.entry).arg(&payload[..]);
+            }
+            retried += store.link.script::<u64>(&store.scripts.dead_retry, &call).await?;
+        }
+    }
+    Ok(retried)
+}

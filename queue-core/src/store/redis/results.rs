@@ -1,0 +1,84 @@
+//! Results: stored as Celery stores them, awaited by subscription.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use super::consumer::deadline;
+use super::{Inner, keys};
+use crate::names::TaskId;
+use crate::store::{Ready, StoreError, StoredResult};
+
+/// How many keys one command names.
+const CHUNK: usize = 500;
+
+/// A result's time to live for a script: whole seconds, at least one; "0" is for ever.
+pub(super) fn ttl_s(result: &StoredResult) -> u64 {
+    result.ttl.map_or(0, |ttl| ttl.as_secs().max(1))
+}
+
+/// See [`crate::store::Results::put_results`].
+pub(super) async fn put(store: &Inner, results: &[StoredResult]) -> Result<(), StoreError> {
+    for chunk in results.chunks(CHUNK) {
+        let names: Vec<String> = chunk.iter().map(|result| keys::result(result.id.as_str())).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut call = store.scripts.put_results.call(&names);
+        for result in chunk {
+            call.arg(&result.meta[..]).arg(ttl_s(result));
+        }
+        store.link.script::<i64>(&store.scripts.put_results, &call).await?;
+    }
+    Ok(())
+}
+
+/// See [`crate::store::Results::get_results`].
+pub(super) async fn get(store: &Inner, ids: &[TaskId]) -> Result<Vec<Option<Bytes>>, StoreError> {
+    let mut found = Vec::with_capacity(ids.len());
+    for chunk in ids.chunks(CHUNK) {
+        let mut ask = redis::cmd("MGET");
+        for id in chunk {
+            ask.arg(keys::result(id.as_str()));
+        }
+        let values: Vec<Option<Vec<u8>>> = store.link.query(&ask).await?;
+        found.extend(values.into_iter().map(|value| value.map(Bytes::from)));
+    }
+    Ok(found)
+}
+
+/// See [`crate::store::Results::forget`].
+pub(super) async fn forget(store: &Inner, ids: &[TaskId]) -> Result<Vec<bool>, StoreError> {
+    let mut found = Vec::with_capacity(ids.len());
+    for chunk in ids.chunks(CHUNK) {
+        let mut pipe = redis::pipe();
+        for id in chunk {
+            pipe.cmd("DEL").arg(keys::result(id.as_str()));
+        }
+        found.extend(store.link.pipe::<Vec<bool>>(&pipe).await?);
+    }
+    Ok(found)
+}
+
+/// See [`crate::store::Results::wait_result`]. Subscribed first, looked up then, so that nothing falls between.
+pub(super) async fn wait(
+    store: &Inner,
+    id: &TaskId,
+    ready: Ready,
+    timeout: Duration,
+) -> Result<Option<Bytes>, StoreError> {
+    let ends = deadline(timeout);
+    let news = Arc::new(Notify::new());
+    let wake = news.clone();
+    let _subscription = store.hub.subscribe(keys::result(id.as_str()), move |_| wake.notify_one());
+    loop {
+        // The first notice says that the subscription stands; each later one that something was published (or the
+        // connection came back): either way the store has the truth.
+        if let Some(value) = get(store, std::slice::from_ref(id)).await?.pop().flatten().filter(|value| ready(value)) {
+            return Ok(Some(value));
+        }
+        if tokio::time::timeout_at(ends.into(), news.notified()).await.is_err() {
+            return Ok(None);
+        }
+    }
+}

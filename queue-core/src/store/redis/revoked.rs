@@ -1,0 +1,70 @@
+//! Which tasks were revoked: a copy of the store's set, fetched anew only when something was revoked.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use super::consumer::ms;
+use super::hub::Subscription;
+use super::keys::{REVOKED, REVOKED_VERSION};
+use super::{Inner, StoreError};
+use crate::names::TaskId;
+
+/// See [`crate::store::Broker::revoke`].
+pub(super) async fn revoke(store: &Inner, ids: &[TaskId], keep: Duration) -> Result<(), StoreError> {
+    for chunk in ids.chunks(1000) {
+        let mut call = store.scripts.revoke.call(&[REVOKED, REVOKED_VERSION]);
+        call.arg(store.options.clock.skew_ms()).arg(ms(keep));
+        for id in chunk {
+            call.arg(id.as_str());
+        }
+        store.link.script::<i64>(&store.scripts.revoke, &call).await?;
+    }
+    Ok(())
+}
+
+/// A consumer's copy.
+#[derive(Debug)]
+pub(super) struct Revocations {
+    ids: RwLock<HashSet<String>>,
+    stale: Arc<AtomicBool>,
+    /// Until when the copy is right, the store's time in Unix ms: the first revocation in it ends then.
+    valid_until: AtomicI64,
+    _news: Subscription,
+}
+
+impl Revocations {
+    pub(super) fn new(store: &Arc<Inner>) -> Self {
+        let stale = Arc::new(AtomicBool::new(true));
+        let mark = stale.clone();
+        let news = store.hub.subscribe(REVOKED_VERSION.to_owned(), move |_| mark.store(true, Ordering::Release));
+        Self { ids: RwLock::default(), stale, valid_until: AtomicI64::new(i64::MAX), _news: news }
+    }
+
+    /// Which of `ids` are revoked. Asks the store only after it announced something.
+    pub(super) async fn check(&self, store: &Inner, ids: &[&TaskId]) -> Result<Vec<bool>, StoreError> {
+        let over = store.options.clock.now().as_millis() > self.valid_until.load(Ordering::Relaxed);
+        if self.stale.swap(false, Ordering::AcqRel) || over {
+            if let Err(error) = self.fetch(store).await {
+                self.stale.store(true, Ordering::Release);
+                return Err(error);
+            }
+        }
+        let known = self.ids.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(ids.iter().map(|id| !known.is_empty() && known.contains(id.as_str())).collect())
+    }
+
+    async fn fetch(&self, store: &Inner) -> Result<(), StoreError> {
+        let now = store.now_ms().await?;
+        let mut ask = redis::cmd("ZRANGE");
+        ask.arg(REVOKED).arg(format!("({now}")).arg("+inf").arg("BYSCORE").arg("WITHSCORES");
+        let found: Vec<(String, f64)> = store.link.query(&ask).await?;
+        #[expect(clippy::cast_possible_truncation, reason = "a Unix time in ms fits an i64 and is exact in an f64")]
+        let first_end = found.first().map_or(i64::MAX, |(_, ends)| *ends as i64);
+        let drift = now - store.options.clock.now().as_millis();
+        self.valid_until.store(first_end.saturating_sub(drift), Ordering::Relaxed);
+        *self.ids.write().unwrap_or_else(PoisonError::into_inner) = found.into_iter().map(|(id, _)| id).collect();
+        Ok(())
+    }
+}

@@ -1,0 +1,201 @@
+//! Ends deliveries: settle, give back, absolve, progress.
+
+use std::collections::HashMap;
+
+use redis::Cmd;
+
+use super::consumer::Shared;
+use super::keys::{self, ListKeys, QUEUES};
+use super::results;
+use crate::store::{DeliveryTag, Ending, Settled, Settlement, StoreError, StoredResult};
+
+/// Settlements of one call at most, and their bytes, roughly: a server runs nothing else meanwhile.
+const MAX_BATCH: usize = 1000;
+const MAX_BYTES: usize = 4 << 20;
+
+/// See [`crate::store::Consumer::settle`].
+pub(super) async fn settle(shared: &Shared, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
+    let mut answers = Vec::with_capacity(settlements.len());
+    let mut rest = settlements;
+    while !rest.is_empty() {
+        let (batch, others) = rest.split_at(batch_size(rest));
+        announce_queues(shared, batch).await?;
+        let call = settle_call(shared, batch);
+        let reply: Vec<i64> = shared.store.link.script(&shared.store.scripts.settle, &call).await?;
+        for (settlement, done) in batch.iter().zip(reply) {
+            if let Some(tag) = &settlement.tag {
+                forget(shared, tag);
+            }
+            answers.push(if done == 1 { Settled::Done } else { Settled::LeaseLost });
+        }
+        rest = others;
+    }
+    Ok(answers)
+}
+
+/// How many of `settlements` go into one call.
+fn batch_size(settlements: &[Settlement]) -> usize {
+    let mut bytes = 0;
+    let fits = settlements.iter().take(MAX_BATCH).take_while(|settlement| {
+        bytes += settlement.tag.as_ref().map_or(0, |tag| tag.payload.len());
+        bytes += settlement.results.iter().map(|result| result.meta.len()).sum::<usize>();
+        bytes += settlement.follow.iter().map(|message| message.payload.len()).sum::<usize>();
+        bytes <= MAX_BYTES
+    });
+    fits.count().max(1)
+}
+
+/// Writes the names of queues that follow-ups go to for the first time; the messages themselves go with the settle.
+async fn announce_queues(shared: &Shared, batch: &[Settlement]) -> Result<(), StoreError> {
+    for message in batch.iter().flat_map(|settlement| &settlement.follow) {
+        if shared.store.known_queues.is_news(&message.queue) {
+            let mut add = redis::cmd("SADD");
+            add.arg(QUEUES).arg(message.queue.as_str());
+            shared.store.link.query::<()>(&add).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Names every key of the batch once.
+#[derive(Default)]
+struct Names<'a> {
+    held: HashMap<(&'a str, &'a str, bool), String>,
+}
+
+impl<'a> Names<'a> {
+    fn held(&mut self, tag: &'a DeliveryTag) -> &str {
+        self.held.entry((&tag.list, &tag.incarnation, tag.suspect)).or_insert_with(|| Shared::held_key(tag))
+    }
+}
+
+fn settle_call(shared: &Shared, batch: &[Settlement]) -> Cmd {
+    let mut names = Names::default();
+    let route = match batch.iter().find_map(|settlement| settlement.tag.as_ref()) {
+        Some(tag) => names.held(tag).to_owned(),
+        None => QUEUES.to_owned(),
+    };
+    let mut call = shared.store.scripts.settle.call(&[&route]);
+    call.arg(shared.store.options.clock.skew_ms());
+    for settlement in batch {
+        match &settlement.tag {
+            Some(tag) => {
+                call.arg(names.held(tag)).arg(&tag.payload[..]);
+                call.arg(if tag.suspect { keys::deaths(&tag.list) } else { String::new() });
+            }
+            None => {
+                call.arg("").arg("").arg("");
+            }
+        }
+        add_results(&mut call, &settlement.results);
+        add_follow(&mut call, settlement);
+        add_dead(&mut call, settlement);
+    }
+    call
+}
+
+fn add_results(call: &mut Cmd, results: &[StoredResult]) {
+    call.arg(results.len());
+    for result in results {
+        call.arg(keys::result(result.id.as_str())).arg(&result.meta[..]).arg(results::ttl_s(result));
+    }
+}
+
+fn add_follow(call: &mut Cmd, settlement: &Settlement) {
+    call.arg(settlement.follow.len());
+    for message in &settlement.follow {
+        match message.due {
+            None => {
+                call.arg(keys::list(&message.queue, message.priority.step())).arg(&message.payload[..]);
+                call.arg("").arg("").arg("");
+            }
+            Some(due) => {
+                let keys = ListKeys::new(&message.queue, message.priority.step());
+                call.arg(&*keys.list).arg(&message.payload[..]).arg(due.as_millis()).arg(keys.scheduled).arg(keys.due);
+            }
+        }
+    }
+}
+
+fn add_dead(call: &mut Cmd, settlement: &Settlement) {
+    let Ending::Dead(letter) = &settlement.ending else {
+        call.arg("0");
+        return;
+    };
+    let (list, message) = match (&settlement.tag, &settlement.early) {
+        (Some(tag), _) => (tag.list.to_string(), &tag.payload),
+        (None, Some((queue, step, payload))) => (keys::list(queue, *step), payload),
+        (None, None) => {
+            call.arg("0");
+            return;
+        }
+    };
+    let entry = format!("{}:{:016x}", letter.id.as_deref().unwrap_or("?"), fastrand::u64(..));
+    let why = serde_json::to_vec(letter).unwrap_or_default();
+    call.arg("1").arg(keys::dead(&list)).arg(keys::dead_why(&list)).arg(keys::dead_message(&list));
+    call.arg(entry).arg(why).arg(&message[..]);
+}
+
+fn forget(shared: &Shared, tag: &DeliveryTag) {
+    // A lane that goes on under a fresh name has forgotten what it held under the old one.
+    if let Some(lane) = shared.lane_of(tag).filter(|lane| lane.incarnation() == tag.incarnation) {
+        shared.ledger.remove((lane.index, tag.suspect), &tag.payload);
+    }
+}
+
+/// See [`crate::store::Consumer::give_back`].
+pub(super) async fn give_back(shared: &Shared, tags: &[DeliveryTag]) -> Result<usize, StoreError> {
+    let mut groups: HashMap<(&str, &str, bool), Vec<&DeliveryTag>> = HashMap::new();
+    for tag in tags {
+        groups.entry((&tag.list, &tag.incarnation, tag.suspect)).or_default().push(tag);
+    }
+    let mut given = 0;
+    for group in groups.values() {
+        given += give_back_group(shared, group).await?;
+    }
+    Ok(given)
+}
+
+/// Gives back deliveries that were all held under one key.
+async fn give_back_group(shared: &Shared, group: &[&DeliveryTag]) -> Result<usize, StoreError> {
+    let Some(first) = group.first() else { return Ok(0) };
+    let from = Shared::held_key(first);
+    let to = if first.suspect { keys::suspects(&first.list) } else { first.list.to_string() };
+    let mut call = shared.store.scripts.give_back.call(&[&from, &to]);
+    for tag in group {
+        call.arg(&tag.payload[..]);
+    }
+    let given: usize = shared.store.link.script(&shared.store.scripts.give_back, &call).await?;
+    for tag in group {
+        forget(shared, tag);
+    }
+    Ok(given)
+}
+
+/// See [`crate::store::Consumer::absolve`].
+pub(super) async fn absolve(shared: &Shared, tag: &DeliveryTag) -> Result<Option<DeliveryTag>, StoreError> {
+    let Some(lane) = shared.lane_of(tag).filter(|_| tag.suspect) else { return Ok(None) };
+    let (suspect, fresh) = (Shared::held_key(tag), lane.keys.held(&tag.incarnation));
+    let mut call = shared.store.scripts.absolve.call(&[&suspect, &fresh]);
+    call.arg(&tag.payload[..]);
+    let stands: bool = shared.store.link.script(&shared.store.scripts.absolve, &call).await?;
+    if !stands {
+        return Ok(None);
+    }
+    shared.ledger.remove((lane.index, true), &tag.payload);
+    shared.ledger.add((lane.index, false), &tag.payload);
+    Ok(Some(DeliveryTag { suspect: false, ..tag.clone() }))
+}
+
+/// See [`crate::store::Consumer::progress`].
+pub(super) async fn progress(shared: &Shared, tag: &DeliveryTag, results: &[StoredResult]) -> Result<bool, StoreError> {
+    let mut names = vec![Shared::held_key(tag)];
+    names.extend(results.iter().map(|result| keys::result(result.id.as_str())));
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut call = shared.store.scripts.progress.call(&names);
+    call.arg(&tag.payload[..]);
+    for result in results {
+        call.arg(&result.meta[..]).arg(results::ttl_s(result));
+    }
+    shared.store.link.script(&shared.store.scripts.progress, &call).await
+}

@@ -1,0 +1,99 @@
+//! Waits for messages without asking again and again: one blocking move per list, a timer for what is due.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::consumer::{Lane, RedisConsumer, Shared, deadline};
+use super::hub::Subscription;
+use super::link::Link;
+use crate::store::{Delivery, LeaseRequest, StoreError};
+
+/// How many due messages of a list one call moves.
+const PROMOTE_MAX: usize = 200;
+
+/// Says how many deliveries a wait in progress takes; none once it is dropped.
+struct Room<'a>(&'a Shared);
+
+impl<'a> Room<'a> {
+    fn open(shared: &'a Shared, limit: usize) -> Self {
+        shared.room.store(limit, Ordering::Release);
+        Self(shared)
+    }
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        self.0.room.store(0, Ordering::Release);
+    }
+}
+
+/// See [`crate::store::Consumer::wait`].
+pub(super) async fn wait(
+    consumer: &RedisConsumer,
+    request: &LeaseRequest,
+    at_most: Duration,
+) -> Result<Vec<Delivery>, StoreError> {
+    let shared = &*consumer.shared;
+    if shared.closed.load(Ordering::Acquire) {
+        return Ok(Vec::new());
+    }
+    let (limit, ends) = (request.limit.get(), deadline(at_most));
+    let _room = Room::open(shared, limit);
+    for arm in &consumer.arms {
+        let lane = &shared.lanes[arm.lane()];
+        if lane.is_active() && request.queues.iter().any(|share| share.queue == lane.keys.queue) {
+            arm.arm(&consumer.shared);
+        }
+    }
+    loop {
+        let news = shared.news.notified();
+        let found = shared.take_inbox(limit, request.suspect);
+        if !found.is_empty() || shared.dirty.load(Ordering::Acquire) {
+            return Ok(found);
+        }
+        let known = shared.next_due.load(Ordering::Relaxed);
+        let due = shared.until_due();
+        tokio::select! {
+            () = news => {
+                // With an empty inbox somebody says that a lease may find something, or that a timer moved.
+                let found = shared.take_inbox(limit, request.suspect);
+                if !found.is_empty() || shared.next_due.load(Ordering::Relaxed) == known {
+                    return Ok(found);
+                }
+            }
+            () = tokio::time::sleep(due.unwrap_or(Duration::MAX)), if due.is_some() => {
+                if promote(shared, &shared.store.link).await? > 0 {
+                    return Ok(shared.take_inbox(limit, request.suspect));
+                }
+            }
+            () = tokio::time::sleep_until(ends.into()) => return Ok(shared.take_inbox(limit, request.suspect)),
+        }
+    }
+}
+
+/// Moves what is due into its lists, and notes when the next is.
+pub(super) async fn promote(shared: &Shared, link: &Link) -> Result<usize, StoreError> {
+    let mut keys: Vec<&str> = Vec::with_capacity(2 * shared.lanes.len());
+    for lane in &shared.lanes {
+        keys.extend([&*lane.keys.scheduled, &*lane.keys.list]);
+    }
+    let script = &shared.store.scripts.promote;
+    let mut call = script.call(&keys);
+    call.arg(shared.store.options.clock.skew_ms()).arg(PROMOTE_MAX);
+    let (moved, next_due, now): (usize, i64, i64) = link.script(script, &call).await?;
+    shared.note_due(now, next_due);
+    Ok(moved)
+}
+
+/// Listens for due times that come before all others of a lane.
+pub(super) fn watch_due(shared: &Arc<Shared>, lane: &Lane) -> Subscription {
+    let weak = Arc::downgrade(shared);
+    shared.store.hub.subscribe(lane.keys.due.clone(), move |payload| {
+        let Some(shared) = weak.upgrade() else { return };
+        // After a reconnection (no payload) something may have been missed: look at once.
+        let due = payload.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok()).unwrap_or(0);
+        shared.next_due.fetch_min(due, Ordering::Relaxed);
+        shared.news.notify_one();
+    })
+}
