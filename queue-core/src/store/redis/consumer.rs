@@ -69,6 +69,8 @@ pub(super) struct Shared {
     pub(super) room: AtomicUsize,
     /// Woken when the inbox fills or there may be something to lease.
     pub(super) news: Notify,
+    /// Woken when `next_due` moved.
+    pub(super) timer: Notify,
     /// Compare with the store before the next lease.
     pub(super) dirty: AtomicBool,
     /// The store's time at which the next waiting message is due, Unix ms; [`NEVER`] when none is known.
@@ -221,8 +223,10 @@ impl RedisConsumer {
             inbox: Mutex::default(),
             room: AtomicUsize::new(0),
             news: Notify::new(),
+            timer: Notify::new(),
             dirty: AtomicBool::new(false),
-            next_due: AtomicI64::new(NEVER),
+            // Not known yet: the first lease asks.
+            next_due: AtomicI64::new(0),
             drift_ms: AtomicI64::new(0),
             closed: AtomicBool::new(false),
             revocations,

@@ -100,12 +100,14 @@ pub(super) async fn page(
     let mut offsets = read_cursor(state, cursor)?;
     let lanes = ListKeys::all(queue);
     let limit = limit.clamp(1, STEP);
+    let before: usize = offsets.iter().sum();
     let jobs = match state {
         JobState::Ready => ready_page(store, &lanes, &mut offsets, limit).await?,
         JobState::Scheduled | JobState::Dead => scored_page(store, &lanes, state, &mut offsets, limit).await?,
         JobState::Leased => leased_page(store, &lanes, &mut offsets, limit).await?,
     };
-    let next = (!jobs.is_empty()).then(|| write_cursor(state, &offsets));
+    let full = offsets.iter().sum::<usize>() - before >= limit;
+    let next = full.then(|| write_cursor(state, &offsets));
     Ok(Page { jobs, next })
 }
 

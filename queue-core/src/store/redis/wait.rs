@@ -52,16 +52,11 @@ pub(super) async fn wait(
         if !found.is_empty() || shared.dirty.load(Ordering::Acquire) {
             return Ok(found);
         }
-        let known = shared.next_due.load(Ordering::Relaxed);
         let due = shared.until_due();
         tokio::select! {
-            () = news => {
-                // With an empty inbox somebody says that a lease may find something, or that a timer moved.
-                let found = shared.take_inbox(limit, request.suspect);
-                if !found.is_empty() || shared.next_due.load(Ordering::Relaxed) == known {
-                    return Ok(found);
-                }
-            }
+            // With an empty inbox somebody says that a lease may find something.
+            () = news => return Ok(shared.take_inbox(limit, request.suspect)),
+            () = shared.timer.notified() => {}
             () = tokio::time::sleep(due.unwrap_or(Duration::MAX)), if due.is_some() => {
                 if promote(shared, &shared.store.link).await? > 0 {
                     return Ok(shared.take_inbox(limit, request.suspect));
@@ -94,6 +89,6 @@ pub(super) fn watch_due(shared: &Arc<Shared>, lane: &Lane) -> Subscription {
         // After a reconnection (no payload) something may have been missed: look at once.
         let due = payload.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok()).unwrap_or(0);
         shared.next_due.fetch_min(due, Ordering::Relaxed);
-        shared.news.notify_one();
+        shared.timer.notify_one();
     })
 }

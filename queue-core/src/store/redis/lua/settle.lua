@@ -72,6 +72,8 @@ local function schedule(zset, message, due, channel)
   if not head[2] or tonumber(due) < tonumber(head[2]) then redis.pcall("PUBLISH", channel, due) end
 end
 
+-- Dead letters of one batch keep their order.
+local died = time[1] * 1000 + time[2] / 1000 + ARGV[1]
 local reply = {}
 at = 2
 while at <= #ARGV do
@@ -105,7 +107,8 @@ while at <= #ARGV do
   end
   if ARGV[at] == "1" then
     if stands then
-      redis.call("ZADD", ARGV[at + 1], now, ARGV[at + 4])
+      died = died + 0.001
+      redis.call("ZADD", ARGV[at + 1], died, ARGV[at + 4])
       redis.call("HSET", ARGV[at + 2], ARGV[at + 4], ARGV[at + 5])
       redis.call("HSET", ARGV[at + 3], ARGV[at + 4], ARGV[at + 6])
     end
