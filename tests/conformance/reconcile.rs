@@ -30,7 +30,7 @@ impl<F: Future> Future for DroppedAfter<'_, F> {
 }
 
 /// Runs `call` up to its nth stop and drops it there; what it returned when it was done before that.
-async fn dropped_after<F: Future>(polls: usize, call: F) -> Option<F::Output> {
+pub(crate) async fn dropped_after<F: Future>(polls: usize, call: F) -> Option<F::Output> {
     let mut call = pin!(call);
     DroppedAfter { inner: call.as_mut(), polls }.await
 }

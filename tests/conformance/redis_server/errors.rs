@@ -1,0 +1,110 @@
+//! A server that refuses: each refusal is an error of its own, and nothing happened.
+
+use bytes::Bytes;
+use queue_core::store::{ConnectError, Outgoing, Settled, StoreError, connect};
+use queue_tests::{Bench, Driver, RedisServer, done, result, wait_until, with_follow, with_result};
+
+/// Full without eviction: the enqueue says so, writes nothing of its batch, and what is there can still be finished.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_server_says_so() {
+    let server = RedisServer::start(&["--maxmemory", "16mb", "--maxmemory-policy", "noeviction"]);
+    let bench = Bench::at(Driver::Redis, &server.url(), |_| ()).await;
+    let worker = bench.worker("a", &["mail"]).await;
+    let big = Bytes::from(vec![b'x'; 256 * 1024]);
+    let message = |n: usize| Outgoing { payload: big.clone(), ..bench.message("mail", &format!("m{n}")) };
+    let mut accepted = 0;
+    let error = loop {
+        match bench.store.enqueue(&[message(2 * accepted), message(2 * accepted + 1)]).await {
+            Ok(()) => accepted += 1,
+            Err(error) => break error,
+        }
+        assert!(accepted < 100, "16 MiB should be full by now");
+    };
+    assert!(matches!(error, StoreError::Full { .. }), "{error:?}");
+    assert!(error.is_transient() && !error.outcome_unknown());
+    assert_eq!(bench.counts("mail").await.ready as usize, 2 * accepted);
+
+    // Room comes from working: that must not be refused.
+    let delivery = worker.take_one().await;
+    assert_eq!(worker.finish(&delivery).await, Settled::Done);
+}
+
+/// No password, a wrong one, the right one; and never in a message.
+#[tokio::test]
+async fn a_wrong_password_is_refused() {
+    let server = RedisServer::start(&["--requirepass", "open sesame"]);
+    let url = |login: &str| format!("redis://{login}{}/0", server.address());
+    for login in ["", ":s3cret@", "default:s3cret@", "nobody:s3cret@"] {
+        let Err(ConnectError::Store(error)) = connect(&url(login)).await else { panic!("{login:?} got in") };
+        assert!(matches!(error, StoreError::Unauthorized { .. }), "{login:?}: {error:?}");
+        assert!(!error.is_transient());
+        assert!(!format!("{error} {error:?}").contains("s3cret"));
+    }
+    let store = connect(&url(":open%20sesame@")).await.unwrap();
+    store.now().await.unwrap();
+    assert!(!format!("{} {store:?}", store.display_url()).contains("sesame"));
+}
+
+/// A replica takes no writes, and says so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_is_read_only() {
+    let primary = RedisServer::start(&[]);
+    let port = primary.address().rsplit_once(':').unwrap().1.to_owned();
+    let replica = RedisServer::start(&["--replicaof", "127.0.0.1", &port]);
+    wait_until("the replica is in step", || async { replica.command(&["INFO"]).contains("master_link_status:up") })
+        .await;
+    let refused = match connect(&replica.url()).await {
+        Ok(store) => {
+            let bench = Bench::at(Driver::Redis, &primary.url(), |_| ()).await;
+            store.enqueue(&[bench.message("mail", "m1")]).await.unwrap_err()
+        }
+        Err(ConnectError::Store(error)) => error,
+        Err(other) => panic!("{other:?}"),
+    };
+    assert!(matches!(refused, StoreError::ReadOnly { .. }), "{refused:?}");
+}
+
+/// A key of another type under a queue's name: an error, and the key stays as it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_of_another_type_is_an_error() {
+    let server = RedisServer::start(&[]);
+    let bench = Bench::at(Driver::Redis, &server.url(), |_| ()).await;
+    server.command(&["SET", bench.queue("mail").as_str(), "hello"]);
+    let error = bench.store.enqueue(&[bench.message("mail", "m1")]).await.unwrap_err();
+    assert!(matches!(error, StoreError::Refused { .. } | StoreError::Foreign { .. }), "{error:?}");
+    assert!(!error.outcome_unknown());
+    assert!(server.command(&["GET", bench.queue("mail").as_str()]).contains("hello"));
+}
+
+/// A settlement that cannot be done as a whole is not done at all: its follow-up's queue is no list.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn half_a_settlement_does_not_happen() {
+    let server = RedisServer::start(&[]);
+    let bench = Bench::at(Driver::Redis, &server.url(), |_| ()).await;
+    let worker = bench.worker("a", &["mail"]).await;
+    bench.enqueue("mail", &["m1"]).await;
+    let delivery = worker.take_one().await;
+    server.command(&["SET", bench.queue("next").as_str(), "hello"]);
+    let settlement = with_result(done(&delivery), result(&bench.id("m1"), "SUCCESS", 1));
+    let settlement = with_follow(settlement, bench.message("good", "n1"));
+    let settlement = with_follow(settlement, bench.message("next", "n2"));
+    let error = worker.settle(std::slice::from_ref(&settlement)).await.unwrap_err();
+    assert!(!error.outcome_unknown(), "{error:?}");
+    assert!(bench.result("m1").await.is_none());
+    assert_eq!((bench.counts("good").await.ready, worker.held().await.unwrap()), (0, 1));
+
+    server.command(&["DEL", bench.queue("next").as_str()]);
+    assert_eq!(worker.settle_one(settlement).await, Settled::Done);
+    assert_eq!((bench.counts("good").await.ready, bench.counts("next").await.ready), (1, 1));
+}
+
+/// What the server may do to us is said at the start.
+#[tokio::test]
+async fn an_evicting_server_is_warned_of() {
+    let keeps = RedisServer::start(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let evicts = RedisServer::start(&["--maxmemory", "64mb", "--maxmemory-policy", "allkeys-lru"]);
+    let durability = async |server: &RedisServer| connect(&server.url()).await.unwrap().durability().await.unwrap();
+    assert_eq!(durability(&keeps).await.warnings, Vec::<String>::new());
+    let warnings = durability(&evicts).await.warnings;
+    assert!(warnings.iter().any(|warning| warning.contains("allkeys-lru")), "{warnings:?}");
+}

@@ -1,0 +1,156 @@
+//! A reply that is lost: the step happened, and nobody was told.
+
+use queue_core::store::{Settled, StoreError};
+use queue_tests::{Bench, Driver, PATIENCE, Proxy, TestWorker, done, labels, result, with_follow, with_result};
+
+use crate::drain::drain;
+
+/// A bench behind a proxy, before the process's own server.
+async fn behind_proxy() -> (Bench, Proxy) {
+    let address = queue_tests::redis_url().trim_start_matches("redis://").trim_end_matches("/0").to_owned();
+    let proxy = Proxy::start(address).await;
+    (Bench::at(Driver::Redis, &proxy.url(), |_| ()).await, proxy)
+}
+
+/// Empties the queue with a worker whose line never breaks beside the one whose line did.
+async fn drain_with_both(bench: &Bench, a: &TestWorker, expected: usize) -> Vec<String> {
+    let direct = bench.reopen(&queue_tests::redis_url()).await.unwrap();
+    let b = bench.worker_on(&direct, "b", &["mail"]).await;
+    // The first call after a cut may still find the line broken.
+    queue_tests::wait_until("the line is back", || async { a.beat().await.is_ok() && a.held().await.is_ok() }).await;
+    queue_tests::wait_until("the store is back", || async { bench.store.now().await.is_ok() }).await;
+    queue_tests::wait_until("the worker leases again", || async { a.give_back(&[]).await.is_ok() }).await;
+    drain(bench, "mail", &[a, &b], expected).await
+}
+
+/// A lease whose reply is lost: its messages are found, and handed out or given back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_lease_strands_nothing() {
+    let (bench, proxy) = behind_proxy().await;
+    let a = bench.worker("a", &["mail"]).await;
+    for round in 0..5 {
+        bench.enqueue("mail", &["m1", "m2", "m3"]).await;
+        proxy.lose_reply("");
+        let came = a.lease(&a.request(2)).await.unwrap_or_default();
+        proxy.disarm();
+        assert_eq!(proxy.lost(), round + 1, "the fault should have happened");
+        for delivery in &came {
+            assert_eq!(a.finish(delivery).await, Settled::Done);
+        }
+        let mut all = drain_with_both(&bench, &a, 3 - came.len()).await;
+        all.extend(labels(&came));
+        all.sort();
+        assert_eq!(all, ["m1", "m2", "m3"]);
+    }
+}
+
+/// A settlement whose reply is lost happened once, whoever asks again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_settlement_happens_once() {
+    let (bench, proxy) = behind_proxy().await;
+    let a = bench.worker("a", &["mail"]).await;
+    for round in 0..5 {
+        let name = format!("m{round}");
+        bench.enqueue("mail", &[&name]).await;
+        let delivery = queue_tests::wait_for("a lease", || async {
+            a.lease(&a.request(1)).await.ok().and_then(|mut came| came.pop())
+        })
+        .await;
+        let settlement = with_result(done(&delivery), result(&bench.id(&name), "SUCCESS", round));
+        let settlement = [with_follow(settlement, bench.message("next", &name))];
+        proxy.lose_reply("");
+        let mut answer = a.settle(&settlement).await;
+        proxy.disarm();
+        assert_eq!(proxy.lost(), round + 1);
+        if let Err(error) = &answer {
+            assert!(error.outcome_unknown(), "{error:?}");
+        }
+        for _ in 0..1000 {
+            match answer {
+                Ok(_) => break,
+                Err(StoreError::Unreachable { .. }) => answer = a.settle(&settlement).await,
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+        assert!(answer.is_ok(), "{answer:?}");
+        assert!(bench.result(&name).await.is_some());
+        assert_eq!(bench.counts("next").await.ready as usize, round + 1);
+        assert_eq!(a.held().await.unwrap(), 0);
+    }
+}
+
+/// An enqueue whose reply is lost says that it does not know, or knows better; never twice, never a plain no.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_enqueue_is_told() {
+    let (bench, proxy) = behind_proxy().await;
+    for round in 0..5 {
+        let queue = format!("mail{round}");
+        proxy.lose_reply("");
+        let came = bench.store.enqueue(&[bench.message(&queue, "m1"), bench.message(&queue, "m2")]).await;
+        assert_eq!(proxy.lost(), round + 1);
+        if let Err(error) = &came {
+            assert!(error.outcome_unknown(), "it arrived, and the answer was {error:?}");
+        }
+        let counts =
+            queue_tests::wait_for("the line is back", || async { bench.store.counts(&bench.queue(&queue)).await.ok() })
+                .await;
+        assert_eq!(counts.ready, 2);
+    }
+}
+
+/// A heartbeat whose reply is lost leaves what it promoted or took back where it is found.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_heartbeat_strands_nothing() {
+    let (bench, proxy) = behind_proxy().await;
+    let a = bench.worker("a", &["mail"]).await;
+    let doomed = bench.worker("doomed", &["mail"]).await;
+    bench.enqueue("mail", &["m1"]).await;
+    bench.enqueue_in(queue_tests::SECOND, "mail", "m2").await;
+    assert_eq!(doomed.take(1).await.len(), 1);
+    for _ in 0..10 {
+        bench.advance(2 * queue_tests::SECOND);
+        proxy.lose_reply("");
+        let _ = a.beat().await;
+        proxy.disarm();
+        let _ = a.beat().await;
+    }
+    let _ = bench.bury(&[&a]).await;
+    assert_eq!(drain_with_both(&bench, &a, 2).await, ["m1", "m2"]);
+}
+
+/// Giving back with a lost reply leaves each message in one place.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_give_back_strands_nothing() {
+    let (bench, proxy) = behind_proxy().await;
+    let a = bench.worker("a", &["mail"]).await;
+    bench.enqueue("mail", &["m1", "m2"]).await;
+    let tags: Vec<_> = a.take(2).await.iter().map(|delivery| delivery.tag.clone()).collect();
+    proxy.lose_reply("");
+    let _ = a.give_back(&tags).await;
+    assert_eq!(proxy.lost(), 1);
+    queue_tests::wait_until("an answer", || async { a.give_back(&tags).await.is_ok() }).await;
+    assert_eq!(drain_with_both(&bench, &a, 2).await, ["m1", "m2"]);
+}
+
+/// A waiting line that is cut in the moment the message comes: the message is not stranded.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_wakening_strands_nothing() {
+    let (bench, proxy) = behind_proxy().await;
+    let a = bench.worker("a", &["mail"]).await;
+    let direct = bench.reopen(&queue_tests::redis_url()).await.unwrap();
+    for round in 0..5 {
+        proxy.lose_reply("BLMOVE");
+        let waiting = a.clone();
+        let wait =
+            tokio::spawn(async move { waiting.wait(&waiting.request(1), PATIENCE / 10).await.unwrap_or_default() });
+        tokio::time::sleep(queue_tests::SECOND / 50).await;
+        direct.enqueue(&[bench.message("mail", &format!("m{round}"))]).await.unwrap();
+        let came = wait.await.unwrap();
+        proxy.disarm();
+        for delivery in &came {
+            queue_tests::wait_until("it settles", || async { a.settle(&[done(delivery)]).await.is_ok() }).await;
+        }
+        let rest = drain_with_both(&bench, &a, 1 - came.len()).await;
+        assert_eq!(came.len() + rest.len(), 1);
+    }
+}

@@ -1,0 +1,198 @@
+//! What only a file can do to us: several stores and processes on it, a file that is not ours, that is gone, that is
+//! locked.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use queue_core::store::{ConnectError, Store, StoreError, StoreOptions, connect, connect_with};
+use queue_tests::{Bench, Driver, SECOND, in_time, label};
+
+fn url(dir: &tempfile::TempDir, name: &str) -> String {
+    format!("sqlite:{}", dir.path().join(name).display())
+}
+
+async fn refused(url: &str) -> StoreError {
+    match connect(url).await {
+        Err(ConnectError::Store(error)) => error,
+        other => panic!("{url}: {other:?}"),
+    }
+}
+
+/// What was enqueued is there for the next process.
+#[tokio::test]
+async fn a_file_outlives_its_store() {
+    let bench = Bench::open(Driver::SqliteFile).await;
+    bench.enqueue("mail", &["m1"]).await;
+    bench.enqueue_in(60 * SECOND, "mail", "m2").await;
+    let again = bench.reopen(bench.url()).await.unwrap();
+    let counts = again.counts(&bench.queue("mail")).await.unwrap();
+    assert_eq!((counts.ready, counts.scheduled), (1, 1));
+}
+
+/// Two databases in memory are two.
+#[tokio::test]
+async fn memory_is_not_shared() {
+    let (one, two) = (Bench::open(Driver::SqliteMemory).await, Bench::open(Driver::SqliteMemory).await);
+    one.store.enqueue(&[one.message("mail", "m1")]).await.unwrap();
+    assert_eq!(two.store.counts(&one.queue("mail")).await.unwrap().ready, 0);
+}
+
+/// Text is no database, and stays as it was.
+#[tokio::test]
+async fn a_text_file_is_not_ours() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("notes.txt");
+    let text = "dear diary, ".repeat(1000);
+    std::fs::write(&path, &text).unwrap();
+    let error = refused(&url(&dir, "notes.txt")).await;
+    assert!(matches!(error, StoreError::Foreign { .. }), "{error:?}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+}
+
+/// Another program's database is left alone.
+#[tokio::test]
+async fn another_programs_database_is_not_ours() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("app.db");
+    let theirs = rusqlite::Connection::open(&path).unwrap();
+    theirs.execute_batch("CREATE TABLE customers (name TEXT); INSERT INTO customers VALUES ('Ann')").unwrap();
+    drop(theirs);
+    let error = refused(&url(&dir, "app.db")).await;
+    assert!(matches!(error, StoreError::Foreign { .. }), "{error:?}");
+
+    let theirs = rusqlite::Connection::open(&path).unwrap();
+    let tables: i64 = theirs.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
+    assert_eq!(tables, 1);
+}
+
+/// A directory that does not exist, and a directory in place of the file, are clear errors.
+#[tokio::test]
+async fn a_path_that_cannot_be() {
+    let dir = tempfile::tempdir().unwrap();
+    for place in [url(&dir, "missing/queue.db"), format!("sqlite:{}", dir.path().display())] {
+        let error = refused(&place).await;
+        assert!(error.to_string().contains(&place["sqlite:".len()..]), "{error} should name {place}");
+    }
+}
+
+/// A file that was removed under us takes no message that nobody would ever see.
+#[tokio::test]
+async fn a_removed_file_swallows_nothing() {
+    let bench = Bench::open(Driver::SqliteFile).await;
+    bench.enqueue("mail", &["m1"]).await;
+    for file in std::fs::read_dir(bench.dir()).unwrap() {
+        std::fs::remove_file(file.unwrap().path()).unwrap();
+    }
+    if bench.store.enqueue(&[bench.message("mail", "m2")]).await.is_ok() {
+        let fresh = bench.reopen(bench.url()).await.unwrap();
+        let ready = fresh.counts(&bench.queue("mail")).await.unwrap().ready;
+        assert!(ready >= 1, "accepted into a file that is gone");
+    }
+}
+
+/// A file that may only be read refuses writes and says so. (Root may write any file: then there is nothing to see.)
+#[tokio::test]
+async fn a_read_only_file_says_so() {
+    use std::os::unix::fs::PermissionsExt;
+    let bench = Bench::open(Driver::SqliteFile).await;
+    bench.enqueue("mail", &["m1"]).await;
+    for file in std::fs::read_dir(bench.dir()).unwrap() {
+        std::fs::set_permissions(file.unwrap().path(), std::fs::Permissions::from_mode(0o444)).unwrap();
+    }
+    let path = bench.url().strip_prefix("sqlite:").unwrap();
+    if std::fs::OpenOptions::new().append(true).open(path).is_ok() {
+        println!("skipped: this user may write read-only files");
+        return;
+    }
+    match connect(bench.url()).await {
+        Err(ConnectError::Store(StoreError::ReadOnly { .. })) => {}
+        Ok(store) => {
+            let refused = store.enqueue(&[bench.message("mail", "m2")]).await;
+            assert!(matches!(refused, Err(StoreError::ReadOnly { .. })), "{refused:?}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A file that somebody else keeps locked is an error that says so, and works again afterwards.
+#[tokio::test]
+async fn a_locked_file_says_so() {
+    let options = |options: &mut StoreOptions| options.response_timeout = Duration::from_millis(300);
+    let bench = Bench::with(Driver::SqliteFile, options).await;
+    bench.enqueue("mail", &["m1"]).await;
+    let other = rusqlite::Connection::open(bench.url().strip_prefix("sqlite:").unwrap()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let locked = bench.store.enqueue(&[bench.message("mail", "m2")]).await.unwrap_err();
+    assert!(matches!(locked, StoreError::Locked { .. }), "{locked:?}");
+    assert!(locked.is_transient() && !locked.outcome_unknown());
+    other.execute_batch("ROLLBACK").unwrap();
+    bench.enqueue("mail", &["m3"]).await;
+    assert_eq!(bench.counts("mail").await.ready, 2);
+}
+
+/// A newer version's file is refused, not misread.
+#[tokio::test]
+async fn a_newer_file_is_refused() {
+    let bench = Bench::open(Driver::SqliteFile).await;
+    let path = bench.url().strip_prefix("sqlite:").unwrap().to_owned();
+    let file = rusqlite::Connection::open(path).unwrap();
+    file.execute_batch("PRAGMA user_version = 1000000").unwrap();
+    drop(file);
+    let error = refused(bench.url()).await;
+    assert!(matches!(error, StoreError::Foreign { .. }), "{error:?}");
+}
+
+/// Stores that write as fast as they can on one file all get their turn: when the first has finished, none is far behind.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_writer_gets_its_turn() {
+    const EACH: usize = 150;
+    let bench = Arc::new(Bench::open(Driver::SqliteFile).await);
+    let written: Arc<[AtomicUsize; 4]> = Arc::default();
+    let mut writers = tokio::task::JoinSet::new();
+    for n in 0..4 {
+        let store: Arc<dyn Store> = connect_with(bench.url(), StoreOptions::default()).await.unwrap();
+        let (bench, written) = (Arc::clone(&bench), Arc::clone(&written));
+        writers.spawn(async move {
+            for message in 0..EACH {
+                store.enqueue(&[bench.message("mail", &format!("{n}-{message}"))]).await.unwrap();
+                written[n].fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+    in_time("every_writer_gets_its_turn", async {
+        writers.join_next().await.unwrap().unwrap();
+        let behind: Vec<_> = written.iter().map(|count| count.load(Ordering::Relaxed)).collect();
+        assert!(behind.iter().all(|count| *count >= EACH / 10), "when the first was done: {behind:?} of {EACH}");
+        while writers.join_next().await.transpose().unwrap().is_some() {}
+    })
+    .await;
+    assert_eq!(bench.counts("mail").await.ready as usize, 4 * EACH);
+}
+
+/// Workers of several stores on one file take each message once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_stores_share_the_work() {
+    let bench = Bench::open(Driver::SqliteFile).await;
+    let messages: Vec<_> = (0..300).map(|n| bench.message("mail", &format!("m{n}"))).collect();
+    bench.store.enqueue(&messages).await.unwrap();
+    let mut workers = tokio::task::JoinSet::new();
+    for letter in ["a", "b", "c", "d"] {
+        let store = bench.other_store().await;
+        let worker = bench.worker_on(&store, letter, &["mail"]).await;
+        workers.spawn(async move {
+            let mut finished = Vec::new();
+            while let Some(delivery) = worker.take(1).await.pop() {
+                assert_eq!(worker.finish(&delivery).await, queue_core::store::Settled::Done);
+                finished.push(label(delivery.payload()));
+            }
+            finished
+        });
+    }
+    let mut finished = Vec::new();
+    while let Some(more) = workers.join_next().await {
+        finished.extend(more.unwrap());
+    }
+    let different: std::collections::HashSet<_> = finished.iter().collect();
+    assert_eq!((finished.len(), different.len()), (300, 300));
+}
