@@ -124,6 +124,13 @@ impl TaskId {
         Self(Arc::from(uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes()).to_string()))
     }
 
+    /// The id of the `nth` call that the body of this task makes in its attempt after `retries` retries: the same when
+    /// that attempt runs again after a crash, another one in the next attempt.
+    pub fn child_of_attempt(&self, retries: u32, nth: u64) -> Self {
+        let name = format!("{}/attempt-{retries}/{nth}", self.0);
+        Self(Arc::from(uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes()).to_string()))
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,25 +1,161 @@
 //! Sends tasks and reads their results.
+//!
+//! A [`Client`] belongs to one store. `add.delay(2, 3)` uses [`Client::current`]; `call.send_with(&client)` and
+//! `client.send(call)` name theirs. What comes back is a [`JobHandle`], which waits for the result.
+
+mod current;
+pub(crate) mod deliver;
+mod error;
+mod handle;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::names::QueueName;
-use crate::store::Store;
+use crate::canvas::{Call, Sending, SendingMany};
+use crate::names::{QueueName, TaskId};
+use crate::result::ResultMeta;
+use crate::store::{ConnectError, Store, StoreError, StoreOptions, connect_with};
+
+pub use self::current::InstallError;
+pub use self::error::{JobError, SendError};
+pub use self::handle::JobHandle;
+
+/// The environment's variable with the store's URL.
+pub const QUEUE_URL: &str = "QUEUE_URL";
+
+/// The store used where nothing else is said: a file in the working directory.
+pub const DEFAULT_URL: &str = "sqlite:queue.db";
+
+/// How long a store remembers a revocation by default: a day.
+const REVOKED_FOR: Duration = Duration::from_secs(24 * 3600);
+
+/// How long results are kept by default: a day, as Celery's.
+const RESULT_TTL: Duration = Duration::from_secs(24 * 3600);
 
 /// Sends tasks to one store and reads their results. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Client {
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) default_queue: QueueName,
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Arc<dyn Store>,
+    options: ClientOptions,
+}
+
+/// How a client sends, where calls and tasks do not say.
+#[derive(Debug, Clone)]
+pub struct ClientOptions {
+    /// Where calls go whose task names no queue. Default `celery`.
+    pub default_queue: QueueName,
+    /// How long results are kept that a worker of this program stores; `None` is for ever. Default one day.
+    pub result_ttl: Option<Duration>,
+    /// How long a revocation is remembered: longer than the revoked job may wait. Default one day.
+    pub revoked_for: Duration,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self { default_queue: QueueName::celery(), result_ttl: Some(RESULT_TTL), revoked_for: REVOKED_FOR }
+    }
 }
 
 impl Client {
     /// A client of an open store, whose default queue is `celery`.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, default_queue: QueueName::celery() }
+        Self::with_options(store, ClientOptions::default())
+    }
+
+    /// A client of an open store.
+    pub fn with_options(store: Arc<dyn Store>, options: ClientOptions) -> Self {
+        Self { inner: Arc::new(Inner { store, options }) }
+    }
+
+    /// Opens the store at `url`: `sqlite:queue.db`, `sqlite::memory:`, `redis://localhost:6379/0`, `rediss://…`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] when the URL is wrong or the store cannot be used.
+    pub async fn connect(url: &str) -> Result<Self, ConnectError> {
+        Self::connect_with(url, StoreOptions::default(), ClientOptions::default()).await
+    }
+
+    /// As [`Client::connect`], with options of the store and of the client.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::connect`].
+    pub async fn connect_with(url: &str, store: StoreOptions, options: ClientOptions) -> Result<Self, ConnectError> {
+        Ok(Self::with_options(connect_with(url, store).await?, options))
+    }
+
+    /// Opens the store at `$QUEUE_URL`, or `sqlite:queue.db` where that is not set.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::connect`].
+    pub async fn from_env() -> Result<Self, ConnectError> {
+        let url = std::env::var(QUEUE_URL).unwrap_or_else(|_| DEFAULT_URL.to_owned());
+        Self::connect(&url).await
     }
 
     /// The store behind it.
     pub fn store(&self) -> &Arc<dyn Store> {
-        &self.store
+        &self.inner.store
+    }
+
+    /// Its options.
+    pub fn options(&self) -> &ClientOptions {
+        &self.inner.options
+    }
+
+    /// Where calls go whose task names no queue.
+    pub fn default_queue(&self) -> &QueueName {
+        &self.inner.options.default_queue
+    }
+
+    /// Sends one call; when this returns `Ok`, the job survives any crash of this process.
+    ///
+    /// Every way to send is the same: awaited, it gives a [`JobHandle`], or [`SendError`] when the call is wrong or the
+    /// store refuses it.
+    pub fn send<Out: 'static>(&self, call: Call<Out>) -> Sending<Out> {
+        call.send_with(self)
+    }
+
+    /// Sends many calls, in order, with one round trip for each thousand of them or 4 MiB. The handles come in the same
+    /// order.
+    ///
+    /// The calls are taken from the iterator before this returns. A wrong one among them means that none is sent;
+    /// [`SendError::Partly`] says how many were, when the store refuses on the way.
+    pub fn send_many<Out: 'static>(&self, calls: impl IntoIterator<Item = Call<Out>>) -> SendingMany<Out> {
+        SendingMany::new(self.clone(), calls)
+    }
+
+    /// What is stored as the result of `id`; `None` when nothing is, or not any more.
+    ///
+    /// # Errors
+    ///
+    /// [`JobError::Store`], and [`JobError::Decode`] when what is stored is no result.
+    pub async fn result(&self, id: &TaskId) -> Result<Option<ResultMeta>, JobError> {
+        let found = self.store().get_results(std::slice::from_ref(id)).await?;
+        match found.into_iter().next().flatten() {
+            Some(bytes) => Ok(Some(ResultMeta::decode(&bytes)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// A handle of a job that was sent elsewhere, which returns an `Out`.
+    pub fn job<Out: 'static>(&self, id: TaskId) -> JobHandle<Out> {
+        JobHandle::new(self.clone(), id, false)
+    }
+
+    /// Keeps jobs that have not started from being started; their results become REVOKED when a worker meets them.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the store refuses.
+    pub async fn revoke(&self, ids: &[TaskId]) -> Result<(), StoreError> {
+        self.store().revoke(ids, self.options().revoked_for).await
     }
 }

@@ -1,38 +1,27 @@
 //! What a running task knows of itself.
 
-use std::any::{Any, TypeId};
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::fmt;
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::runtime::Handle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::client::Client;
-use crate::message::{Json, Message};
+use super::StateMap;
+use crate::canvas::{Call, Sending};
+use crate::client::{Client, SendError};
+use crate::message::{Json, Message, ValueError};
+use crate::names::TaskId;
 use crate::store::StoreError;
 
-/// The values that `State<T>` extracts, by type; one map per worker.
-#[derive(Clone, Default)]
-pub struct StateMap {
-    values: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
-}
-
-impl StateMap {
-    /// Adds or replaces the value of type `T`.
-    pub fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
-        self.values.insert(TypeId::of::<T>(), Arc::new(value));
-    }
-
-    /// The value of type `T`.
-    pub fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
-        self.values.get(&TypeId::of::<T>()).cloned().and_then(|value| value.downcast::<T>().ok())
-    }
-
-    /// Whether there is a value of this type.
-    pub fn has(&self, type_id: TypeId) -> bool {
-        self.values.contains_key(&type_id)
-    }
-}
+/// How many of the jobs that one run sends are remembered for its result's `children`.
+const MAX_CHILDREN: usize = 10_000;
 
 /// Where a running task's custom states go; the worker implements it, fenced by the lease.
 #[async_trait]
@@ -53,6 +42,8 @@ pub struct ContextParts {
     pub redelivered: bool,
     /// Cancelled at the soft time limit, at a revocation with terminate, and when the grace period of a shutdown ends.
     pub cancel: CancellationToken,
+    /// When the run is ended, if it has a time limit.
+    pub deadline: Option<Instant>,
     /// The worker's states.
     pub state: Arc<StateMap>,
     /// Sends messages to the worker's own store.
@@ -62,17 +53,195 @@ pub struct ContextParts {
 }
 
 /// What a running task knows of itself. Cheap to clone.
+///
+/// A task takes it as a parameter: `async fn index(url: String, ctx: Context)`.
 #[derive(Clone)]
-pub struct Context(Arc<ContextParts>);
+pub struct Context(Arc<Inner>);
+
+struct Inner {
+    parts: ContextParts,
+    calls: AtomicU64,
+    children: Mutex<Vec<TaskId>>,
+    runtime: Option<Handle>,
+}
+
+tokio::task_local! {
+    static CURRENT: Context;
+}
+
+/// Where a message stands in its workflow: what a call made by a running task carries.
+#[derive(Debug, Clone)]
+pub(crate) struct Lineage {
+    pub(crate) id: TaskId,
+    pub(crate) parent: String,
+    pub(crate) root: String,
+}
 
 impl Context {
-    /// For the worker, and for unit tests of tasks.
+    /// For the worker, and for unit tests of tasks. Called on a Tokio runtime, the context remembers it for
+    /// [`Context::block_on`].
     pub fn new(parts: ContextParts) -> Self {
-        Self(Arc::new(parts))
+        let runtime = Handle::try_current().ok();
+        Self(Arc::new(Inner { parts, calls: AtomicU64::new(0), children: Mutex::default(), runtime }))
     }
 
     /// What the worker put in.
     pub fn parts(&self) -> &ContextParts {
-        &self.0
+        &self.0.parts
+    }
+
+    /// The context of the run this code is part of: set inside a task's body, but not in what it spawns.
+    pub fn current() -> Option<Self> {
+        CURRENT.try_with(Self::clone).ok()
+    }
+
+    /// The message being run.
+    pub fn message(&self) -> &Message {
+        &self.parts().message
+    }
+
+    /// The task's id.
+    pub fn id(&self) -> &TaskId {
+        &self.message().id
+    }
+
+    /// The task's name.
+    pub fn task(&self) -> &str {
+        &self.message().task
+    }
+
+    /// How often it was tried before: 0 on the first run. A run that was cut off by a crash does not count.
+    pub fn retries(&self) -> u32 {
+        self.message().retries
+    }
+
+    /// Which attempt this is, beginning at 1.
+    pub fn attempt(&self) -> u32 {
+        self.retries().saturating_add(1)
+    }
+
+    /// The queue it came from.
+    pub fn queue(&self) -> &str {
+        &self.parts().queue
+    }
+
+    /// The worker that runs it, `name@host`.
+    pub fn worker(&self) -> &str {
+        &self.parts().worker
+    }
+
+    /// True when an earlier run of this attempt was cut off (its worker died): what the body does may have been done.
+    pub fn redelivered(&self) -> bool {
+        self.parts().redelivered
+    }
+
+    /// The id of the first task of the workflow; its own when it is the first.
+    pub fn root_id(&self) -> &str {
+        self.message().root_id.as_deref().unwrap_or_else(|| self.id().as_str())
+    }
+
+    /// The id of the task that sent this one.
+    pub fn parent_id(&self) -> Option<&str> {
+        self.message().parent_id.as_deref()
+    }
+
+    /// Whether the body should come to an end: its soft time limit has passed, it was revoked, or the worker stops.
+    pub fn is_cancelled(&self) -> bool {
+        self.parts().cancel.is_cancelled()
+    }
+
+    /// Waits until [`Context::is_cancelled`]; for `tokio::select!`.
+    pub async fn cancelled(&self) {
+        self.parts().cancel.cancelled().await;
+    }
+
+    /// How long until the run is ended; `None` without a time limit.
+    pub fn time_left(&self) -> Option<Duration> {
+        self.parts().deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// A client of the worker's own store.
+    pub fn client(&self) -> &Client {
+        &self.parts().client
+    }
+
+    /// The message's header `name` as a `T`; `None` when it is absent or null.
+    ///
+    /// # Errors
+    ///
+    /// [`ValueError`] when it is something else than a `T`.
+    pub fn header<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, ValueError> {
+        let found = self.message().headers.entries()?.filter(|(key, _)| key == name).last();
+        match found {
+            Some((_, value)) if !value.is_null() => value.parse().map(Some),
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    /// Stores a state of the task's own (`PROGRESS`) with some data, for those who ask for its status meanwhile.
+    /// False when the lease was lost: another worker may be running the task by now, and this run's outcome will not count.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Arguments`] when `meta` has no JSON form, [`SendError::Store`] when the store refuses.
+    pub async fn progress(&self, state: &str, meta: impl Serialize) -> Result<bool, SendError> {
+        let meta =
+            Json::from_value(&meta).map_err(|source| SendError::Arguments { task: self.task().to_owned(), source })?;
+        Ok(self.parts().progress.report(state, meta).await?)
+    }
+
+    /// Sends `call` to the worker's own store at once, as a child of this task.
+    ///
+    /// Its id is derived from this task's id, the attempt, and how many calls this run made before: a run that is
+    /// repeated after a crash sends the same ids again, so a workflow does not fork. This holds as long as the body
+    /// makes its calls in the same order each time.
+    pub fn send<Out: 'static>(&self, call: Call<Out>) -> Sending<Out> {
+        Sending::new(call, Some(self.client().clone()), Some(self.clone()))
+    }
+
+    /// Runs `body` so that `.delay()` and `.send()` within it use this context: its client, ids and lineage.
+    /// The worker runs every `async fn` this way.
+    pub fn enter<F: Future>(self, body: F) -> impl Future<Output = F::Output> {
+        CURRENT.scope(self, body)
+    }
+
+    /// As [`Context::enter`], for a blocking body on a thread of its own.
+    pub fn enter_blocking<R>(self, body: impl FnOnce() -> R) -> R {
+        let runtime = self.0.runtime.clone();
+        let _entered = runtime.as_ref().map(Handle::enter);
+        CURRENT.sync_scope(self, body)
+    }
+
+    /// Waits for a future from the body of a blocking task.
+    ///
+    /// # Panics
+    ///
+    /// Called from asynchronous code, or when the context was made outside a Tokio runtime: both are mistakes in
+    /// the program, not in its input.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let runtime = self.0.runtime.as_ref().expect("a context made by a worker has its runtime");
+        runtime.block_on(CURRENT.scope(self.clone(), future))
+    }
+
+    /// The ids of what this run sent, in order; the first 10,000 of them. For the result's `children`.
+    pub fn children(&self) -> Vec<TaskId> {
+        self.0.children.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The place of the next call this run makes; `id` where the call brings its own.
+    pub(crate) fn next_lineage(&self, id: Option<TaskId>) -> Lineage {
+        let nth = self.0.calls.fetch_add(1, Ordering::Relaxed);
+        let id = id.unwrap_or_else(|| self.id().child_of_attempt(self.retries(), nth));
+        let mut children = self.0.children.lock().unwrap_or_else(PoisonError::into_inner);
+        if children.len() < MAX_CHILDREN {
+            children.push(id.clone());
+        }
+        Lineage { id, parent: self.id().as_str().to_owned(), root: self.root_id().to_owned() }
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("task", &self.task()).field("id", self.id()).finish_non_exhaustive()
     }
 }

@@ -93,6 +93,28 @@ pub struct TaskDef {
 
 inventory::collect!(TaskDef);
 
+impl std::fmt::Debug for TaskDef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TaskDef").field("name", &self.name).field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
+/// A function with `#[task]` on it, as a type. `#[task]` makes a constant of this type, with the function's name and
+/// the methods `s`, `delay` and `run`.
+pub trait Task: Copy + Send + Sync + 'static {
+    /// The types of its arguments, a tuple; extractors are not among them.
+    type Args;
+    /// What it returns when all goes well.
+    type Out: 'static;
+    /// Its definition.
+    const DEF: &'static TaskDef;
+
+    /// Its name on the wire.
+    fn name(self) -> &'static str {
+        Self::DEF.name
+    }
+}
+
 /// All tasks linked into this binary, in no order. A crate of tasks that is never named in the binary registers
 /// nothing: write `use my_tasks as _;`.
 pub fn registered() -> impl Iterator<Item = &'static TaskDef> {

@@ -1,9 +1,17 @@
 //! What a task is: its definition, its options, its context, its error, and the registry of all tasks of a binary.
 
+mod bind;
 mod context;
 mod def;
 mod error;
+pub(crate) mod output;
+pub(crate) mod overrides;
+mod state;
 
-pub use self::context::{Context, ContextParts, ProgressSink, StateMap};
-pub use self::def::{Body, RunFuture, StateNeed, TaskDef, TaskOptions, registered};
-pub use self::error::{ErrorKind, Exception, TaskError};
+pub use self::bind::{Arguments, Param};
+pub(crate) use self::context::Lineage;
+pub use self::context::{Context, ContextParts, ProgressSink};
+pub use self::def::{Body, RunFuture, StateNeed, Task, TaskDef, TaskOptions, registered};
+pub use self::error::{ErrorKind, Exception, TaskError, TaskResult};
+pub use self::overrides::Overrides;
+pub use self::state::{FromContext, State, StateMap};

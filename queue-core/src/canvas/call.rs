@@ -1,0 +1,302 @@
+//! A call of a task that is not made yet, with the options of this one call.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::Sending;
+use crate::backoff::Backoff;
+use crate::client::{Client, SendError};
+use crate::clock::Timestamp;
+use crate::message::{Json, ValueError};
+use crate::names::{Priority, QueueName, TaskId};
+use crate::task::{Task, TaskOptions};
+
+/// A call of a task that is not made yet (Celery's *signature*): the task, its arguments and the options of this call.
+///
+/// `add.s(2, 3)` makes one for a task of this program; [`Call::named`] one for a task that some other program runs.
+/// `Out` is what the task returns. Options given here come before the task's own.
+///
+/// A wrong option (a queue name with control bytes, arguments without a JSON form) is not lost: the first one is what
+/// [`Call::send`] answers.
+///
+/// ```no_run
+/// # use queue_core::prelude::*;
+/// # #[task] async fn remind(order: u64) {}
+/// # async fn example(client: &Client) -> Result<(), Box<dyn std::error::Error>> {
+/// remind.s(42).countdown(minutes(5)).priority(3).send().await?;
+/// client.send(Call::named("billing.charge").args(json!([7])).queue("celery")).await?; // a task in Python
+/// # Ok(()) }
+/// ```
+#[must_use = "a call does nothing until it is sent"]
+pub struct Call<Out = serde_json::Value> {
+    pub(crate) spec: Box<Spec>,
+    out: PhantomData<fn() -> Out>,
+}
+
+/// When a call is to start.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Start {
+    In(Duration),
+    At(Timestamp),
+}
+
+/// What a call says; what it leaves open the task, then the client decides.
+#[derive(Debug, Clone)]
+pub(crate) struct Spec {
+    pub(crate) task: Cow<'static, str>,
+    pub(crate) args: Json,
+    pub(crate) kwargs: Json,
+    pub(crate) task_options: Option<TaskOptions>,
+    pub(crate) id: Option<TaskId>,
+    pub(crate) queue: Option<QueueName>,
+    pub(crate) priority: Option<Priority>,
+    pub(crate) start: Option<Start>,
+    pub(crate) expires: Option<Duration>,
+    pub(crate) time_limit: Option<Duration>,
+    pub(crate) soft_time_limit: Option<Duration>,
+    pub(crate) ignore_result: Option<bool>,
+    pub(crate) max_retries: Option<u32>,
+    pub(crate) backoff: Option<Backoff>,
+    pub(crate) shadow: Option<String>,
+    pub(crate) headers: Vec<(String, Json)>,
+    pub(crate) fault: Option<Fault>,
+}
+
+/// What was wrong with a call, kept until it is sent.
+#[derive(Debug, Clone)]
+pub(crate) enum Fault {
+    Arguments(String),
+    Name(crate::names::NameError),
+    Header { name: String, why: String },
+}
+
+impl Fault {
+    pub(crate) fn into_error(self, task: &str) -> SendError {
+        let task = task.to_owned();
+        match self {
+            Self::Arguments(why) => SendError::Arguments { task, source: ValueError::Unwritable(why) },
+            Self::Name(source) => SendError::Name { task, source },
+            Self::Header { name, why } => SendError::Header { task, name, why },
+        }
+    }
+}
+
+/// Headers that say what the message is; they have methods of their own.
+const RESERVED: [&str; 18] = [
+    "task",
+    "id",
+    "eta",
+    "expires",
+    "group",
+    "group_index",
+    "retries",
+    "timelimit",
+    "root_id",
+    "parent_id",
+    "ignore_result",
+    "compression",
+    "shadow",
+    "sent_at",
+    "lang",
+    "origin",
+    "max_retries",
+    "backoff",
+];
+
+impl Call {
+    /// A call of the task with this name, whoever runs it: a worker in Python, or a Rust program that this one does
+    /// not link. Give it arguments with [`Call::args`] and [`Call::kwargs`], and a queue that its workers consume.
+    pub fn named(task: impl Into<Cow<'static, str>>) -> Self {
+        Self::with(task.into(), None)
+    }
+}
+
+impl<Out: 'static> Call<Out> {
+    /// For `#[task]`: a call of `T` with `args`, a tuple.
+    #[doc(hidden)]
+    pub fn of<T: Task<Out = Out>>(args: &impl Serialize) -> Self {
+        Self::with(Cow::Borrowed(T::DEF.name), Some((T::DEF.options)())).args(args)
+    }
+
+    fn with(task: Cow<'static, str>, task_options: Option<TaskOptions>) -> Self {
+        let spec = Spec {
+            task,
+            args: Json::empty_array(),
+            kwargs: Json::empty_object(),
+            task_options,
+            id: None,
+            queue: None,
+            priority: None,
+            start: None,
+            expires: None,
+            time_limit: None,
+            soft_time_limit: None,
+            ignore_result: None,
+            max_retries: None,
+            backoff: None,
+            shadow: None,
+            headers: Vec::new(),
+            fault: None,
+        };
+        Self { spec: Box::new(spec), out: PhantomData }
+    }
+
+    /// Positional arguments: whatever serde writes as an array, e.g. `json!([1, "a"])` or a tuple.
+    pub fn args(mut self, args: impl Serialize) -> Self {
+        match Json::from_value(&args) {
+            Ok(args) if args.as_str().starts_with('[') => self.spec.args = args,
+            Ok(other) => self.fail(Fault::Arguments(format!("expected an array, got {}", other.preview(60)))),
+            Err(why) => self.fail(Fault::Arguments(why.to_string())),
+        }
+        self
+    }
+
+    /// Keyword arguments: whatever serde writes as an object, e.g. `json!({"order_id": 42})` or a struct.
+    pub fn kwargs(mut self, kwargs: impl Serialize) -> Self {
+        match Json::from_value(&kwargs) {
+            Ok(kwargs) if kwargs.as_str().starts_with('{') => self.spec.kwargs = kwargs,
+            Ok(other) => self.fail(Fault::Arguments(format!("expected an object, got {}", other.preview(60)))),
+            Err(why) => self.fail(Fault::Arguments(why.to_string())),
+        }
+        self
+    }
+
+    /// Starts not before this much time has passed. It waits in the store, not in a worker.
+    ///
+    /// The instant is this process's clock plus `wait`, and the store compares it with its own: what the two clocks
+    /// differ by is what the wait is off by. No round trip is spent on that; where it matters, ask
+    /// [`Broker::now`](crate::store::Broker::now) and use [`Call::eta`].
+    pub fn countdown(mut self, wait: Duration) -> Self {
+        self.spec.start = Some(Start::In(wait));
+        self
+    }
+
+    /// Starts not before this instant of the store's clock.
+    pub fn eta(mut self, at: Timestamp) -> Self {
+        self.spec.start = Some(Start::At(at));
+        self
+    }
+
+    /// Goes to this queue.
+    pub fn queue(mut self, name: impl AsRef<str>) -> Self {
+        match QueueName::new(name) {
+            Ok(queue) => self.spec.queue = Some(queue),
+            Err(why) => self.fail(Fault::Name(why)),
+        }
+        self
+    }
+
+    /// How urgent: 0 goes first, 9 last; clamped to that.
+    pub fn priority(mut self, priority: i64) -> Self {
+        self.spec.priority = Some(Priority::new(priority));
+        self
+    }
+
+    /// Is not started at all once this much time has passed: its result is then REVOKED.
+    pub fn expires(mut self, after: Duration) -> Self {
+        self.spec.expires = Some(after);
+        self
+    }
+
+    /// The run is ended after this long.
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.spec.time_limit = Some(limit);
+        self
+    }
+
+    /// The run is asked to come to an end after this long: its context is cancelled.
+    pub fn soft_time_limit(mut self, limit: Duration) -> Self {
+        self.spec.soft_time_limit = Some(limit);
+        self
+    }
+
+    /// Whether the result is thrown away.
+    pub fn ignore_result(mut self, ignore: bool) -> Self {
+        self.spec.ignore_result = Some(ignore);
+        self
+    }
+
+    /// How many retries after the first run. Only our own workers know it; a Python worker uses its task's.
+    pub fn max_retries(mut self, retries: u32) -> Self {
+        self.spec.max_retries = Some(retries);
+        self
+    }
+
+    /// How long to wait before each retry. Only our own workers know it; a Python worker uses its task's.
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.spec.backoff = Some(backoff);
+        self
+    }
+
+    /// The job's id: any text of 1 to 512 bytes. Without it a fresh UUID, or inside a running task one derived from
+    /// that task's id.
+    pub fn task_id(mut self, id: impl AsRef<str>) -> Self {
+        match TaskId::new(id) {
+            Ok(id) => self.spec.id = Some(id),
+            Err(why) => self.fail(Fault::Name(why)),
+        }
+        self
+    }
+
+    /// A name to show in logs and tables instead of the task's.
+    pub fn shadow(mut self, name: impl Into<String>) -> Self {
+        self.spec.shadow = Some(name.into());
+        self
+    }
+
+    /// A header of your own; the task reads it with [`Context::header`](crate::task::Context::header), a Python task
+    /// as `request.headers`.
+    pub fn header(mut self, name: impl Into<String>, value: impl Serialize) -> Self {
+        let name = name.into();
+        if RESERVED.contains(&name.as_str()) {
+            let why = "this name is the protocol's own; the call has a method for it".to_owned();
+            self.fail(Fault::Header { name, why });
+            return self;
+        }
+        match Json::from_value(&value) {
+            Ok(value) => {
+                self.spec.headers.retain(|(known, _)| *known != name);
+                self.spec.headers.push((name, value));
+            }
+            Err(why) => self.fail(Fault::Header { name, why: why.to_string() }),
+        }
+        self
+    }
+
+    /// Sends it with the default client (see [`Client::current`]).
+    pub fn send(self) -> Sending<Out> {
+        Sending::new(self, None, None)
+    }
+
+    /// Sends it with this client.
+    pub fn send_with(self, client: &Client) -> Sending<Out> {
+        Sending::new(self, Some(client.clone()), None)
+    }
+
+    /// The name of the task it calls.
+    pub fn task(&self) -> &str {
+        &self.spec.task
+    }
+
+    fn fail(&mut self, fault: Fault) {
+        self.spec.fault.get_or_insert(fault);
+    }
+}
+
+impl<Out> Clone for Call<Out> {
+    fn clone(&self) -> Self {
+        Self { spec: self.spec.clone(), out: PhantomData }
+    }
+}
+
+impl<Out> fmt::Debug for Call<Out> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Call");
+        out.field("task", &self.spec.task).field("args", &self.spec.args.preview(60));
+        out.field("kwargs", &self.spec.kwargs.preview(60)).finish_non_exhaustive()
+    }
+}

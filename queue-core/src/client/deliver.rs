@@ -1,0 +1,81 @@
+//! Puts prepared messages into the store: one, or many in bounded batches.
+
+use super::{Client, SendError};
+use crate::canvas::{Spec, prepare};
+use crate::names::TaskId;
+use crate::store::Outgoing;
+use crate::task::{Context, Lineage};
+
+/// The most messages of one `enqueue`.
+const MAX_BATCH: usize = 1_000;
+
+/// The most bytes of one `enqueue`, but for a single message that is larger by itself.
+const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
+
+/// A job that was sent, and whether its result will be thrown away.
+pub(crate) type Sent = (TaskId, bool);
+
+/// Messages that go to the store in one step.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    messages: Vec<Outgoing>,
+    sent: Vec<Sent>,
+    bytes: usize,
+}
+
+impl Batch {
+    fn has_room_for(&self, message: &Outgoing) -> bool {
+        let count = self.messages.len();
+        count == 0 || (count < MAX_BATCH && self.bytes + message.payload.len() <= MAX_BATCH_BYTES)
+    }
+
+    fn push(&mut self, message: Outgoing, ignored: bool) {
+        self.bytes += message.payload.len();
+        self.sent.push((message.id.clone(), ignored));
+        self.messages.push(message);
+    }
+}
+
+pub(crate) async fn one(client: &Client, spec: Spec, lineage: Option<Lineage>) -> Result<Sent, SendError> {
+    let task = spec.task.clone();
+    let now = client.store().clock().now();
+    let (message, ignored) = prepare(spec, client, lineage, now)?;
+    let id = message.id.clone();
+    client.store().enqueue(&[message]).await.map_err(|why| SendError::store(&task, why))?;
+    Ok((id, ignored))
+}
+
+/// Makes all the messages, as far as possible before anything is sent.
+pub(crate) fn batches(client: &Client, specs: impl Iterator<Item = Spec>) -> Result<Vec<Batch>, SendError> {
+    let run = Context::current();
+    let now = client.store().clock().now();
+    let mut done = Vec::new();
+    let mut batch = Batch::default();
+    for spec in specs {
+        let lineage = run.as_ref().map(|run| run.next_lineage(spec.id.clone()));
+        let (message, ignored) = prepare(spec, client, lineage, now)?;
+        if !batch.has_room_for(&message) {
+            done.push(std::mem::take(&mut batch));
+        }
+        batch.push(message, ignored);
+    }
+    if !batch.messages.is_empty() {
+        done.push(batch);
+    }
+    Ok(done)
+}
+
+pub(crate) async fn many(client: &Client, batches: Vec<Batch>) -> Result<Vec<Sent>, SendError> {
+    let mut jobs = Vec::with_capacity(batches.iter().map(|batch| batch.sent.len()).sum());
+    for batch in batches {
+        if let Err(source) = client.store().enqueue(&batch.messages).await {
+            let task = batch.messages.first().map(|message| message.task.to_string()).unwrap_or_default();
+            return Err(match jobs.len() {
+                0 => SendError::store(&task, source),
+                sent => SendError::Partly { sent, source },
+            });
+        }
+        jobs.extend(batch.sent);
+    }
+    Ok(jobs)
+}

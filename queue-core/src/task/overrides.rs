@@ -1,0 +1,47 @@
+//! What a call says of its own retries, in headers that Celery does not have.
+
+use std::time::Duration;
+
+use crate::backoff::Backoff;
+use crate::message::{Json, Message, ValueError};
+
+pub(crate) const MAX_RETRIES: &str = "max_retries";
+pub(crate) const BACKOFF: &str = "backoff";
+
+/// A call's own retry options, which come before its task's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Overrides {
+    /// Header `max_retries`: a number.
+    pub max_retries: Option<u32>,
+    /// Header `backoff`: `[first wait, longest wait, jitter]`, in seconds.
+    pub backoff: Option<Backoff>,
+}
+
+impl Overrides {
+    /// Reads them from a message. Costs nothing where it has none; what does not fit is left out, since somebody else's
+    /// header of the same name is no error.
+    pub fn of(message: &Message) -> Self {
+        let mut found = Self::default();
+        let text = message.headers.as_str();
+        if !text.contains(MAX_RETRIES) && !text.contains(BACKOFF) {
+            return found;
+        }
+        for (name, value) in message.headers.entries().into_iter().flatten() {
+            match &*name {
+                MAX_RETRIES => found.max_retries = value.parse().ok(),
+                BACKOFF => found.backoff = value.parse().ok().and_then(read_backoff),
+                _ => {}
+            }
+        }
+        found
+    }
+}
+
+fn read_backoff((factor, max, jitter): (f64, f64, bool)) -> Option<Backoff> {
+    let seconds = |number| Duration::try_from_secs_f64(number).ok();
+    Some(Backoff { factor: seconds(factor)?, max: seconds(max)?, jitter })
+}
+
+pub(crate) fn write_backoff(backoff: Backoff) -> Result<Json, ValueError> {
+    Json::from_value(&(backoff.factor.as_secs_f64(), backoff.max.as_secs_f64(), backoff.jitter))
+}
