@@ -4,18 +4,37 @@
 //! only the headers that say something. Texts of JSON are kept as they came ([`Json`]), so that
 //! `NaN`, big integers and unknown headers travel on unchanged.
 
+mod body;
+mod compression;
+mod date;
+mod decode;
+mod encode;
+mod envelope;
 mod error;
+mod fields;
 mod json;
+mod rewrite;
+mod scan;
+mod text;
+mod value;
+mod write;
 
 use std::time::Duration;
-
-use bytes::Bytes;
 
 use crate::clock::Timestamp;
 use crate::names::{Priority, TaskId};
 
+pub use self::date::parse_date;
 pub use self::error::{DecodeError, ValueError};
 pub use self::json::{Elements, Entries, Json, JsonRef};
+pub use self::rewrite::rewrite;
+
+pub(crate) use self::compression::decompress;
+pub(crate) use self::date::write_date;
+pub(crate) use self::envelope::{utf8, walk};
+pub(crate) use self::fields::Field;
+pub(crate) use self::scan::Scanner;
+pub(crate) use self::text::write_string;
 
 /// One message, decoded for a worker or for looking.
 #[derive(Debug, Clone)]
@@ -139,61 +158,4 @@ impl Default for DecodeLimits {
     fn default() -> Self {
         Self { max_body: 64 * 1024 * 1024, max_depth: 512 }
     }
-}
-
-impl Message {
-    /// Decodes one message, of whatever protocol.
-    ///
-    /// # Errors
-    ///
-    /// [`DecodeError`] says which field was wrong, what was expected there and what was found.
-    pub fn decode(_payload: &[u8], _limits: &DecodeLimits) -> Result<Self, DecodeError> {
-        unimplemented!("signature first")
-    }
-
-    /// The name to show: `shadow` where there is one, else the task's.
-    pub fn display_name(&self) -> &str {
-        self.shadow.as_deref().unwrap_or(&self.task)
-    }
-}
-
-impl Draft {
-    /// A call of `task` with no arguments, to `queue`, with nothing else said.
-    pub fn new(task: impl Into<String>, id: TaskId, queue: impl Into<String>) -> Self {
-        Self {
-            task: task.into(),
-            id,
-            args: Json::empty_array(),
-            kwargs: Json::empty_object(),
-            embed: Json::null(),
-            queue: queue.into(),
-            priority: Priority::HIGHEST,
-            retries: 0,
-            eta: None,
-            expires: None,
-            time_limit: None,
-            soft_time_limit: None,
-            ignore_result: None,
-            root_id: None,
-            parent_id: None,
-            group: None,
-            group_index: None,
-            sent_at: None,
-            headers: Vec::new(),
-        }
-    }
-
-    /// The envelope, with a fresh `delivery_tag`.
-    pub fn encode(&self) -> Bytes {
-        unimplemented!("signature first")
-    }
-}
-
-/// Sends a message on: only `changes` and the `delivery_tag` differ, everything else stays byte for byte.
-///
-/// # Errors
-///
-/// [`DecodeError`] when `payload` is not a message.
-pub fn rewrite(_payload: &[u8], _changes: &Changes) -> Result<Bytes, DecodeError> {
-    unimplemented!("signature first")
 }

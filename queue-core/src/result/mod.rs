@@ -1,13 +1,16 @@
 //! Celery's result object: what a task's result says on the wire, how it is written and read.
 
+mod decode;
+mod encode;
+mod exception;
+
 use std::fmt;
 
-use bytes::Bytes;
-
 use crate::clock::Timestamp;
-use crate::message::{DecodeError, Json};
+use crate::message::Json;
 use crate::names::TaskId;
-use crate::task::Exception;
+
+pub use self::decode::{is_ready_meta, is_success_meta};
 
 /// A task's state, as its result says.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -114,39 +117,7 @@ impl ResultMeta {
             extra: Vec::new(),
         }
     }
-
-    /// The bytes, in Python's order and spacing: they begin with `{"status": "<STATE>"`.
-    pub fn encode(&self) -> Bytes {
-        unimplemented!("signature first")
-    }
-
-    /// Reads the bytes of any Celery 5, compressed ones included.
-    ///
-    /// # Errors
-    ///
-    /// [`DecodeError`] says which field was wrong.
-    pub fn decode(_bytes: &[u8]) -> Result<Self, DecodeError> {
-        unimplemented!("signature first")
-    }
-
-    /// The exception of a FAILURE, RETRY or REVOKED, with the traceback.
-    pub fn exception(&self) -> Option<Exception> {
-        unimplemented!("signature first")
-    }
-
-    /// Celery's exception object.
-    pub fn exception_json(_exception: &Exception) -> Json {
-        unimplemented!("signature first")
-    }
 }
 
-/// Whether stored bytes are a final result: SUCCESS, FAILURE or REVOKED. For
-/// [`Results::wait_result`](crate::store::Results::wait_result).
-pub fn is_ready_meta(_bytes: &[u8]) -> bool {
-    unimplemented!("signature first")
-}
-
-/// Whether stored bytes are a SUCCESS.
-pub fn is_success_meta(_bytes: &[u8]) -> bool {
-    unimplemented!("signature first")
-}
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! Decodes messages: protocol 2, protocol 1, and Celery's mixture of both.
+
+use super::body::{self, Body};
+use super::envelope::{Envelope, utf8};
+use super::error::DecodeError;
+use super::fields::{Field, Fields, optional};
+use super::json::Json;
+use super::{DecodeLimits, Message};
+use crate::clock::Timestamp;
+use crate::names::{Priority, TaskId};
+
+impl Message {
+    /// Decodes one message: `payload` is the JSON object found in the queue.
+    ///
+    /// The body may be plain or base64, compressed, of protocol 2 or 1. Where a Celery worker is tolerant, so is
+    /// this: `embed` may be `{}`, `null` or `[]`; `timelimit` `null` or `[]`; dates naive, with a space, with too many
+    /// digits; the id an integer. Unknown headers stay in [`Message::headers`]. `timelimit` is `[hard, soft]` in seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] says which field was wrong, what was expected there and what was found.
+    pub fn decode(payload: &[u8], limits: &DecodeLimits) -> Result<Self, DecodeError> {
+        let text = utf8(payload, "message")?;
+        let envelope = Envelope::read(text, limits)?;
+        check_required(&envelope)?;
+        let body_text = body::body_text(&envelope, limits)?;
+        let body = body::cut(&body_text, limits)?;
+        message(&envelope, body)
+    }
+}
+
+/// What a Celery worker needs to take the message at all, although its task layer never looks at it.
+fn check_required(envelope: &Envelope<'_>) -> Result<(), DecodeError> {
+    object(envelope.properties, "properties")?;
+    object(envelope.delivery_info, "properties.delivery_info")?;
+    let Some(tag) = envelope.delivery_tag else { return Err(missing("properties.delivery_tag")) };
+    if tag.raw.is_null() || (tag.raw.as_str().starts_with(['{', '[']) && tag.text().is_none()) {
+        return Err(tag.not("a string or a number"));
+    }
+    match envelope.headers {
+        Some(headers) if !headers.raw.is_null() => object(Some(headers), "headers"),
+        _ => Ok(()),
+    }
+}
+
+fn missing(field: &str) -> DecodeError {
+    DecodeError::Missing { field: field.to_owned() }
+}
+
+fn object(field: Option<Field<'_>>, path: &str) -> Result<(), DecodeError> {
+    match field {
+        Some(field) if field.raw.as_str().starts_with('{') => Ok(()),
+        Some(field) => Err(field.not("an object")),
+        None => Err(missing(path)),
+    }
+}
+
+fn message(envelope: &Envelope<'_>, body: Body<'_>) -> Result<Message, DecodeError> {
+    let fields = envelope.fields.or(body.fields);
+    let [time_limit, soft_time_limit] = optional(fields.timelimit, Field::limits)?.unwrap_or_default();
+    Ok(Message {
+        task: task(&fields)?,
+        id: id(&fields)?,
+        retries: optional(fields.retries, |field| field.int("a whole number, 0 or more"))?.unwrap_or(0),
+        eta: optional(fields.eta, Field::date)?,
+        expires: optional(fields.expires, Field::date)?,
+        time_limit,
+        soft_time_limit,
+        ignore_result: optional(fields.ignore_result, Field::bool)?,
+        root_id: optional(fields.root_id, owned_id)?,
+        parent_id: optional(fields.parent_id, owned_id)?,
+        group: optional(fields.group, owned_id)?,
+        group_index: optional(fields.group_index, |field| field.int("a whole number or null"))?,
+        shadow: optional(fields.shadow, owned_text)?,
+        origin: optional(fields.origin, owned_text)?,
+        // Ours; but anybody may send a header of this name.
+        sent_at: fields.sent_at.and_then(|field| field.raw.as_str().parse().ok()).map(Timestamp::from_millis),
+        headers: headers(envelope),
+        priority: priority(envelope),
+        exchange: optional(required(envelope.exchange, "properties.delivery_info.exchange")?, owned_text)?
+            .unwrap_or_default(),
+        routing_key: match required(envelope.routing_key, "properties.delivery_info.routing_key")? {
+            Some(field) => owned_text(field)?,
+            None => String::new(),
+        },
+        reply_to: optional(envelope.reply_to, owned_id)?,
+        correlation_id: optional(envelope.correlation_id, owned_id)?,
+        args: body.args,
+        kwargs: body.kwargs,
+        embed: body.embed,
+    })
+}
+
+fn required<'a>(field: Option<Field<'a>>, path: &str) -> Result<Option<Field<'a>>, DecodeError> {
+    if field.is_some() { Ok(field) } else { Err(missing(path)) }
+}
+
+fn owned_id(field: Field<'_>) -> Result<String, DecodeError> {
+    field.id().map(|id| id.into_owned())
+}
+
+fn owned_text(field: Field<'_>) -> Result<String, DecodeError> {
+    field.text().map(|text| text.into_owned()).ok_or_else(|| field.not("a string"))
+}
+
+fn task(fields: &Fields<'_>) -> Result<String, DecodeError> {
+    let Some(field) = fields.task else { return Err(missing("headers.task")) };
+    match owned_text(field)? {
+        name if name.is_empty() => Err(field.not("a task's name")),
+        name => Ok(name),
+    }
+}
+
+fn id(fields: &Fields<'_>) -> Result<TaskId, DecodeError> {
+    let Some(field) = fields.id else { return Err(missing("headers.id")) };
+    TaskId::new(field.id()?).map_err(|_| field.not("a task id of 1 to 512 bytes"))
+}
+
+fn headers(envelope: &Envelope<'_>) -> Json {
+    match envelope.headers {
+        Some(headers) if !headers.raw.is_null() => headers.raw.to_json(),
+        _ => Json::empty_object(),
+    }
+}
+
+/// As kombu: whatever is no integer is 0.
+fn priority(envelope: &Envelope<'_>) -> Priority {
+    let number = envelope.priority.and_then(|field| field.raw.as_str().parse::<i64>().ok());
+    Priority::new(number.unwrap_or(0))
+}
+
+#[cfg(test)]
+#[path = "decode_tests.rs"]
+mod tests;

@@ -1,0 +1,174 @@
+//! The known fields of a message's headers (or of a body of protocol 1), as they stand and as what they mean.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use super::date::parse_date;
+use super::error::DecodeError;
+use super::json::JsonRef;
+use super::text;
+use super::value::{Typed, typed};
+use crate::clock::Timestamp;
+
+/// A field that was found: where, and its JSON.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Field<'a> {
+    /// `headers`, `properties`, `body`, …
+    pub(crate) scope: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) raw: JsonRef<'a>,
+}
+
+impl<'a> Field<'a> {
+    /// The error that this is not `expected`.
+    #[cold]
+    pub(crate) fn not(self, expected: &'static str) -> DecodeError {
+        DecodeError::Invalid { field: path(self.scope, self.name), expected, found: self.raw.preview(60) }
+    }
+
+    /// A string, or a typed value's text.
+    pub(crate) fn text(self) -> Option<Cow<'a, str>> {
+        let raw = self.raw.as_str();
+        match raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+            Some(raw) => text::unescape(raw),
+            None if raw.starts_with('{') => match typed(self.raw) {
+                Ok(Some(Typed::Text(text))) => Some(Cow::Owned(text)),
+                Ok(Some(Typed::Bytes(bytes, _))) => String::from_utf8(bytes).ok().map(Cow::Owned),
+                Ok(None) | Err(_) => None,
+            },
+            None => None,
+        }
+    }
+
+    /// A string, or an integer's digits: what senders use as ids.
+    pub(crate) fn id(self) -> Result<Cow<'a, str>, DecodeError> {
+        let raw = self.raw.as_str();
+        if raw.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') {
+            return Ok(Cow::Borrowed(raw));
+        }
+        self.text().ok_or_else(|| self.not("a string"))
+    }
+
+    /// An integer, or a string of its digits, which Python takes in some places.
+    pub(crate) fn int<T: std::str::FromStr>(self, expected: &'static str) -> Result<T, DecodeError> {
+        let raw = self.raw.as_str();
+        let digits = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(raw);
+        digits.parse().map_err(|_| self.not(expected))
+    }
+
+    pub(crate) fn bool(self) -> Result<bool, DecodeError> {
+        match self.raw.as_str() {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err(self.not("true, false or null")),
+        }
+    }
+
+    pub(crate) fn date(self) -> Result<Timestamp, DecodeError> {
+        let date = self.text().and_then(|text| parse_date(&text));
+        date.ok_or_else(|| self.not("a date such as `2026-11-22T20:37:14.663492+00:00`, or null"))
+    }
+
+    /// `[hard, soft]` in seconds, either may be null; 0 counts as none, as in Celery.
+    pub(crate) fn limits(self) -> Result<[Option<Duration>; 2], DecodeError> {
+        let expected = "[hard, soft] in seconds, either may be null";
+        let Ok(elements) = self.raw.elements() else { return Err(self.not(expected)) };
+        let elements: Vec<JsonRef<'_>> = elements.take(3).collect();
+        let seconds = |raw: JsonRef<'_>| {
+            if raw.is_null() {
+                return Ok(None);
+            }
+            let limit = raw.as_str().parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+            limit.map(|limit| (!limit.is_zero()).then_some(limit)).ok_or_else(|| self.not(expected))
+        };
+        match elements.as_slice() {
+            [] => Ok([None, None]),
+            [hard, soft] => Ok([seconds(*hard)?, seconds(*soft)?]),
+            _ => Err(self.not(expected)),
+        }
+    }
+}
+
+/// `scope.name`.
+pub(crate) fn path(scope: &str, name: &str) -> String {
+    if scope.is_empty() { name.to_owned() } else { format!("{scope}.{name}") }
+}
+
+/// The fields of headers, or of a protocol 1 body, that mean something to us.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Fields<'a> {
+    pub(crate) task: Option<Field<'a>>,
+    pub(crate) id: Option<Field<'a>>,
+    pub(crate) eta: Option<Field<'a>>,
+    pub(crate) expires: Option<Field<'a>>,
+    pub(crate) retries: Option<Field<'a>>,
+    pub(crate) timelimit: Option<Field<'a>>,
+    pub(crate) ignore_result: Option<Field<'a>>,
+    pub(crate) root_id: Option<Field<'a>>,
+    pub(crate) parent_id: Option<Field<'a>>,
+    pub(crate) group: Option<Field<'a>>,
+    pub(crate) group_index: Option<Field<'a>>,
+    pub(crate) shadow: Option<Field<'a>>,
+    pub(crate) origin: Option<Field<'a>>,
+    pub(crate) sent_at: Option<Field<'a>>,
+    pub(crate) compression: Option<Field<'a>>,
+}
+
+impl<'a> Fields<'a> {
+    /// Notes the field if it is one of ours. A later one of the same name counts, as in Python.
+    pub(crate) fn set(&mut self, scope: &'static str, key: &str, raw: JsonRef<'a>) {
+        let (place, name) = match key {
+            "task" => (&mut self.task, "task"),
+            "id" => (&mut self.id, "id"),
+            "eta" => (&mut self.eta, "eta"),
+            "expires" => (&mut self.expires, "expires"),
+            "retries" => (&mut self.retries, "retries"),
+            "timelimit" => (&mut self.timelimit, "timelimit"),
+            "ignore_result" => (&mut self.ignore_result, "ignore_result"),
+            "root_id" => (&mut self.root_id, "root_id"),
+            "parent_id" => (&mut self.parent_id, "parent_id"),
+            "group" => (&mut self.group, "group"),
+            // What protocol 1 calls a group.
+            "taskset" if scope == "body" && !raw.is_null() => (&mut self.group, "taskset"),
+            "group_index" => (&mut self.group_index, "group_index"),
+            "shadow" => (&mut self.shadow, "shadow"),
+            "origin" => (&mut self.origin, "origin"),
+            "sent_at" => (&mut self.sent_at, "sent_at"),
+            "compression" => (&mut self.compression, "compression"),
+            _ => return,
+        };
+        *place = Some(Field { scope, name, raw });
+    }
+
+    /// These fields, and `other`'s where these have none.
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self {
+            task: self.task.or(other.task),
+            id: self.id.or(other.id),
+            eta: self.eta.or(other.eta),
+            expires: self.expires.or(other.expires),
+            retries: self.retries.or(other.retries),
+            timelimit: self.timelimit.or(other.timelimit),
+            ignore_result: self.ignore_result.or(other.ignore_result),
+            root_id: self.root_id.or(other.root_id),
+            parent_id: self.parent_id.or(other.parent_id),
+            group: self.group.or(other.group),
+            group_index: self.group_index.or(other.group_index),
+            shadow: self.shadow.or(other.shadow),
+            origin: self.origin.or(other.origin),
+            sent_at: self.sent_at.or(other.sent_at),
+            compression: self.compression.or(other.compression),
+        }
+    }
+}
+
+/// Reads a field that may be absent or null.
+pub(crate) fn optional<'a, T>(
+    field: Option<Field<'a>>,
+    read: impl FnOnce(Field<'a>) -> Result<T, DecodeError>,
+) -> Result<Option<T>, DecodeError> {
+    match field {
+        Some(field) if !field.raw.is_null() => read(field).map(Some),
+        _ => Ok(None),
+    }
+}
