@@ -40,7 +40,7 @@ fn zlib_gzip_bzip2_and_zstd_are_undone() {
 
 #[test]
 fn brotli_is_undone() {
-    // The stream of the reference encoder for "hello".
+    // "hello" as one short stream.
     let packed = [0x0b, 0x02, 0x80, b'h', b'e', b'l', b'l', b'o', 0x03];
     assert_eq!(decompress("application/x-brotli", &packed, 100, "body").unwrap(), b"hello");
     assert!(decompress("brotli", b"\xff\xff\xff", 100, "body").is_err());
