@@ -1,0 +1,95 @@
+//! The command line of a worker program: the same for the stock worker and for your own.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use clap::Parser;
+use queue_core::QueueName;
+use tracing_subscriber::filter::Targets;
+
+use crate::logging::LogFormat;
+
+/// The exit codes, as the help says them.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  asked to stop, and did: everything finished or given back
+  1  cannot run: a task without its state, two tasks of one name
+  2  wrong usage: the command line, the URL or a queue's name
+  3  the store cannot be opened
+  4  half of the slots are stuck in blocking tasks: start me again
+
+SIGTERM or Ctrl-C: take no more, finish within the grace period, give back the rest.
+A second one gives back at once.";
+
+/// Runs tasks from a job queue.
+#[derive(Debug, Clone, Parser)]
+#[command(version, about, after_help = EXIT_CODES)]
+pub struct Flags {
+    /// The store: sqlite:FILE, redis://HOST:PORT/DB, rediss://…
+    #[arg(long, env = "QUEUE_URL", hide_env_values = true, default_value = "sqlite:queue.db")]
+    pub url: String,
+
+    /// The queues, in order, e.g. mail,celery; with weights (mail:3,celery:1) each gets its share.
+    /// Without it: celery, and those that the tasks name.
+    #[arg(short = 'Q', long, value_delimiter = ',', value_name = "QUEUE[:WEIGHT],…")]
+    pub queues: Vec<WeightedQueue>,
+
+    /// How many tasks run at once [default: the number of CPUs].
+    #[arg(short, long, value_name = "N")]
+    pub concurrency: Option<NonZeroUsize>,
+
+    /// How many messages to hold beyond those that run [default: 0].
+    #[arg(long, value_name = "N")]
+    pub prefetch: Option<usize>,
+
+    /// How long running tasks have to finish when the worker is asked to stop [default: 10s].
+    #[arg(long, value_parser = humantime::parse_duration, value_name = "TIME")]
+    pub grace: Option<Duration>,
+
+    /// How long results are kept; 0s is for ever [default: 1day].
+    #[arg(long, env = "QUEUE_RESULT_TTL", value_parser = humantime::parse_duration, value_name = "TIME")]
+    pub result_ttl: Option<Duration>,
+
+    /// The name shown to people [default: queue@HOST].
+    #[arg(long, value_name = "NAME@HOST")]
+    pub hostname: Option<String>,
+
+    /// How log lines look.
+    #[arg(long, value_enum, default_value_t)]
+    pub log_format: LogFormat,
+
+    /// What is logged: error, warn, info, debug, trace; or by module: info,queue_worker=debug.
+    #[arg(long, default_value = "info", value_name = "LEVEL")]
+    pub log_level: Targets,
+}
+
+/// A queue and perhaps its weight, written `mail:3`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WeightedQueue {
+    /// Which.
+    pub queue: QueueName,
+    /// How much of the worker it gets, compared to the others; at least 1.
+    pub weight: Option<u32>,
+}
+
+impl std::str::FromStr for WeightedQueue {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // A name may hold a colon: only digits behind the last one are a weight.
+        let (name, weight) = match text.rsplit_once(':') {
+            Some((name, digits)) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => {
+                (name, Some(digits.parse().map_err(|error| format!("weight `{digits}`: {error}"))?))
+            }
+            _ => (text, None),
+        };
+        if weight == Some(0) {
+            return Err("a weight is at least 1; leave the queue out instead".into());
+        }
+        Ok(Self { queue: QueueName::new(name).map_err(|error| error.to_string())?, weight })
+    }
+}
+
+#[cfg(test)]
+#[path = "cli_tests.rs"]
+mod tests;

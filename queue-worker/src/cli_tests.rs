@@ -1,0 +1,39 @@
+use super::*;
+
+fn flags(line: &str) -> Result<Flags, clap::Error> {
+    Flags::try_parse_from(std::iter::once("queue-worker").chain(line.split_whitespace()))
+}
+
+fn queue(name: &str, weight: Option<u32>) -> WeightedQueue {
+    WeightedQueue { queue: QueueName::new(name).unwrap(), weight }
+}
+
+#[test]
+fn queues_come_in_order_with_or_without_weights() {
+    let flags = flags("-Q mail:3,celery:1,app:reports").unwrap();
+    assert_eq!(flags.queues, [queue("mail", Some(3)), queue("celery", Some(1)), queue("app:reports", None)]);
+}
+
+#[test]
+fn times_are_written_as_people_write_them() {
+    let flags = flags("--grace 1m30s --result-ttl 2h").unwrap();
+    assert_eq!(flags.grace, Some(Duration::from_secs(90)));
+    assert_eq!(flags.result_ttl, Some(Duration::from_secs(7200)));
+}
+
+#[test]
+fn without_flags_nothing_is_decided_but_the_store() {
+    let flags = flags("--url sqlite:jobs.db").unwrap();
+    assert_eq!(flags.url, "sqlite:jobs.db");
+    assert!(flags.queues.is_empty() && flags.concurrency.is_none() && flags.grace.is_none());
+    assert_eq!(flags.log_format, LogFormat::Text);
+}
+
+#[test]
+fn nonsense_is_refused() {
+    for line in
+        ["-c 0", "-c many", "-Q mail:0", "-Q mail,,celery", "--grace soon", "--log-format xml", "--log-level a=b"]
+    {
+        assert!(flags(line).is_err(), "{line}");
+    }
+}

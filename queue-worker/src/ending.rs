@@ -1,0 +1,173 @@
+//! Turns the decision about a job into the one step that ends its delivery.
+
+use std::time::Duration;
+
+use queue_core::Timestamp;
+use queue_core::message::{Changes, Json, Message, rewrite};
+use queue_core::result::{ResultMeta, State};
+use queue_core::store::{DeadLetter, DeadReason, DeliveryTag, Ending, Outgoing, Settlement, StoredResult};
+use queue_core::task::Exception;
+
+use crate::engine::Engine;
+use crate::jobs::Held;
+
+/// A job whose end is being written.
+pub(crate) struct Subject<'a> {
+    pub(crate) held: &'a Held,
+    pub(crate) worker: &'a str,
+    pub(crate) now: Timestamp,
+    /// How long its result is kept.
+    pub(crate) ttl: Option<Duration>,
+    /// Whether it stores a result at all.
+    pub(crate) ignore_result: bool,
+}
+
+impl<'a> Subject<'a> {
+    /// `held` as of now.
+    pub(crate) fn new(engine: &'a Engine, held: &'a Held) -> Self {
+        Self {
+            held,
+            worker: &engine.config.hostname,
+            now: engine.time.now(),
+            ttl: engine.config.result_ttl,
+            ignore_result: engine.tasks.ignores_result(&held.message),
+        }
+    }
+
+    /// The value is stored.
+    pub(crate) fn succeed(&self, value: Json) -> Settlement {
+        let mut end = self.done();
+        if !self.ignore_result {
+            end.results.push(self.stored(self.meta(State::Success, value, Some(self.now))));
+        }
+        end
+    }
+
+    /// The same message with one more retry, due after `wait`; the result says RETRY and why.
+    pub(crate) fn retry(&self, wait: Duration, why: &Exception) -> Settlement {
+        let retries = Some(self.held.message.retries.saturating_add(1));
+        let mut end = self.again(wait, retries);
+        if end.follow.is_empty() || self.ignore_result {
+            return end;
+        }
+        end.results.push(self.stored(self.failed(State::Retry, why, None)));
+        end
+    }
+
+    /// The same message, due after `wait`.
+    pub(crate) fn snooze(&self, wait: Duration) -> Settlement {
+        self.again(wait, None)
+    }
+
+    /// The message as it came, due at `eta`.
+    pub(crate) fn not_yet(&self, eta: Timestamp) -> Settlement {
+        let mut end = self.done();
+        end.follow.push(self.outgoing(Some(eta), self.held.payload.clone()));
+        end
+    }
+
+    /// Kept aside; the result says FAILURE and why.
+    pub(crate) fn dead(&self, reason: DeadReason, why: &Exception) -> Settlement {
+        let mut end = self.done();
+        if end.tag.is_none() {
+            let held = self.held;
+            end.early = Some((held.queue.clone(), held.step, held.payload.clone()));
+        }
+        end.ending = Ending::Dead(self.letter(reason, why));
+        if !self.ignore_result {
+            end.results.push(self.stored(self.failed(State::Failure, why, Some(self.now))));
+        }
+        end
+    }
+
+    /// Not to be run: the result says REVOKED and why, `revoked` or `expired`.
+    pub(crate) fn revoked(&self, why: &str) -> Settlement {
+        let mut end = self.done();
+        if !self.ignore_result {
+            let why = exception("celery.exceptions", "TaskRevokedError", why);
+            end.results.push(self.stored(self.failed(State::Revoked, &why, Some(self.now))));
+        }
+        end
+    }
+
+    /// What says STARTED.
+    pub(crate) fn started(&self) -> StoredResult {
+        let result = Json::from_value(&serde_json::json!({ "pid": std::process::id(), "hostname": self.worker }));
+        let result = result.unwrap_or_else(|_| Json::null());
+        self.stored(self.meta(State::Started, result, None))
+    }
+
+    /// What says a state of the task's own.
+    pub(crate) fn custom(&self, state: &str, meta: Json) -> StoredResult {
+        self.stored(self.meta(State::from(state), meta, None))
+    }
+
+    fn done(&self) -> Settlement {
+        let tag: Option<DeliveryTag> = self.held.tag();
+        Settlement { tag, ending: Ending::Done, results: Vec::new(), follow: Vec::new(), early: None }
+    }
+
+    /// The original bytes once more, with another time and perhaps another count of retries.
+    fn again(&self, wait: Duration, retries: Option<u32>) -> Settlement {
+        let due = (!wait.is_zero()).then(|| self.now.after(wait));
+        let changes = Changes { retries, eta: Some(due), ..Changes::default() };
+        match rewrite(&self.held.payload, &changes) {
+            Ok(payload) => {
+                let mut end = self.done();
+                end.follow.push(self.outgoing(due, payload));
+                end
+            }
+            // It was readable a moment ago, so this is a bug of ours; the message must not be lost by it.
+            Err(error) => {
+                let why = format!("cannot be sent on: {error}");
+                self.dead(DeadReason::Undecodable, &exception("queue", "DecodeError", &why))
+            }
+        }
+    }
+
+    fn outgoing(&self, due: Option<Timestamp>, payload: bytes::Bytes) -> Outgoing {
+        let Message { priority, id, task, .. } = &*self.held.message;
+        let queue = self.held.queue.clone();
+        Outgoing { queue, priority: *priority, due, id: id.clone(), task: task.as_str().into(), payload }
+    }
+
+    fn letter(&self, reason: DeadReason, why: &Exception) -> DeadLetter {
+        let message = &self.held.message;
+        DeadLetter {
+            id: Some(message.id.to_string()),
+            task: Some(message.task.clone()),
+            reason,
+            error: in_words(why),
+            retries: message.retries,
+            worker: self.worker.to_owned(),
+        }
+    }
+
+    fn failed(&self, state: State, why: &Exception, done: Option<Timestamp>) -> ResultMeta {
+        let mut meta = self.meta(state, ResultMeta::exception_json(why), done);
+        meta.traceback.clone_from(&why.traceback);
+        meta
+    }
+
+    fn meta(&self, state: State, result: Json, done: Option<Timestamp>) -> ResultMeta {
+        let message = &self.held.message;
+        let mut meta = ResultMeta::new(message.id.clone(), state, result, done);
+        meta.group_id.clone_from(&message.group);
+        meta.parent_id.clone_from(&message.parent_id);
+        meta
+    }
+
+    fn stored(&self, meta: ResultMeta) -> StoredResult {
+        StoredResult { id: self.held.message.id.clone(), meta: meta.encode(), ttl: self.ttl }
+    }
+}
+
+/// An exception as Celery names its own.
+pub(crate) fn exception(module: &str, exc_type: &str, message: &str) -> Exception {
+    Exception { exc_type: exc_type.into(), exc_module: module.into(), message: message.into(), traceback: None }
+}
+
+/// The exception as one sentence for people: its type where that says something, and its message.
+pub(crate) fn in_words(why: &Exception) -> String {
+    if why.message.is_empty() { why.exc_type.clone() } else { format!("{}: {}", why.exc_type, why.message) }
+}

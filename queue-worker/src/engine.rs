@@ -1,0 +1,120 @@
+//! What the parts of a running worker share.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use queue_core::message::DecodeLimits;
+use queue_core::store::{Consumer, DeliveryTag, Store, StoreError};
+use queue_core::task::StateMap;
+use queue_core::{Client, Clock, QueueName, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use crate::blocking::BlockingPool;
+use crate::jobs::Jobs;
+use crate::reconnect::Outage;
+use crate::settle::Settler;
+use crate::slots::Slots;
+use crate::startup::Tasks;
+use crate::wakeups::Wakeups;
+
+/// A running worker.
+pub(crate) struct Engine {
+    pub(crate) config: Config,
+    pub(crate) client: Client,
+    pub(crate) consumer: Arc<dyn Consumer>,
+    pub(crate) tasks: Tasks,
+    pub(crate) state: Arc<StateMap>,
+    pub(crate) slots: Slots,
+    pub(crate) jobs: Jobs,
+    /// What interrupted bodies left to be given back.
+    pub(crate) returned: Mutex<Vec<DeliveryTag>>,
+    pub(crate) settler: Settler,
+    pub(crate) blocking: BlockingPool,
+    pub(crate) outage: Arc<Outage>,
+    pub(crate) wakeups: Wakeups,
+    pub(crate) time: StoreTime,
+    pub(crate) phase: Phase,
+    pub(crate) counts: Counts,
+}
+
+/// What was asked of this worker, checked.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    /// The queues in the order named, each with its weight where weights count.
+    pub(crate) queues: Vec<(QueueName, u32)>,
+    pub(crate) weighted: bool,
+    pub(crate) concurrency: usize,
+    pub(crate) prefetch: usize,
+    pub(crate) grace: Duration,
+    /// `None`: results are kept for ever.
+    pub(crate) result_ttl: Option<Duration>,
+    pub(crate) hostname: String,
+    pub(crate) limits: DecodeLimits,
+}
+
+/// How far the worker is on its way to its end.
+#[derive(Debug, Default)]
+pub(crate) struct Phase {
+    /// Lease no more.
+    pub(crate) stop: CancellationToken,
+    /// Wait for nothing.
+    pub(crate) abort: CancellationToken,
+    /// All is over.
+    pub(crate) ended: CancellationToken,
+    /// The bodies that still run were asked to end.
+    pub(crate) interrupted: AtomicBool,
+}
+
+/// What the worker did so far.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) succeeded: AtomicU64,
+    pub(crate) retried: AtomicU64,
+    pub(crate) snoozed: AtomicU64,
+    pub(crate) dead: AtomicU64,
+    pub(crate) revoked: AtomicU64,
+}
+
+/// One more.
+pub(crate) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// The store's time, guessed from this host's clock and the difference seen last.
+#[derive(Debug)]
+pub(crate) struct StoreTime {
+    clock: Clock,
+    offset_ms: AtomicI64,
+}
+
+impl StoreTime {
+    /// Asks `store` for its time once.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not say.
+    pub(crate) async fn of(store: &dyn Store) -> Result<Self, StoreError> {
+        let time = Self { clock: store.clock().clone(), offset_ms: AtomicI64::new(0) };
+        time.adjust(store).await?;
+        Ok(time)
+    }
+
+    /// Asks again.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not say.
+    pub(crate) async fn adjust(&self, store: &dyn Store) -> Result<(), StoreError> {
+        let theirs = store.now().await?;
+        let offset = theirs.as_millis().saturating_sub(self.clock.now().as_millis());
+        self.offset_ms.store(offset, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Now, about, by the store's clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        let offset = self.offset_ms.load(Ordering::Relaxed);
+        Timestamp::from_millis(self.clock.now().as_millis().saturating_add(offset))
+    }
+}

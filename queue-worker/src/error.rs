@@ -1,0 +1,102 @@
+//! Why a worker did not start, or ended otherwise than by being asked to; and the exit codes of its program.
+
+use std::process::ExitCode;
+
+use queue_core::NameError;
+use queue_core::store::{ConnectError, StoreError};
+
+/// Why a worker did not start, or ended otherwise than by being asked to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WorkerError {
+    /// A queue's name is none.
+    #[error(transparent)]
+    QueueName(#[from] NameError),
+    /// Two tasks of this binary have one name.
+    #[error("two tasks are named `{name}`: {first} and {second}")]
+    DuplicateTask {
+        /// The name.
+        name: &'static str,
+        /// `file:line` of one.
+        first: String,
+        /// `file:line` of the other.
+        second: String,
+    },
+    /// A task extracts a `State` that this worker does not have.
+    #[error("task `{task}` needs a state of type `{state}`")]
+    MissingState {
+        /// The task.
+        task: &'static str,
+        /// The type.
+        state: &'static str,
+    },
+    /// The store could not be opened.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The store refused the worker at its start.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The operating system refused a thread, a runtime or a signal handler.
+    #[error("cannot start")]
+    Io(#[from] std::io::Error),
+    /// Half of the slots are held by blocking tasks that do not return.
+    #[error("{stuck} of {slots} slots are stuck in blocking tasks that do not return")]
+    Stuck {
+        /// How many.
+        stuck: usize,
+        /// Of how many.
+        slots: usize,
+    },
+    /// The worker's own task panicked: a bug of this crate.
+    #[error("the worker itself panicked")]
+    Panicked,
+}
+
+impl WorkerError {
+    /// What a person can do about it, in one line; empty when there is nothing to say.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::QueueName(_) => "queues are named like `-Q mail,celery` or `-Q mail:3,celery:1`".into(),
+            Self::DuplicateTask { .. } => "give one of them another name: #[task(name = \"…\")]".into(),
+            Self::MissingState { state, .. } => {
+                format!("add it before the start: Worker::new().state(…) with a `{state}`")
+            }
+            Self::Connect(ConnectError::Url(error)) => error.hint().into(),
+            Self::Connect(ConnectError::Store(error)) | Self::Store(error) => error.hint(),
+            Self::Stuck { .. } => "see the log for their names; give those tasks limits of their own on I/O".into(),
+            Self::Connect(_) | Self::Io(_) | Self::Panicked => String::new(),
+        }
+    }
+
+    /// The exit code of a worker program that ends with this error.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::QueueName(_) | Self::Connect(ConnectError::Url(_)) => Exit::Usage,
+            Self::Connect(_) | Self::Store(_) => Exit::Store,
+            Self::Stuck { .. } => Exit::Stuck,
+            Self::DuplicateTask { .. } | Self::MissingState { .. } | Self::Io(_) | Self::Panicked => Exit::Failure,
+        }
+    }
+}
+
+/// The exit codes of a worker program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// It was asked to stop, and did.
+    Clean = 0,
+    /// It cannot run: a task without its state, two tasks of one name, no threads.
+    Failure = 1,
+    /// The command line, the URL or a queue's name is wrong.
+    Usage = 2,
+    /// The store cannot be opened.
+    Store = 3,
+    /// Half of its slots are stuck in blocking tasks: to be started again by its supervisor.
+    Stuck = 4,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}

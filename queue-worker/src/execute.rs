@@ -1,0 +1,330 @@
+//! Runs one job: acknowledges early where the task says so, runs the body within its limits, and hands its end to
+//! the settler.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use queue_core::message::Json;
+use queue_core::store::{Settled, Settlement};
+use queue_core::task::{Body, Context, ContextParts, ErrorKind, TaskError};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::ending::{Subject, exception, in_words};
+use crate::engine::{Engine, count};
+use crate::jobs::Held;
+use crate::panics::{Caught, catch};
+use crate::progress::Reporter;
+use crate::scope::{enter, enter_sync};
+use crate::settle::Item;
+use crate::shutdown::put_back;
+use crate::slots::{Slot, SuspectGuard};
+use crate::startup::Task;
+use crate::verdict::{Attempt, Verdict, verdict};
+
+/// How long a suspect runs before others of its kind may start, when no worker has died of it yet. Doubles with each
+/// death.
+const ABSOLVED_AFTER: Duration = Duration::from_secs(30);
+
+type Outcome = Result<Json, TaskError>;
+
+/// One job about to run.
+pub(crate) struct Run {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) held: Arc<Held>,
+    pub(crate) task: &'static Task,
+    /// Moves to its thread with a blocking body.
+    pub(crate) slot: Option<Slot>,
+    pub(crate) suspect: Option<SuspectGuard>,
+}
+
+impl Run {
+    /// From the slot to the settler.
+    pub(crate) async fn run(self) {
+        let message = &self.held.message;
+        let span = tracing::info_span!(
+            "task", task = message.display_name(), id = %message.id, queue = %self.held.queue, retries = message.retries
+        );
+        self.steps().instrument(span).await;
+    }
+
+    async fn steps(mut self) {
+        if let Some(slot) = &mut self.slot {
+            self.engine.slots.start(slot).await;
+        }
+        if self.task.options.acks_early && !self.acknowledge().await {
+            return;
+        }
+        if self.task.options.track_started && !self.say_started().await {
+            return;
+        }
+        tracing::debug!(redelivered = self.held.redelivered, "task started");
+        let started = Instant::now();
+        let outcome = self.body().await;
+        self.end(outcome, started.elapsed());
+    }
+
+    /// Acknowledges before the run; false when the lease was lost, so that the job is somebody else's.
+    async fn acknowledge(&mut self) -> bool {
+        let Some(tag) = self.held.set_tag(None) else { return true };
+        // What follows is not a lease any more, so no crash can be blamed on it either.
+        let item = self.item(Settlement::done(tag));
+        let settled = self.engine.settler.settle_and_wait(item).await;
+        if settled == Settled::LeaseLost {
+            self.engine.jobs.claim(&self.held);
+        }
+        settled == Settled::Done
+    }
+
+    /// Stores STARTED; false when the lease was lost. A store that does not answer does not stop the task.
+    async fn say_started(&self) -> bool {
+        let subject = Subject::new(&self.engine, &self.held);
+        if subject.ignore_result {
+            return true;
+        }
+        match Reporter::new(&self.engine, &self.held).store(subject.started()).await {
+            Ok(true) => true,
+            Ok(false) => {
+                tracing::warn!("the lease of this task was lost before it started: not run here");
+                self.engine.jobs.claim(&self.held);
+                false
+            }
+            Err(error) => {
+                tracing::warn!(%error, "STARTED could not be stored");
+                true
+            }
+        }
+    }
+
+    fn context(&self) -> Context {
+        let (engine, held) = (&self.engine, &self.held);
+        Context::new(ContextParts {
+            message: Arc::clone(&held.message),
+            queue: held.queue.as_str().to_owned(),
+            worker: engine.config.hostname.clone(),
+            redelivered: held.redelivered,
+            cancel: held.cancel.clone(),
+            state: Arc::clone(&engine.state),
+            client: engine.client.clone(),
+            progress: Arc::new(Reporter::new(engine, held)),
+        })
+    }
+
+    async fn body(&mut self) -> Outcome {
+        let context = self.context();
+        let hard = self.held.message.time_limit.or(self.task.options.time_limit);
+        let soft = self.held.message.soft_time_limit.or(self.task.options.soft_time_limit);
+        let cancel = self.held.cancel.clone();
+        let absolved_after = self.suspect.is_some().then(|| ABSOLVED_AFTER * 2_u32.saturating_pow(self.held.deaths));
+        match self.task.body {
+            Body::Async(body) => {
+                let inner = context.clone();
+                let running = enter(context, async move {
+                    let body = catch(|| body(inner))?;
+                    Caught(body).await.flatten()
+                });
+                let limited = within(running, soft, hard, &cancel);
+                let outcome = absolving(limited, absolved_after, &self.engine, &self.held, &mut self.suspect).await;
+                outcome.unwrap_or_else(|| Err(over_time(hard)))
+            }
+            Body::Blocking(body) => {
+                let thread = Thread::start(&self.engine, &self.held, self.slot.take(), body, context);
+                let thread = match thread {
+                    Ok(thread) => thread,
+                    Err(error) => return Err(no_thread(&error)),
+                };
+                let Thread { outcome, late } = thread;
+                let limited = within(outcome, soft, hard, &cancel);
+                match absolving(limited, absolved_after, &self.engine, &self.held, &mut self.suspect).await {
+                    Some(outcome) => outcome.unwrap_or_else(|_| Err(lost_thread())),
+                    None => {
+                        leave_stuck(&self.engine, &self.held, hard, &late);
+                        Err(over_time(hard))
+                    }
+                }
+            }
+        }
+    }
+
+    /// Decides what becomes of the job, and hands it on.
+    fn end(self, outcome: Outcome, runtime: Duration) {
+        if !self.engine.jobs.claim(&self.held) {
+            return;
+        }
+        let interrupted = self.engine.phase.interrupted.load(Ordering::Acquire);
+        let attempt = Attempt::new(&self.task.options, self.held.message.retries, interrupted);
+        let runtime = format!("{:.6}", runtime.as_secs_f64());
+        let subject = Subject::new(&self.engine, &self.held);
+        let (settlement, counter) = match verdict(outcome, attempt) {
+            Verdict::Succeed(value) => {
+                tracing::info!(runtime, "task succeeded");
+                (subject.succeed(value), &self.engine.counts.succeeded)
+            }
+            Verdict::Retry { wait, why } => {
+                tracing::warn!(runtime, ?wait, error = %in_words(&why), "task failed, retrying");
+                (subject.retry(wait, &why), &self.engine.counts.retried)
+            }
+            Verdict::Snooze { wait } => {
+                tracing::info!(runtime, ?wait, "task snoozed");
+                (subject.snooze(wait), &self.engine.counts.snoozed)
+            }
+            Verdict::DeadLetter { reason, why } => {
+                tracing::error!(runtime, ?reason, error = %in_words(&why), "task failed, set aside");
+                (subject.dead(reason, &why), &self.engine.counts.dead)
+            }
+            Verdict::GiveBack => {
+                tracing::info!(runtime, "task interrupted by the shutdown");
+                put_back(&self.engine, &self.held);
+                return;
+            }
+        };
+        count(counter);
+        settlement.follow.iter().filter_map(|message| message.due).for_each(|due| self.engine.wakeups.due(due));
+        self.hand_in(settlement);
+    }
+
+    fn hand_in(mut self, settlement: Settlement) {
+        let item = self.item(settlement);
+        self.engine.settler.settle(item);
+    }
+
+    fn item(&mut self, settlement: Settlement) -> Item {
+        let (queue, message) = (self.held.queue.clone(), Some(Arc::clone(&self.held.message)));
+        let (payload, suspect) = (self.held.payload.len(), self.suspect.take());
+        Item { settlement, queue, message, payload, suspect, answer: None }
+    }
+}
+
+/// Runs `body`: its token is cancelled after `soft`; `None` when it was not done after `hard`.
+async fn within<F: Future>(
+    body: F,
+    soft: Option<Duration>,
+    hard: Option<Duration>,
+    cancel: &CancellationToken,
+) -> Option<F::Output> {
+    // Nearly all tasks, and no timer for them.
+    if soft.is_none() && hard.is_none() {
+        return Some(body.await);
+    }
+    let mut body = std::pin::pin!(body);
+    let started = tokio::time::Instant::now();
+    if let Some(soft) = soft
+        && hard.is_none_or(|hard| soft < hard)
+    {
+        if let Ok(output) = tokio::time::timeout(soft, &mut body).await {
+            return Some(output);
+        }
+        tracing::warn!(limit = ?soft, "task ran past its soft time limit, asking it to end");
+        cancel.cancel();
+    }
+    match hard {
+        Some(hard) => tokio::time::timeout_at(started + hard, body).await.ok(),
+        None => Some(body.await),
+    }
+}
+
+/// Awaits `body`; a suspect that has run for `after` without taking the worker along is taken off suspicion.
+async fn absolving<F: Future>(
+    body: F,
+    after: Option<Duration>,
+    engine: &Engine,
+    held: &Held,
+    suspect: &mut Option<SuspectGuard>,
+) -> F::Output {
+    let Some(after) = after else { return body.await };
+    let mut body = std::pin::pin!(body);
+    tokio::select! {
+        output = &mut body => return output,
+        () = tokio::time::sleep(after) => {}
+    }
+    tokio::select! {
+        output = &mut body => output,
+        () = absolve(engine, held, suspect) => body.await,
+    }
+}
+
+async fn absolve(engine: &Engine, held: &Held, suspect: &mut Option<SuspectGuard>) {
+    let Some(tag) = held.tag() else { return };
+    match engine.consumer.absolve(&tag).await {
+        Ok(Some(tag)) => {
+            held.set_tag(Some(tag));
+            suspect.take();
+            tracing::info!("a task whose worker had died before runs well: no longer a suspect");
+        }
+        Ok(None) => tracing::warn!("the lease of this task was lost while it runs"),
+        // It stays a suspect, which costs speed, not safety.
+        Err(error) => tracing::warn!(%error, "a suspect could not be absolved"),
+    }
+}
+
+/// A body on a thread of its own.
+struct Thread {
+    outcome: oneshot::Receiver<Outcome>,
+    /// Set by whoever comes first: the body that returned, or the worker that gave it up.
+    late: Arc<AtomicBool>,
+}
+
+impl Thread {
+    fn start(
+        engine: &Arc<Engine>,
+        held: &Arc<Held>,
+        slot: Option<Slot>,
+        body: fn(Context) -> Outcome,
+        context: Context,
+    ) -> std::io::Result<Self> {
+        let (tell, outcome) = oneshot::channel();
+        let late = Arc::new(AtomicBool::new(false));
+        let (given_up, engine, held) = (Arc::clone(&late), Arc::clone(engine), Arc::clone(held));
+        let (runtime, span) = (tokio::runtime::Handle::current(), tracing::Span::current());
+        let started = Instant::now();
+        let pool = engine.blocking.clone();
+        pool.run(move || {
+            let _runtime = runtime.enter();
+            let _span = span.enter();
+            let inner = context.clone();
+            let result = catch(|| enter_sync(&context, || body(inner))).flatten();
+            // The slot is free once the thread is; before the worker hears of it, so that it leases for it.
+            drop(slot);
+            if given_up.swap(true, Ordering::AcqRel) {
+                engine.slots.unstuck();
+                let (task, id) = (held.message.display_name(), &held.message.id);
+                tracing::warn!(task, %id, ran = ?started.elapsed(), "a stuck task returned, its slot is free again");
+            }
+            // Nobody listens when it was given up.
+            let _ = tell.send(result);
+        })?;
+        Ok(Self { outcome, late })
+    }
+}
+
+/// A thread cannot be ended: its slot is stuck until the body returns.
+fn leave_stuck(engine: &Engine, held: &Held, limit: Option<Duration>, late: &AtomicBool) {
+    if late.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    let stuck = engine.slots.stuck();
+    tracing::error!(
+        task = held.message.display_name(), id = %held.message.id, ?limit, stuck, slots = engine.config.concurrency,
+        "a blocking task ran past its time limit and cannot be ended: its slot is stuck until it returns"
+    );
+}
+
+fn over_time(limit: Option<Duration>) -> TaskError {
+    let seconds = limit.unwrap_or_default().as_secs_f64();
+    let exception = exception("billiard.exceptions", "TimeLimitExceeded", &seconds.to_string());
+    TaskError { kind: ErrorKind::TimeLimit, exception }
+}
+
+fn no_thread(error: &std::io::Error) -> TaskError {
+    tracing::error!(%error, "no thread to run a blocking task on, trying again later");
+    let exception = exception("queue", "NoThread", &error.to_string());
+    TaskError { kind: ErrorKind::Snooze(Duration::from_secs(1)), exception }
+}
+
+fn lost_thread() -> TaskError {
+    let exception = exception("queue", "LostThread", "the thread ended without an answer");
+    TaskError { kind: ErrorKind::Failed, exception }
+}

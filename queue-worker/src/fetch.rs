@@ -1,0 +1,124 @@
+//! Leases messages into free slots.
+//!
+//! The loop asks for as many messages as there are free slots, and waits in the store when fewer came. It never
+//! ends by an error: an outage is waited out.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use queue_core::store::{Delivery, LeaseRequest, Order, Share, StoreError};
+
+use crate::engine::Engine;
+use crate::intake::take_in;
+use crate::reconnect::{Caller, Tries};
+use crate::slots::Room;
+use crate::weights::Credits;
+
+/// The most messages asked for at once; drivers cap a lease there too.
+const MAX_LEASE: usize = 1_000;
+/// The longest wait in the store. The wait is what an idle worker sends, so it is long; what becomes due meanwhile
+/// wakes it by itself.
+const MAX_WAIT: Duration = Duration::from_secs(25);
+
+/// Leases until the worker stops.
+pub(crate) async fn fetch(engine: Arc<Engine>) {
+    let mut fetcher = Fetcher::new(&engine);
+    let mut tries = Tries::default();
+    loop {
+        let turn = tokio::select! {
+            biased;
+            // What a dropped call had leased is given back when the consumer is closed.
+            () = engine.phase.stop.cancelled() => return,
+            turn = fetcher.turn() => turn,
+        };
+        match turn {
+            Ok(()) => tries.reset(),
+            Err(error) => {
+                engine.outage.failed(Caller::Fetch, &error);
+                let wait = tries.next_wait();
+                tokio::select! {
+                    () = engine.phase.stop.cancelled() => return,
+                    () = tokio::time::sleep(wait) => {}
+                }
+            }
+        }
+    }
+}
+
+struct Fetcher<'a> {
+    engine: &'a Arc<Engine>,
+    credits: Credits,
+}
+
+impl<'a> Fetcher<'a> {
+    fn new(engine: &'a Arc<Engine>) -> Self {
+        Self { engine, credits: Credits::new(engine.config.queues.iter().map(|(_, weight)| *weight)) }
+    }
+
+    /// One lease, and one wait when it left slots free.
+    async fn turn(&mut self) -> Result<(), StoreError> {
+        let engine = self.engine;
+        engine.settler.room().await;
+        let mut room = engine.slots.room(MAX_LEASE).await;
+        let deliveries = self.lease(&room).await?;
+        let all_filled = deliveries.len() >= room.size();
+        take_in(engine, deliveries, &mut room).await;
+        if !all_filled && room.size() > 0 {
+            self.wait(&mut room).await?;
+        }
+        Ok(())
+    }
+
+    async fn lease(&mut self, room: &Room) -> Result<Vec<Delivery>, StoreError> {
+        let request = self.request(room);
+        let deliveries = self.engine.consumer.lease(&request).await?;
+        self.answered().await;
+        self.book(&request, &deliveries);
+        Ok(deliveries)
+    }
+
+    async fn wait(&mut self, room: &mut Room) -> Result<(), StoreError> {
+        let engine = self.engine;
+        let request = self.request(room);
+        let now = engine.time.now();
+        let at_most = engine.wakeups.next_due(now).map_or(MAX_WAIT, |due| now.until(due).min(MAX_WAIT));
+        let deliveries = tokio::select! {
+            came = engine.consumer.wait(&request, at_most) => came?,
+            // Something to lease that the wait does not see.
+            () = engine.wakeups.nudged() => return Ok(()),
+            () = engine.slots.suspect_cleared() => return Ok(()),
+        };
+        self.answered().await;
+        self.book(&request, &deliveries);
+        take_in(engine, deliveries, room).await;
+        Ok(())
+    }
+
+    fn request(&self, room: &Room) -> LeaseRequest {
+        let config = &self.engine.config;
+        let limit = NonZeroUsize::new(room.size()).unwrap_or(NonZeroUsize::MIN);
+        let shares = if config.weighted { self.credits.shares(limit.get()) } else { vec![0; config.queues.len()] };
+        let queues = config.queues.iter().zip(shares).map(|((queue, _), share)| Share { queue: queue.clone(), share });
+        let order = if config.weighted { Order::Weighted } else { Order::Strict };
+        LeaseRequest { queues: queues.collect(), order, limit, suspect: self.engine.slots.may_take_suspect() }
+    }
+
+    fn book(&mut self, request: &LeaseRequest, deliveries: &[Delivery]) {
+        if request.order == Order::Weighted {
+            let shares: Vec<usize> = request.queues.iter().map(|queue| queue.share).collect();
+            let taken = |share: &Share| deliveries.iter().filter(|one| one.queue == share.queue).count();
+            let taken: Vec<usize> = request.queues.iter().map(taken).collect();
+            self.credits.book(&shares, &taken);
+        }
+    }
+
+    /// After an outage the store may be another one, with another clock.
+    async fn answered(&self) {
+        if self.engine.outage.answered(Caller::Fetch)
+            && let Err(error) = self.engine.time.adjust(&**self.engine.client.store()).await
+        {
+            tracing::debug!(%error, "the store did not tell its time");
+        }
+    }
+}

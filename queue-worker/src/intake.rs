@@ -1,0 +1,177 @@
+//! What happens to a message between its lease and its slot: it is read, passes the gates or ends there, and starts.
+
+use std::sync::{Arc, Mutex, OnceLock};
+
+use queue_core::TaskId;
+use queue_core::message::{DecodeError, Message};
+use queue_core::store::{DeadLetter, DeadReason, Delivery, Ending, Settlement, StoreError};
+use tokio_util::sync::CancellationToken;
+
+use crate::ending::{Subject, exception};
+use crate::engine::{Engine, count};
+use crate::execute::Run;
+use crate::gates::{Facts, Gate, gate};
+use crate::jobs::Held;
+use crate::reconnect::{Caller, Tries};
+use crate::settle::Item;
+use crate::slots::{Room, SuspectGuard};
+
+/// A delivery that could be read.
+struct Arrival {
+    held: Held,
+    suspect: Option<SuspectGuard>,
+    revoked: bool,
+}
+
+/// Starts what `deliveries` brought, each in a slot of `room`, or ends it at its gate.
+pub(crate) async fn take_in(engine: &Arc<Engine>, deliveries: Vec<Delivery>, room: &mut Room) {
+    let mut arrivals: Vec<Arrival> = deliveries.into_iter().filter_map(|one| read(engine, one)).collect();
+    mark_revoked(engine, &mut arrivals).await;
+    for arrival in arrivals {
+        let facts = Facts {
+            deaths: arrival.held.deaths,
+            revoked: arrival.revoked,
+            known: engine.tasks.get(&arrival.held.message.task).is_some(),
+            now: engine.time.now(),
+        };
+        match gate(&arrival.held.message, facts) {
+            Gate::Open => start(engine, arrival, room).await,
+            closed => end(engine, arrival, closed),
+        }
+    }
+}
+
+/// Decodes one delivery; what is no message goes to the dead letters.
+fn read(engine: &Arc<Engine>, delivery: Delivery) -> Option<Arrival> {
+    let suspect = delivery.suspect.then(|| engine.slots.take_suspect());
+    match Message::decode(delivery.payload(), &engine.config.limits) {
+        Ok(message) => Some(Arrival { held: held(delivery, message), suspect, revoked: false }),
+        Err(error) => {
+            undecodable(engine, delivery, suspect, &error);
+            None
+        }
+    }
+}
+
+fn held(delivery: Delivery, message: Message) -> Held {
+    Held {
+        key: 0,
+        message: Arc::new(message),
+        payload: delivery.payload().clone(),
+        queue: delivery.queue,
+        step: delivery.step,
+        redelivered: delivery.redelivered,
+        deaths: delivery.deaths,
+        cancel: CancellationToken::new(),
+        tag: Mutex::new(Some(delivery.tag)),
+        abort: OnceLock::new(),
+    }
+}
+
+fn undecodable(engine: &Engine, delivery: Delivery, suspect: Option<SuspectGuard>, error: &DecodeError) {
+    tracing::error!(queue = %delivery.queue, bytes = delivery.payload().len(), %error, "not a message: set aside");
+    count(&engine.counts.dead);
+    let letter = DeadLetter {
+        id: None,
+        task: None,
+        reason: DeadReason::Undecodable,
+        error: error.to_string(),
+        retries: 0,
+        worker: engine.config.hostname.clone(),
+    };
+    let (queue, payload) = (delivery.queue.clone(), delivery.payload().len());
+    let settlement = Settlement { ending: Ending::Dead(letter), ..Settlement::done(delivery.tag) };
+    engine.settler.settle(Item { settlement, queue, message: None, payload, suspect, answer: None });
+}
+
+/// Asks the store which of them were revoked, until it answers.
+async fn mark_revoked(engine: &Engine, arrivals: &mut [Arrival]) {
+    let messages: Vec<Arc<Message>> = arrivals.iter().map(|arrival| Arc::clone(&arrival.held.message)).collect();
+    let ids: Vec<&TaskId> = messages.iter().map(|message| &message.id).collect();
+    if ids.is_empty() {
+        return;
+    }
+    let revoked = ask_revoked(engine, &ids).await;
+    for (arrival, revoked) in arrivals.iter_mut().zip(revoked) {
+        arrival.revoked = revoked;
+    }
+}
+
+async fn ask_revoked(engine: &Engine, ids: &[&TaskId]) -> Vec<bool> {
+    let mut tries = Tries::default();
+    loop {
+        let error: StoreError = match engine.consumer.revoked(ids).await {
+            Ok(revoked) => return revoked,
+            Err(error) => error,
+        };
+        engine.outage.failed(Caller::Fetch, &error);
+        tokio::time::sleep(tries.next_wait()).await;
+    }
+}
+
+async fn start(engine: &Arc<Engine>, arrival: Arrival, room: &mut Room) {
+    let Some(task) = engine.tasks.get(&arrival.held.message.task) else { return };
+    match room.slot() {
+        Some(slot) => {
+            let held = engine.jobs.add(arrival.held);
+            let (engine, suspect) = (Arc::clone(engine), arrival.suspect);
+            let run = Run { engine, held: Arc::clone(&held), task, slot: Some(slot), suspect };
+            let running = tokio::spawn(run.run());
+            // Set once, here.
+            let _ = held.abort.set(running.abort_handle());
+        }
+        None => {
+            // More than was asked for: no driver should do that.
+            let tags: Vec<_> = arrival.held.tag().into_iter().collect();
+            if let Err(error) = engine.consumer.give_back(&tags).await {
+                tracing::warn!(%error, "a message beyond the free slots could not be given back");
+            }
+        }
+    }
+}
+
+/// Ends what did not pass.
+fn end(engine: &Engine, arrival: Arrival, closed: Gate) {
+    let Arrival { held, suspect, .. } = arrival;
+    let subject = Subject::new(engine, &held);
+    let message = &held.message;
+    let (task, id, queue) = (message.task.as_str(), message.id.as_str(), &held.queue);
+    let settlement = match closed {
+        Gate::Open => return,
+        Gate::Poison => {
+            let why = format!("the worker running this task died {} times", held.deaths);
+            tracing::error!(task, id, %queue, deaths = held.deaths, "poison: its workers died, set aside");
+            count(&engine.counts.dead);
+            subject.dead(DeadReason::Poison, &exception("billiard.exceptions", "WorkerLostError", &why))
+        }
+        Gate::Revoked => {
+            tracing::info!(task, id, %queue, "revoked before it started");
+            count(&engine.counts.revoked);
+            subject.revoked("revoked")
+        }
+        Gate::Expired => {
+            tracing::warn!(task, id, %queue, "expired before it started");
+            count(&engine.counts.revoked);
+            subject.revoked("expired")
+        }
+        Gate::NotYet(eta) => {
+            tracing::debug!(task, id, %queue, %eta, "not due yet");
+            engine.wakeups.due(eta);
+            subject.not_yet(eta)
+        }
+        Gate::UnknownTask => {
+            let why = engine.tasks.unknown(task);
+            tracing::error!(task, id, %queue, "unknown task, set aside: {why}");
+            count(&engine.counts.dead);
+            subject.dead(DeadReason::UnknownTask, &exception("celery.exceptions", "NotRegistered", &why))
+        }
+        Gate::Canvas => {
+            let why = "it has callbacks, a chain or a chord, which this version does not run";
+            tracing::error!(task, id, %queue, "set aside: {why}");
+            count(&engine.counts.dead);
+            subject.dead(DeadReason::Rejected, &exception("queue", "Unsupported", why))
+        }
+    };
+    let (queue, message, payload) = (held.queue.clone(), Some(Arc::clone(message)), held.payload.len());
+    engine.settler.settle(Item { settlement, queue, message, payload, suspect, answer: None });
+}

@@ -1,0 +1,125 @@
+//! The jobs this worker holds, from the lease until their end is decided.
+//!
+//! Each job ends once: whoever takes it off this list (its own run, or the shutdown that gives it back) decides how.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use bytes::Bytes;
+use queue_core::QueueName;
+use queue_core::message::Message;
+use queue_core::store::DeliveryTag;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
+
+/// One message on its way through the worker.
+#[derive(Debug)]
+pub(crate) struct Held {
+    /// Its place on the list; 0 until it is added.
+    pub(crate) key: u64,
+    /// The queue it came from.
+    pub(crate) queue: QueueName,
+    /// The priority step of its list.
+    pub(crate) step: u8,
+    /// The message.
+    pub(crate) message: Arc<Message>,
+    /// The envelope as it came.
+    pub(crate) payload: Bytes,
+    /// True when an earlier run of it was cut off.
+    pub(crate) redelivered: bool,
+    /// How many workers it took along.
+    pub(crate) deaths: u32,
+    /// Asks the body to end.
+    pub(crate) cancel: CancellationToken,
+    /// `None` once it was acknowledged early. Changes when a suspect is absolved.
+    pub(crate) tag: Mutex<Option<DeliveryTag>>,
+    /// Ends an asynchronous body.
+    pub(crate) abort: OnceLock<AbortHandle>,
+}
+
+impl Held {
+    /// What settles it now.
+    pub(crate) fn tag(&self) -> Option<DeliveryTag> {
+        self.lock_tag().clone()
+    }
+
+    /// Replaces the tag, and says what it was.
+    pub(crate) fn set_tag(&self, tag: Option<DeliveryTag>) -> Option<DeliveryTag> {
+        std::mem::replace(&mut self.lock_tag(), tag)
+    }
+
+    fn lock_tag(&self) -> MutexGuard<'_, Option<DeliveryTag>> {
+        self.tag.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// All jobs held.
+#[derive(Debug, Default)]
+pub(crate) struct Jobs {
+    list: Mutex<List>,
+    empty: Notify,
+}
+
+#[derive(Debug, Default)]
+struct List {
+    held: HashMap<u64, Arc<Held>>,
+    last_key: u64,
+}
+
+impl Jobs {
+    /// Adds a job.
+    pub(crate) fn add(&self, mut held: Held) -> Arc<Held> {
+        let mut list = self.lock();
+        list.last_key += 1;
+        held.key = list.last_key;
+        let held = Arc::new(held);
+        list.held.insert(held.key, Arc::clone(&held));
+        held
+    }
+
+    /// Takes a job off the list; true for the one caller that may decide its end.
+    pub(crate) fn claim(&self, held: &Held) -> bool {
+        let mut list = self.lock();
+        let claimed = list.held.remove(&held.key).is_some();
+        if list.held.is_empty() {
+            self.empty.notify_waiters();
+        }
+        claimed
+    }
+
+    /// Takes all jobs off the list, oldest first.
+    pub(crate) fn claim_all(&self) -> Vec<Arc<Held>> {
+        let mut all: Vec<_> = std::mem::take(&mut self.lock().held).into_values().collect();
+        all.sort_unstable_by_key(|held| held.key);
+        self.empty.notify_waiters();
+        all
+    }
+
+    /// Asks every body to end.
+    pub(crate) fn cancel_all(&self) {
+        let all: Vec<_> = self.lock().held.values().cloned().collect();
+        all.iter().for_each(|held| held.cancel.cancel());
+    }
+
+    /// How many.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().held.len()
+    }
+
+    /// Waits until there is none.
+    pub(crate) async fn drained(&self) {
+        loop {
+            let mut empty = std::pin::pin!(self.empty.notified());
+            empty.as_mut().enable();
+            if self.len() == 0 {
+                return;
+            }
+            empty.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, List> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,114 @@
+//! Outages of the store: one log line when one begins and one when it ends, and how long to wait in between.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use queue_core::store::StoreError;
+
+use crate::logging::causes;
+
+/// Who talks to the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Caller {
+    /// The fetch loop.
+    Fetch = 1,
+    /// The settler.
+    Settle = 2,
+    /// The heartbeat.
+    Beat = 4,
+}
+
+/// What is known of the store's health.
+#[derive(Debug, Default)]
+pub(crate) struct Outage(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// Those whose last call failed, as bits.
+    failing: u8,
+    since: Option<Instant>,
+}
+
+impl Outage {
+    /// Notes that a call failed; logs where this begins an outage.
+    pub(crate) fn failed(&self, caller: Caller, error: &StoreError) {
+        let mut state = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        state.failing |= caller as u8;
+        if state.since.is_none() {
+            state.since = Some(Instant::now());
+            tracing::error!(
+                error = %causes(error),
+                hint = %error.hint(),
+                "the store does not answer; running tasks go on, trying again until it does"
+            );
+        }
+    }
+
+    /// Notes that a call succeeded; logs where this ends an outage. True when this caller's last call had failed.
+    pub(crate) fn answered(&self, caller: Caller) -> bool {
+        let mut state = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let had_failed = state.failing & caller as u8 != 0;
+        state.failing &= !(caller as u8);
+        if state.failing == 0
+            && let Some(since) = state.since.take()
+        {
+            tracing::info!(outage = %seconds(since.elapsed()), "the store answers again");
+        }
+        had_failed
+    }
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
+
+/// Waits between tries: 50 ms, doubling up to 2 s, each spread over half to all of it so that a fleet does not come
+/// back in step.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Tries(u32);
+
+impl Tries {
+    const FIRST: Duration = Duration::from_millis(50);
+    const LONGEST: Duration = Duration::from_secs(2);
+
+    /// The wait before the next try.
+    pub(crate) fn next_wait(&mut self) -> Duration {
+        let full = Self::FIRST.saturating_mul(2_u32.saturating_pow(self.0)).min(Self::LONGEST);
+        self.0 = self.0.saturating_add(1);
+        full.mul_f64(0.5 + fastrand::f64() / 2.0)
+    }
+
+    /// Starts again from the first wait.
+    pub(crate) fn reset(&mut self) {
+        self.0 = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_to_two_seconds_and_start_again_after_a_success() {
+        let mut tries = Tries::default();
+        let waits: Vec<_> = (0..40).map(|_| tries.next_wait()).collect();
+        assert!(waits[0] >= Duration::from_millis(25) && waits[0] <= Duration::from_millis(50));
+        assert!(waits.iter().all(|wait| *wait <= Duration::from_secs(2)));
+        assert!(waits[39] >= Duration::from_secs(1));
+        tries.reset();
+        assert!(tries.next_wait() <= Duration::from_millis(50));
+    }
+
+    #[test]
+    fn an_outage_ends_when_the_last_caller_that_failed_is_answered() {
+        let outage = Outage::default();
+        outage.failed(Caller::Fetch, &StoreError::Leased);
+        outage.failed(Caller::Beat, &StoreError::Leased);
+        outage.answered(Caller::Settle);
+        outage.answered(Caller::Fetch);
+        assert!(outage.0.lock().unwrap().since.is_some());
+        outage.answered(Caller::Beat);
+        assert!(outage.0.lock().unwrap().since.is_none());
+    }
+}

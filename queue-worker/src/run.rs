@@ -1,0 +1,158 @@
+//! A worker from its first call to the store to its last.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use queue_core::store::WorkerSpec;
+use queue_core::task::StateMap;
+use queue_core::{Client, TaskId};
+
+use crate::engine::{Config, Counts, Engine, Phase, StoreTime};
+use crate::error::WorkerError;
+use crate::fetch::fetch;
+use crate::heartbeat::Heartbeat;
+use crate::settle::Settler;
+use crate::shutdown::shut_down;
+use crate::slots::Slots;
+use crate::startup::Tasks;
+
+/// What a worker did in its life.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Report {
+    /// Tasks that returned a value.
+    pub succeeded: u64,
+    /// Runs that failed and run again later.
+    pub retried: u64,
+    /// Runs that asked to run later.
+    pub snoozed: u64,
+    /// Messages set aside.
+    pub dead: u64,
+    /// Messages that were revoked or expired.
+    pub revoked: u64,
+    /// Messages given back unfinished at the end.
+    pub given_back: usize,
+}
+
+/// What a worker starts from.
+pub(crate) struct Starting {
+    pub(crate) config: Config,
+    pub(crate) tasks: Tasks,
+    pub(crate) state: Arc<StateMap>,
+    pub(crate) client: Client,
+}
+
+impl Starting {
+    /// Signs on at the store.
+    pub(crate) async fn engine(self) -> Result<Arc<Engine>, WorkerError> {
+        crate::panics::install_hook();
+        let Self { config, tasks, state, client } = self;
+        let store = Arc::clone(client.store());
+        let time = StoreTime::of(&*store).await?;
+        greet(&config, &tasks, &client).await?;
+        let consumer = store.consumer(spec(&config)).await?;
+        let outage = Arc::default();
+        // As many unsettled ends as may gather behind a settle in flight, so that a slow store slows the leases too.
+        let bound = 1_000 + 2 * config.concurrency;
+        Ok(Arc::new(Engine {
+            settler: Settler::new(Arc::clone(&consumer), Arc::clone(&outage), bound),
+            slots: Slots::new(config.concurrency, config.prefetch),
+            config,
+            client,
+            consumer,
+            tasks,
+            state,
+            outage,
+            time,
+            jobs: Default::default(),
+            returned: Default::default(),
+            blocking: Default::default(),
+            wakeups: Default::default(),
+            phase: Phase::default(),
+            counts: Counts::default(),
+        }))
+    }
+}
+
+fn spec(config: &Config) -> WorkerSpec {
+    WorkerSpec {
+        incarnation: TaskId::random().as_str().replace('-', "").into(),
+        hostname: config.hostname.clone(),
+        pid: std::process::id(),
+        concurrency: config.concurrency,
+        queues: config.queues.iter().map(|(queue, _)| queue.clone()).collect(),
+    }
+}
+
+/// The first log lines: what this worker stands on, and what it does.
+async fn greet(config: &Config, tasks: &Tasks, client: &Client) -> Result<(), WorkerError> {
+    let store = client.store();
+    let durability = store.durability().await?;
+    tracing::info!(store = store.display_url(), durability = durability.summary, "connected");
+    for warning in &durability.warnings {
+        tracing::error!("this store breaks a promise: {warning}");
+    }
+    let queue =
+        |(queue, weight): &(_, u32)| if config.weighted { format!("{queue}:{weight}") } else { format!("{queue}") };
+    let queues: Vec<String> = config.queues.iter().map(queue).collect();
+    tracing::info!(
+        worker = config.hostname,
+        queues = queues.join(", "),
+        concurrency = config.concurrency,
+        tasks = tasks.names().join(", "),
+        "ready"
+    );
+    if tasks.own() == 0 {
+        tracing::warn!(
+            "this binary has no tasks of its own, only the built-in ones; a crate of tasks registers only when it is \
+             named in the binary: write `use my_tasks as _;`"
+        );
+    }
+    Ok(())
+}
+
+/// Runs until it is asked to stop, or half of its slots are stuck.
+pub(crate) async fn run(engine: Arc<Engine>) -> Report {
+    let _ended = engine.phase.ended.clone().drop_guard();
+    let heartbeat = match Heartbeat::start(&engine) {
+        Ok(heartbeat) => heartbeat,
+        Err(error) => {
+            tracing::error!(%error, "no thread for the heartbeat: cannot run");
+            engine.phase.stop.cancel();
+            return Report::default();
+        }
+    };
+    let settling = {
+        let engine = Arc::clone(&engine);
+        tokio::spawn(async move { engine.settler.run().await })
+    };
+    let fetching = tokio::spawn(fetch(Arc::clone(&engine)));
+    tokio::select! {
+        () = engine.phase.stop.cancelled() => {}
+        () = engine.slots.worn_out.cancelled() => {
+            tracing::error!(stuck = engine.slots.stuck_now(), slots = engine.config.concurrency, "half of the slots are stuck: giving up");
+            engine.phase.stop.cancel();
+        }
+    }
+    if fetching.await.is_err() {
+        tracing::error!("the fetch loop panicked");
+    }
+    let given_back = shut_down(&engine, heartbeat).await;
+    settling.abort();
+    let report = report(&engine, given_back);
+    tracing::info!(succeeded = report.succeeded, retried = report.retried, dead = report.dead, given_back, "stopped");
+    report
+}
+
+fn report(engine: &Engine, given_back: usize) -> Report {
+    let counts = &engine.counts;
+    let get = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+    Report {
+        succeeded: get(&counts.succeeded),
+        retried: get(&counts.retried),
+        snoozed: get(&counts.snoozed),
+        dead: get(&counts.dead),
+        revoked: get(&counts.revoked),
+        given_back,
+    }
+}

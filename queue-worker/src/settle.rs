@@ -1,0 +1,278 @@
+//! Ends deliveries, many at a time.
+//!
+//! One settle is in flight; what ends meanwhile gathers behind it and goes out with the next. The batch is the speed:
+//! a fast task costs its share of one call.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use queue_core::QueueName;
+use queue_core::message::Message;
+use queue_core::store::{Consumer, DeadLetter, DeadReason, Ending, Settled, Settlement, StoreError};
+use tokio::sync::{Notify, oneshot};
+
+use crate::logging::causes;
+use crate::reconnect::{Caller, Outage, Tries};
+use crate::slots::SuspectGuard;
+
+/// The most deliveries that one call ends.
+const MAX_BATCH: usize = 1_000;
+/// The most bytes of results, messages and dead letters that one call carries, unless a single one has more.
+const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// Unsettled bytes beyond which no more messages are taken in.
+const MAX_WAITING_BYTES: usize = 64 * 1024 * 1024;
+
+/// One end on its way to the store.
+pub(crate) struct Item {
+    /// What becomes of the delivery.
+    pub(crate) settlement: Settlement,
+    /// The queue, for the log.
+    pub(crate) queue: QueueName,
+    /// The message, for the log; `None` when it was not to be read.
+    pub(crate) message: Option<Arc<Message>>,
+    /// The size of the envelope, which goes along to name the delivery.
+    pub(crate) payload: usize,
+    /// A suspect is one until the store knows its end.
+    pub(crate) suspect: Option<SuspectGuard>,
+    /// Who waits for the answer.
+    pub(crate) answer: Option<oneshot::Sender<Settled>>,
+}
+
+impl Item {
+    fn bytes(&self) -> usize {
+        let results: usize = self.settlement.results.iter().map(|result| result.meta.len()).sum();
+        let follow: usize = self.settlement.follow.iter().map(|message| message.payload.len()).sum();
+        self.payload + results + follow
+    }
+}
+
+/// Takes what ended; [`Settler::run`] carries it to the store.
+pub(crate) struct Settler {
+    consumer: Arc<dyn Consumer>,
+    outage: Arc<Outage>,
+    bound: usize,
+    waiting: Mutex<Waiting>,
+    arrived: Notify,
+    /// Some of what waited has been settled.
+    settled: Notify,
+}
+
+#[derive(Default)]
+struct Waiting {
+    items: VecDeque<Item>,
+    /// Those of `items` and those in flight.
+    count: usize,
+    bytes: usize,
+}
+
+struct Batch {
+    settlements: Vec<Settlement>,
+    origins: Vec<Origin>,
+    bytes: usize,
+}
+
+struct Origin {
+    queue: QueueName,
+    message: Option<Arc<Message>>,
+    _suspect: Option<SuspectGuard>,
+    answer: Option<oneshot::Sender<Settled>>,
+}
+
+impl Settler {
+    /// A settler that asks for a pause once more than `bound` ends wait.
+    pub(crate) fn new(consumer: Arc<dyn Consumer>, outage: Arc<Outage>, bound: usize) -> Self {
+        let waiting = Mutex::default();
+        Self { consumer, outage, bound, waiting, arrived: Notify::new(), settled: Notify::new() }
+    }
+
+    /// Queues one end.
+    pub(crate) fn settle(&self, item: Item) {
+        let mut waiting = self.lock();
+        waiting.count += 1;
+        waiting.bytes += item.bytes();
+        waiting.items.push_back(item);
+        drop(waiting);
+        self.arrived.notify_one();
+    }
+
+    /// Queues one end and waits for what came of it.
+    pub(crate) async fn settle_and_wait(&self, mut item: Item) -> Settled {
+        let (tell, told) = oneshot::channel();
+        item.answer = Some(tell);
+        self.settle(item);
+        told.await.unwrap_or(Settled::LeaseLost)
+    }
+
+    /// Waits until there is room for more to end.
+    pub(crate) async fn room(&self) {
+        self.until(|waiting| waiting.count < self.bound && waiting.bytes < MAX_WAITING_BYTES).await;
+    }
+
+    /// Waits until all is settled.
+    pub(crate) async fn drained(&self) {
+        self.until(|waiting| waiting.count == 0).await;
+    }
+
+    /// How many ends wait for the store.
+    pub(crate) fn waiting(&self) -> usize {
+        self.lock().count
+    }
+
+    /// Settles what comes, for ever.
+    pub(crate) async fn run(&self) {
+        loop {
+            match self.next_batch() {
+                Some(batch) => self.settle_batch(batch).await,
+                None => self.arrived.notified().await,
+            }
+        }
+    }
+
+    async fn until(&self, ready: impl Fn(&Waiting) -> bool) {
+        loop {
+            let mut settled = std::pin::pin!(self.settled.notified());
+            settled.as_mut().enable();
+            if ready(&self.lock()) {
+                return;
+            }
+            settled.await;
+        }
+    }
+
+    fn next_batch(&self) -> Option<Batch> {
+        let mut waiting = self.lock();
+        let mut batch = Batch { settlements: Vec::new(), origins: Vec::new(), bytes: 0 };
+        while batch.origins.len() < MAX_BATCH {
+            let Some(bytes) = waiting.items.front().map(Item::bytes) else { break };
+            if batch.bytes + bytes > MAX_BATCH_BYTES && !batch.origins.is_empty() {
+                break;
+            }
+            let Some(item) = waiting.items.pop_front() else { break };
+            batch.push(item, bytes);
+        }
+        (!batch.origins.is_empty()).then_some(batch)
+    }
+
+    async fn settle_batch(&self, batch: Batch) {
+        let (count, bytes) = (batch.origins.len(), batch.bytes);
+        match self.send(&batch.settlements).await {
+            Ok(answers) => batch.tell(answers),
+            Err(error) => self.settle_one_by_one(batch, &error).await,
+        }
+        let mut waiting = self.lock();
+        waiting.count -= count;
+        waiting.bytes -= bytes;
+        drop(waiting);
+        self.settled.notify_waiters();
+    }
+
+    /// Sends `settlements` until the store answers.
+    ///
+    /// # Errors
+    ///
+    /// What the store will refuse however often it is asked.
+    async fn send(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
+        let mut tries = Tries::default();
+        loop {
+            match self.consumer.settle(settlements).await {
+                Ok(answers) => {
+                    self.outage.answered(Caller::Settle);
+                    return Ok(answers);
+                }
+                // The lease may still stand when the store is back: nothing is lost by asking until it says no.
+                Err(error) if error.is_transient() => self.outage.failed(Caller::Settle, &error),
+                Err(error) => return Err(error),
+            }
+            tokio::time::sleep(tries.next_wait()).await;
+        }
+    }
+
+    /// After a refusal: the others of the batch must not suffer for the one that is refused.
+    async fn settle_one_by_one(&self, batch: Batch, refusal: &StoreError) {
+        if batch.origins.len() > 1 {
+            tracing::warn!(error = %causes(refusal), "the store refused a batch of results, sending them one by one");
+        }
+        for (settlement, origin) in batch.settlements.into_iter().zip(batch.origins) {
+            match self.send(std::slice::from_ref(&settlement)).await {
+                Ok(answers) => origin.log(answers.first().copied().unwrap_or(Settled::LeaseLost)),
+                Err(error) => self.set_aside(settlement, origin, &error).await,
+            }
+        }
+    }
+
+    /// Keeps a message aside whose end the store refuses, without its result and what follows.
+    async fn set_aside(&self, settlement: Settlement, origin: Origin, error: &StoreError) {
+        let why = format!("the store refused the end of this task: {}", causes(error));
+        tracing::error!(queue = %origin.queue, task = origin.task(), id = origin.id(), "{why}");
+        let aside = Settlement {
+            ending: Ending::Dead(origin.letter(why, &settlement.ending)),
+            results: Vec::new(),
+            follow: Vec::new(),
+            ..settlement
+        };
+        if let Err(error) = self.send(std::slice::from_ref(&aside)).await {
+            tracing::error!(
+                queue = %origin.queue, task = origin.task(), id = origin.id(), error = %causes(&error),
+                "the store refused to keep it aside too: it runs again after this worker has ended"
+            );
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Batch {
+    fn push(&mut self, item: Item, bytes: usize) {
+        let Item { settlement, queue, message, suspect, answer, payload: _ } = item;
+        self.settlements.push(settlement);
+        self.origins.push(Origin { queue, message, _suspect: suspect, answer });
+        self.bytes += bytes;
+    }
+
+    fn tell(self, answers: Vec<Settled>) {
+        for (origin, answer) in self.origins.into_iter().zip(answers) {
+            origin.log(answer);
+        }
+    }
+}
+
+impl Origin {
+    fn log(self, answer: Settled) {
+        if answer == Settled::LeaseLost {
+            tracing::warn!(
+                queue = %self.queue, task = self.task(), id = self.id(),
+                "the lease of this task was lost before its end was stored: it runs again elsewhere, or has ended already"
+            );
+        }
+        if let Some(tell) = self.answer {
+            // Nobody waits any more: the worker is stopping.
+            let _ = tell.send(answer);
+        }
+    }
+
+    fn task(&self) -> &str {
+        self.message.as_ref().map_or("?", |message| message.task.as_str())
+    }
+
+    fn id(&self) -> &str {
+        self.message.as_ref().map_or("?", |message| message.id.as_str())
+    }
+
+    fn letter(&self, error: String, ending: &Ending) -> DeadLetter {
+        let worker = match ending {
+            Ending::Dead(letter) => letter.worker.clone(),
+            Ending::Done => String::new(),
+        };
+        let message = self.message.as_deref();
+        DeadLetter {
+            id: message.map(|message| message.id.to_string()),
+            task: message.map(|message| message.task.clone()),
+            reason: DeadReason::Failed,
+            error,
+            retries: message.map_or(0, |message| message.retries),
+            worker,
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! How many messages this worker may still take: one slot for each task it runs, and the prefetch beyond.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+/// The places of a worker.
+#[derive(Debug)]
+pub(crate) struct Slots {
+    /// One permit for each message the worker may hold.
+    hold: Arc<Semaphore>,
+    /// One permit for each task it may run at once; absent when it holds no more than that.
+    run: Option<Arc<Semaphore>>,
+    concurrency: usize,
+    stuck: AtomicUsize,
+    /// Cancelled once half of the slots are stuck.
+    pub(crate) worn_out: CancellationToken,
+    suspect: Arc<Suspicion>,
+}
+
+/// Whether one of the messages held is a suspect.
+#[derive(Debug, Default)]
+struct Suspicion {
+    held: AtomicBool,
+    cleared: Notify,
+}
+
+/// Places for messages about to be leased; split into [`Slot`]s one by one.
+#[derive(Debug)]
+pub(crate) struct Room(OwnedSemaphorePermit);
+
+/// One place; free again when dropped.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    _hold: OwnedSemaphorePermit,
+    run: Option<OwnedSemaphorePermit>,
+}
+
+/// Held for as long as a suspect is: at most one runs at a time, so that a crash names it.
+#[derive(Debug)]
+pub(crate) struct SuspectGuard(Arc<Suspicion>);
+
+impl Slots {
+    pub(crate) fn new(concurrency: usize, prefetch: usize) -> Self {
+        Self {
+            hold: Arc::new(Semaphore::new(concurrency + prefetch)),
+            run: (prefetch > 0).then(|| Arc::new(Semaphore::new(concurrency))),
+            concurrency,
+            stuck: AtomicUsize::new(0),
+            worn_out: CancellationToken::new(),
+            suspect: Arc::default(),
+        }
+    }
+
+    /// Waits for a free place and takes it with whatever else is free, `most` in all at most.
+    pub(crate) async fn room(&self, most: usize) -> Room {
+        let first = Arc::clone(&self.hold).acquire_owned().await;
+        let mut room = first.expect("the semaphore is never closed");
+        let more = self.hold.available_permits().min(most.saturating_sub(1));
+        let more = u32::try_from(more).unwrap_or(u32::MAX);
+        if let Ok(more) = Arc::clone(&self.hold).try_acquire_many_owned(more) {
+            room.merge(more);
+        }
+        Room(room)
+    }
+
+    /// Waits until the message in this slot may start.
+    pub(crate) async fn start(&self, slot: &mut Slot) {
+        if let Some(run) = &self.run {
+            let permit = Arc::clone(run).acquire_owned().await;
+            slot.run = Some(permit.expect("the semaphore is never closed"));
+        }
+    }
+
+    /// Whether a suspect may be leased now.
+    pub(crate) fn may_take_suspect(&self) -> bool {
+        !self.suspect.held.load(Ordering::Acquire)
+    }
+
+    /// Notes that a suspect is held.
+    pub(crate) fn take_suspect(&self) -> SuspectGuard {
+        self.suspect.held.store(true, Ordering::Release);
+        SuspectGuard(Arc::clone(&self.suspect))
+    }
+
+    /// Waits until the suspect held is no longer one.
+    pub(crate) async fn suspect_cleared(&self) {
+        self.suspect.cleared.notified().await;
+    }
+
+    /// Notes that a slot's thread does not return; true when half of them don't.
+    pub(crate) fn stuck(&self) -> usize {
+        let stuck = self.stuck.fetch_add(1, Ordering::AcqRel) + 1;
+        if stuck * 2 >= self.concurrency {
+            self.worn_out.cancel();
+        }
+        stuck
+    }
+
+    /// Notes that a stuck thread came back after all.
+    pub(crate) fn unstuck(&self) {
+        self.stuck.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// How many slots are stuck now.
+    pub(crate) fn stuck_now(&self) -> usize {
+        self.stuck.load(Ordering::Acquire)
+    }
+}
+
+impl Room {
+    /// How many places.
+    pub(crate) fn size(&self) -> usize {
+        self.0.num_permits()
+    }
+
+    /// One of them; `None` when none is left.
+    pub(crate) fn slot(&mut self) -> Option<Slot> {
+        self.0.split(1).map(|hold| Slot { _hold: hold, run: None })
+    }
+}
+
+impl Drop for SuspectGuard {
+    fn drop(&mut self) {
+        self.0.held.store(false, Ordering::Release);
+        self.0.cleared.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn room_is_what_is_free_and_comes_back_slot_by_slot() {
+        let slots = Slots::new(3, 0);
+        let mut room = slots.room(10).await;
+        assert_eq!(room.size(), 3);
+        let kept = room.slot();
+        drop(room);
+        assert_eq!(slots.room(10).await.size(), 2);
+        drop(kept);
+        assert_eq!(slots.room(2).await.size(), 2);
+    }
+
+    #[tokio::test]
+    async fn prefetched_messages_wait_for_a_running_one_to_end() {
+        let slots = Slots::new(1, 1);
+        let mut room = slots.room(10).await;
+        let (mut first, mut second) = (room.slot().unwrap(), room.slot().unwrap());
+        slots.start(&mut first).await;
+        assert_eq!(slots.start(&mut second).now_or_never(), None);
+        drop(first);
+        slots.start(&mut second).await;
+    }
+
+    #[test]
+    fn one_suspect_at_a_time() {
+        let slots = Slots::new(4, 0);
+        let guard = slots.take_suspect();
+        assert!(!slots.may_take_suspect());
+        drop(guard);
+        assert!(slots.may_take_suspect());
+    }
+
+    #[test]
+    fn a_worker_with_half_of_its_slots_stuck_is_worn_out() {
+        let slots = Slots::new(4, 0);
+        slots.stuck();
+        assert!(!slots.worn_out.is_cancelled());
+        slots.stuck();
+        assert!(slots.worn_out.is_cancelled());
+    }
+}

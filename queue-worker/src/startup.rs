@@ -1,0 +1,151 @@
+//! What is checked before a worker takes its first message: its tasks, their names, the states they need.
+
+use std::collections::HashMap;
+
+use queue_core::QueueName;
+use queue_core::message::Message;
+use queue_core::task::{Body, StateMap, TaskDef, TaskOptions};
+
+use crate::error::WorkerError;
+
+/// A task with its options, read once.
+pub(crate) struct Task {
+    pub(crate) name: &'static str,
+    pub(crate) options: TaskOptions,
+    pub(crate) body: Body,
+    pub(crate) builtin: bool,
+}
+
+/// The tasks of this binary, by name.
+pub(crate) struct Tasks(HashMap<&'static str, &'static Task>);
+
+impl Tasks {
+    /// Takes all `defs`, checked.
+    ///
+    /// # Errors
+    ///
+    /// [`WorkerError::DuplicateTask`] and [`WorkerError::MissingState`].
+    pub(crate) fn new(defs: impl Iterator<Item = &'static TaskDef>, state: &StateMap) -> Result<Self, WorkerError> {
+        let mut seen: HashMap<&'static str, &'static TaskDef> = HashMap::new();
+        for def in defs {
+            if let Some(other) = seen.insert(def.name, def) {
+                return Err(duplicate(def, other));
+            }
+            check_states(def, state)?;
+        }
+        // Leaked on purpose: definitions are static already, and a process starts few workers. Jobs refer to their
+        // task without counting references.
+        let leak = |def: &'static TaskDef| -> &'static Task { Box::leak(Box::new(Task::new(def))) };
+        Ok(Self(seen.into_iter().map(|(name, def)| (name, leak(def))).collect()))
+    }
+
+    /// The task of this name.
+    pub(crate) fn get(&self, name: &str) -> Option<&'static Task> {
+        self.0.get(name).copied()
+    }
+
+    /// Their names, sorted; the built-in ones last.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        let mut all: Vec<_> = self.0.values().map(|task| (task.builtin, task.name)).collect();
+        all.sort_unstable();
+        all.into_iter().map(|(_, name)| name).collect()
+    }
+
+    /// How many are not built in.
+    pub(crate) fn own(&self) -> usize {
+        self.0.values().filter(|task| !task.builtin).count()
+    }
+
+    /// The queues that tasks name as theirs, sorted.
+    ///
+    /// # Errors
+    ///
+    /// [`WorkerError::QueueName`] when a task names one that is none.
+    pub(crate) fn queues(&self) -> Result<Vec<QueueName>, WorkerError> {
+        let named = self.0.values().filter_map(|task| task.options.queue);
+        let mut queues = named.map(QueueName::new).collect::<Result<Vec<_>, _>>()?;
+        queues.sort_unstable();
+        queues.dedup();
+        Ok(queues)
+    }
+
+    /// Whether a run of `message` stores no result: the message says so, or else its task.
+    pub(crate) fn ignores_result(&self, message: &Message) -> bool {
+        let of_task = || self.get(&message.task).is_some_and(|task| task.options.ignore_result);
+        message.ignore_result.unwrap_or_else(of_task)
+    }
+
+    /// What to say of a task that is not here.
+    pub(crate) fn unknown(&self, name: &str) -> String {
+        let near = nearest(name, self.names());
+        let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        format!("task `{name}` is not registered with this worker{hint}")
+    }
+}
+
+impl Task {
+    fn new(def: &TaskDef) -> Self {
+        Self { name: def.name, options: (def.options)(), body: def.body, builtin: def.builtin }
+    }
+}
+
+fn duplicate(def: &TaskDef, other: &TaskDef) -> WorkerError {
+    let place = |def: &TaskDef| format!("{}:{}", def.file, def.line);
+    let (mut first, mut second) = (place(def), place(other));
+    if second < first {
+        std::mem::swap(&mut first, &mut second);
+    }
+    WorkerError::DuplicateTask { name: def.name, first, second }
+}
+
+fn check_states(def: &TaskDef, state: &StateMap) -> Result<(), WorkerError> {
+    match (def.states)().into_iter().find(|need| !state.has(need.type_id)) {
+        None => Ok(()),
+        Some(need) => Err(WorkerError::MissingState { task: def.name, state: need.type_name }),
+    }
+}
+
+/// The name most like `name`, if one is like it: at most a third of it differs, or its last part is the same.
+fn nearest(name: &str, known: Vec<&'static str>) -> Option<&'static str> {
+    let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
+    let near = known.iter().copied().map(|one| (distance(name, one), one)).min();
+    match near {
+        Some((far, one)) if far * 3 <= name.chars().count().max(3) => Some(one),
+        _ => known.into_iter().find(|one| last(one) == last(name)),
+    }
+}
+
+/// How many letters to insert, delete or change to make `b` of `a` (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, to) in b.iter().enumerate() {
+            let change = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_name_finds_the_right_one() {
+        let known = || vec!["shop.process_order", "shop.send_order_confirmation", "reports.build"];
+        assert_eq!(nearest("shop.proces_order", known()), Some("shop.process_order"));
+        assert_eq!(nearest("orders.tasks.build", known()), Some("reports.build"));
+        assert_eq!(nearest("billing.charge", known()), None);
+    }
+
+    #[test]
+    fn distances_are_those_of_levenshtein() {
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("abc", "abc"), 0);
+    }
+}

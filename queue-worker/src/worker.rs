@@ -1,0 +1,231 @@
+//! The worker as its user sees it: built, started, stopped.
+
+use std::future::Future;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use queue_core::message::DecodeLimits;
+use queue_core::store::{Store, connect};
+use queue_core::task::{StateMap, registered};
+use queue_core::{Client, NameError, QueueName};
+use tokio::task::JoinHandle;
+
+use crate::cli::{Flags, WeightedQueue};
+use crate::engine::Config;
+use crate::error::WorkerError;
+use crate::run::{Report, Starting};
+use crate::startup::Tasks;
+
+/// The default of [`Worker::grace`].
+const GRACE: Duration = Duration::from_secs(10);
+/// The default of [`Worker::result_ttl`]; Celery's.
+const RESULT_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A worker that runs all tasks linked into this binary.
+///
+/// As a program of its own, with the flags of the stock worker:
+///
+/// ```no_run
+/// fn main() -> std::process::ExitCode {
+///     queue_worker::Worker::new().state(queue_worker::Mailer::from_env().expect("SMTP_URL is right")).main()
+/// }
+/// ```
+///
+/// Inside another tokio program, with [`Worker::start`] or [`Worker::run`].
+#[derive(Default)]
+#[must_use = "a worker does nothing until it is started"]
+pub struct Worker {
+    state: StateMap,
+    queues: Vec<Result<WeightedQueue, NameError>>,
+    concurrency: Option<usize>,
+    prefetch: Option<usize>,
+    grace: Option<Duration>,
+    result_ttl: Option<Duration>,
+    hostname: Option<String>,
+}
+
+impl Worker {
+    /// A worker with the defaults of the stock one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a value that tasks extract as `State<T>`.
+    pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.state.insert(value);
+        self
+    }
+
+    /// Consumes this queue after those named before. Without any: `celery`, and the queues that tasks name as theirs.
+    pub fn queue(mut self, name: impl AsRef<str>) -> Self {
+        self.queues.push(QueueName::new(name).map(|queue| WeightedQueue { queue, weight: None }));
+        self
+    }
+
+    /// Consumes this queue with a weight: each queue gets its share, and the share of an empty one goes to the others.
+    /// Without any weight, queues are served in the order named.
+    pub fn weighted_queue(mut self, name: impl AsRef<str>, weight: u32) -> Self {
+        self.queues.push(QueueName::new(name).map(|queue| WeightedQueue { queue, weight: Some(weight.max(1)) }));
+        self
+    }
+
+    /// How many tasks run at once, at least 1. Default: the number of CPUs.
+    pub fn concurrency(mut self, tasks: usize) -> Self {
+        self.concurrency = Some(tasks.max(1));
+        self
+    }
+
+    /// How many messages to hold beyond those that run. Default 0: messages are leased into free slots only.
+    pub fn prefetch(mut self, messages: usize) -> Self {
+        self.prefetch = Some(messages);
+        self
+    }
+
+    /// How long running tasks have to finish when the worker is asked to stop. Default 10 s.
+    pub fn grace(mut self, time: Duration) -> Self {
+        self.grace = Some(time);
+        self
+    }
+
+    /// How long results are kept; zero is for ever. Default: one day.
+    pub fn result_ttl(mut self, time: Duration) -> Self {
+        self.result_ttl = Some(time);
+        self
+    }
+
+    /// The name shown to people, `name@host`. Default: `queue@` and the host's name.
+    pub fn hostname(mut self, name: impl Into<String>) -> Self {
+        self.hostname = Some(name.into());
+        self
+    }
+
+    /// Starts it on the current runtime, with the store of `client`.
+    ///
+    /// # Errors
+    ///
+    /// [`WorkerError`] when a queue's name is none, two tasks have one name, a task needs a state that was not
+    /// added, or the store refuses.
+    pub async fn start(self, client: Client) -> Result<WorkerHandle, WorkerError> {
+        let tasks = Tasks::new(registered(), &self.state)?;
+        let config = self.config(&tasks)?;
+        let starting = Starting { config, tasks, state: Arc::new(self.state), client };
+        let engine = starting.engine().await?;
+        let running = tokio::spawn(crate::run::run(Arc::clone(&engine)));
+        Ok(WorkerHandle { engine, running })
+    }
+
+    /// Starts it and runs until `shutdown` is done, then stops within the grace period.
+    ///
+    /// # Errors
+    ///
+    /// As [`Worker::start`] and [`WorkerHandle::wait`].
+    pub async fn run(self, client: Client, shutdown: impl Future<Output = ()>) -> Result<Report, WorkerError> {
+        let handle = self.start(client).await?;
+        tokio::select! {
+            () = shutdown => handle.shutdown(),
+            // It ended by itself: `wait` says why.
+            () = handle.stopping() => {}
+        }
+        handle.wait().await
+    }
+
+    /// A whole worker program: reads the command line and the environment (flags win over what was built), logs to
+    /// stderr, runs until SIGTERM or Ctrl-C. The codes are [`Exit`](crate::Exit)'s.
+    pub fn main(self) -> ExitCode {
+        let flags = <Flags as clap::Parser>::parse();
+        crate::program::main(self, flags)
+    }
+
+    /// What `flags` say, over what was built.
+    pub(crate) fn with_flags(mut self, flags: &Flags) -> Self {
+        if !flags.queues.is_empty() {
+            self.queues = flags.queues.iter().cloned().map(Ok).collect();
+        }
+        self.concurrency = flags.concurrency.map(Into::into).or(self.concurrency);
+        self.prefetch = flags.prefetch.or(self.prefetch);
+        self.grace = flags.grace.or(self.grace);
+        self.result_ttl = flags.result_ttl.or(self.result_ttl);
+        self.hostname = flags.hostname.clone().or(self.hostname);
+        self
+    }
+
+    /// Opens the store and starts.
+    pub(crate) async fn connect(self, url: &str) -> Result<WorkerHandle, WorkerError> {
+        let store: Arc<dyn Store> = connect(url).await?;
+        self.start(Client::new(store)).await
+    }
+
+    fn config(&self, tasks: &Tasks) -> Result<Config, WorkerError> {
+        let mut queues = self.queues.iter().cloned().collect::<Result<Vec<_>, _>>()?;
+        if queues.is_empty() {
+            let named = tasks.queues()?.into_iter().filter(|queue| *queue != QueueName::celery());
+            let all = std::iter::once(QueueName::celery()).chain(named);
+            queues = all.map(|queue| WeightedQueue { queue, weight: None }).collect();
+        }
+        let ttl = self.result_ttl.unwrap_or(RESULT_TTL);
+        Ok(Config {
+            weighted: queues.iter().any(|queue| queue.weight.is_some()),
+            queues: queues.into_iter().map(|queue| (queue.queue, queue.weight.unwrap_or(1))).collect(),
+            concurrency: self.concurrency.unwrap_or_else(cpus),
+            prefetch: self.prefetch.unwrap_or(0),
+            grace: self.grace.unwrap_or(GRACE),
+            result_ttl: (!ttl.is_zero()).then_some(ttl),
+            hostname: self.hostname.clone().unwrap_or_else(default_hostname),
+            limits: DecodeLimits::default(),
+        })
+    }
+}
+
+fn cpus() -> usize {
+    std::thread::available_parallelism().map_or(1, Into::into)
+}
+
+fn default_hostname() -> String {
+    let host = hostname::get().ok().and_then(|host| host.into_string().ok());
+    format!("queue@{}", host.unwrap_or_else(|| "localhost".into()))
+}
+
+/// A running worker. Dropping the handle leaves it running.
+pub struct WorkerHandle {
+    engine: Arc<crate::engine::Engine>,
+    running: JoinHandle<Report>,
+}
+
+impl WorkerHandle {
+    /// Asks it to stop: it takes no more messages, lets tasks finish within the grace period and gives back the rest.
+    pub fn shutdown(&self) {
+        self.engine.phase.stop.cancel();
+    }
+
+    /// Asks it to stop at once: what runs is given back. A blocking body cannot be ended and runs on, so that
+    /// its task may run twice.
+    pub fn abort(&self) {
+        self.engine.phase.abort.cancel();
+        self.engine.phase.stop.cancel();
+    }
+
+    /// Waits until it begins to stop, for whatever reason.
+    pub async fn stopping(&self) {
+        self.engine.phase.stop.cancelled().await;
+    }
+
+    /// Waits until it has stopped; [`WorkerHandle::wait`] then says how.
+    pub async fn stopped(&self) {
+        self.engine.phase.ended.cancelled().await;
+    }
+
+    /// Waits until it has stopped, and says what it did.
+    ///
+    /// # Errors
+    ///
+    /// [`WorkerError::Stuck`] when it stopped because half of its slots were stuck.
+    pub async fn wait(self) -> Result<Report, WorkerError> {
+        let report = self.running.await.map_err(|_| WorkerError::Panicked)?;
+        if self.engine.slots.worn_out.is_cancelled() {
+            let (stuck, slots) = (self.engine.slots.stuck_now(), self.engine.config.concurrency);
+            return Err(WorkerError::Stuck { stuck, slots });
+        }
+        Ok(report)
+    }
+}
