@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use queue_core::Timestamp;
 use queue_core::message::{Changes, Json, Message, rewrite};
 use queue_core::result::{ResultMeta, State};
 use queue_core::store::{DeadLetter, DeadReason, DeliveryTag, Ending, Outgoing, Settlement, StoredResult};
 use queue_core::task::Exception;
+use queue_core::{TaskId, Timestamp};
 
 use crate::engine::Engine;
 use crate::jobs::Held;
@@ -20,6 +20,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) ttl: Option<Duration>,
     /// Whether it stores a result at all.
     pub(crate) ignore_result: bool,
+    /// What its run sent.
+    pub(crate) children: Vec<TaskId>,
 }
 
 impl<'a> Subject<'a> {
@@ -31,6 +33,7 @@ impl<'a> Subject<'a> {
             now: engine.time.now(),
             ttl: engine.config.result_ttl,
             ignore_result: engine.tasks.ignores_result(&held.message),
+            children: Vec::new(),
         }
     }
 
@@ -152,6 +155,9 @@ impl<'a> Subject<'a> {
     fn meta(&self, state: State, result: Json, done: Option<Timestamp>) -> ResultMeta {
         let message = &self.held.message;
         let mut meta = ResultMeta::new(message.id.clone(), state, result, done);
+        if !self.children.is_empty() {
+            meta.children = Some(result_tuples(&self.children));
+        }
         meta.group_id.clone_from(&message.group);
         meta.parent_id.clone_from(&message.parent_id);
         meta
@@ -160,6 +166,13 @@ impl<'a> Subject<'a> {
     fn stored(&self, meta: ResultMeta) -> StoredResult {
         StoredResult { id: self.held.message.id.clone(), meta: meta.encode(), ttl: self.ttl }
     }
+}
+
+/// The results of single tasks, as Celery writes them: `[[id, parent], null]` each.
+fn result_tuples(ids: &[TaskId]) -> Json {
+    let tuples: Vec<_> = ids.iter().map(|id| ((id.as_str(), ()), ())).collect();
+    // Nothing but texts and nulls: always JSON.
+    Json::from_value(&tuples).unwrap_or_else(|_| Json::empty_array())
 }
 
 /// An exception as Celery names its own.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use queue_core::TaskId;
 use queue_core::message::Json;
 use queue_core::store::{Settled, Settlement};
 use queue_core::task::{Body, Context, ContextParts, ErrorKind, TaskError};
@@ -18,7 +19,6 @@ use crate::engine::{Engine, count};
 use crate::jobs::Held;
 use crate::panics::{Caught, catch};
 use crate::progress::Reporter;
-use crate::scope::{enter, enter_sync};
 use crate::settle::Item;
 use crate::shutdown::put_back;
 use crate::slots::{Slot, SuspectGuard};
@@ -63,8 +63,9 @@ impl Run {
         }
         tracing::debug!(redelivered = self.held.redelivered, "task started");
         let started = Instant::now();
-        let outcome = self.body().await;
-        self.end(outcome, started.elapsed());
+        let context = self.context();
+        let outcome = self.body(context.clone()).await;
+        self.end(outcome, started.elapsed(), context.children());
     }
 
     /// Acknowledges before the run; false when the lease was lost, so that the job is somebody else's.
@@ -99,6 +100,10 @@ impl Run {
         }
     }
 
+    fn time_limit(&self) -> Option<Duration> {
+        self.held.message.time_limit.or(self.task.options.time_limit)
+    }
+
     fn context(&self) -> Context {
         let (engine, held) = (&self.engine, &self.held);
         Context::new(ContextParts {
@@ -107,28 +112,28 @@ impl Run {
             worker: engine.config.hostname.clone(),
             redelivered: held.redelivered,
             cancel: held.cancel.clone(),
+            deadline: self.time_limit().map(|limit| tokio::time::Instant::now() + limit),
             state: Arc::clone(&engine.state),
             client: engine.client.clone(),
             progress: Arc::new(Reporter::new(engine, held)),
         })
     }
 
-    async fn body(&mut self) -> Outcome {
-        let context = self.context();
-        let hard = self.held.message.time_limit.or(self.task.options.time_limit);
+    async fn body(&mut self, context: Context) -> Outcome {
+        let hard = self.time_limit();
         let soft = self.held.message.soft_time_limit.or(self.task.options.soft_time_limit);
         let cancel = self.held.cancel.clone();
         let absolved_after = self.suspect.is_some().then(|| ABSOLVED_AFTER * 2_u32.saturating_pow(self.held.deaths));
         match self.task.body {
             Body::Async(body) => {
                 let inner = context.clone();
-                let running = enter(context, async move {
+                let running = context.enter(async move {
                     let body = catch(|| body(inner))?;
                     Caught(body).await.flatten()
                 });
                 let limited = within(running, soft, hard, &cancel);
                 let outcome = absolving(limited, absolved_after, &self.engine, &self.held, &mut self.suspect).await;
-                outcome.unwrap_or_else(|| Err(over_time(hard)))
+                outcome.unwrap_or_else(|| Err(TaskError::time_limit(hard.unwrap_or_default())))
             }
             Body::Blocking(body) => {
                 let thread = Thread::start(&self.engine, &self.held, self.slot.take(), body, context);
@@ -142,7 +147,7 @@ impl Run {
                     Some(outcome) => outcome.unwrap_or_else(|_| Err(lost_thread())),
                     None => {
                         leave_stuck(&self.engine, &self.held, hard, &late);
-                        Err(over_time(hard))
+                        Err(TaskError::time_limit(hard.unwrap_or_default()))
                     }
                 }
             }
@@ -150,14 +155,14 @@ impl Run {
     }
 
     /// Decides what becomes of the job, and hands it on.
-    fn end(self, outcome: Outcome, runtime: Duration) {
+    fn end(self, outcome: Outcome, runtime: Duration, children: Vec<TaskId>) {
         if !self.engine.jobs.claim(&self.held) {
             return;
         }
         let interrupted = self.engine.phase.interrupted.load(Ordering::Acquire);
-        let attempt = Attempt::new(&self.task.options, self.held.message.retries, interrupted);
+        let attempt = Attempt::new(&self.task.options, &self.held.message, interrupted);
         let runtime = format!("{:.6}", runtime.as_secs_f64());
-        let subject = Subject::new(&self.engine, &self.held);
+        let subject = Subject { children, ..Subject::new(&self.engine, &self.held) };
         let (settlement, counter) = match verdict(outcome, attempt) {
             Verdict::Succeed(value) => {
                 tracing::info!(runtime, "task succeeded");
@@ -285,7 +290,7 @@ impl Thread {
             let _runtime = runtime.enter();
             let _span = span.enter();
             let inner = context.clone();
-            let result = catch(|| enter_sync(&context, || body(inner))).flatten();
+            let result = catch(|| context.enter_blocking(|| body(inner))).flatten();
             // The slot is free once the thread is; before the worker hears of it, so that it leases for it.
             drop(slot);
             if given_up.swap(true, Ordering::AcqRel) {
@@ -310,12 +315,6 @@ fn leave_stuck(engine: &Engine, held: &Held, limit: Option<Duration>, late: &Ato
         task = held.message.display_name(), id = %held.message.id, ?limit, stuck, slots = engine.config.concurrency,
         "a blocking task ran past its time limit and cannot be ended: its slot is stuck until it returns"
     );
-}
-
-fn over_time(limit: Option<Duration>) -> TaskError {
-    let seconds = limit.unwrap_or_default().as_secs_f64();
-    let exception = exception("billiard.exceptions", "TimeLimitExceeded", &seconds.to_string());
-    TaskError { kind: ErrorKind::TimeLimit, exception }
 }
 
 fn no_thread(error: &std::io::Error) -> TaskError {

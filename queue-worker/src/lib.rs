@@ -40,7 +40,6 @@ mod blocking;
 mod execute;
 mod panics;
 mod progress;
-mod scope;
 
 mod ending;
 mod settle;

@@ -5,9 +5,9 @@
 use std::time::Duration;
 
 use queue_core::Backoff;
-use queue_core::message::Json;
+use queue_core::message::{Json, Message};
 use queue_core::store::DeadReason;
-use queue_core::task::{ErrorKind, Exception, TaskError, TaskOptions};
+use queue_core::task::{ErrorKind, Exception, Overrides, TaskError, TaskOptions};
 
 /// How many retries a task gets that asks for one and has no `max_retries`; Celery's default.
 pub(crate) const DEFAULT_MAX_RETRIES: u32 = 3;
@@ -54,9 +54,15 @@ pub(crate) struct Attempt {
 }
 
 impl Attempt {
-    /// An attempt of a task with these `options`.
-    pub(crate) fn new(options: &TaskOptions, retries: u32, interrupted: bool) -> Self {
-        Self { retries, max_retries: options.max_retries, backoff: options.backoff, interrupted }
+    /// An attempt of `message`, whose own options come before those of its task.
+    pub(crate) fn new(options: &TaskOptions, message: &Message, interrupted: bool) -> Self {
+        let call = Overrides::of(message);
+        Self {
+            retries: message.retries,
+            max_retries: call.max_retries.or(options.max_retries),
+            backoff: call.backoff.unwrap_or(options.backoff),
+            interrupted,
+        }
     }
 
     /// The retry that `limit` still allows, `None` when it is used up.

@@ -19,8 +19,6 @@ use crate::startup::Tasks;
 
 /// The default of [`Worker::grace`].
 const GRACE: Duration = Duration::from_secs(10);
-/// The default of [`Worker::result_ttl`]; Celery's.
-const RESULT_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A worker that runs all tasks linked into this binary.
 ///
@@ -88,7 +86,7 @@ impl Worker {
         self
     }
 
-    /// How long results are kept; zero is for ever. Default: one day.
+    /// How long results are kept; zero is for ever. Default: what the client says, one day.
     pub fn result_ttl(mut self, time: Duration) -> Self {
         self.result_ttl = Some(time);
         self
@@ -108,7 +106,7 @@ impl Worker {
     /// added, or the store refuses.
     pub async fn start(self, client: Client) -> Result<WorkerHandle, WorkerError> {
         let tasks = Tasks::new(registered(), &self.state)?;
-        let config = self.config(&tasks)?;
+        let config = self.config(&tasks, client.options().result_ttl)?;
         let starting = Starting { config, tasks, state: Arc::new(self.state), client };
         let engine = starting.engine().await?;
         let running = tokio::spawn(crate::run::run(Arc::clone(&engine)));
@@ -156,21 +154,20 @@ impl Worker {
         self.start(Client::new(store)).await
     }
 
-    fn config(&self, tasks: &Tasks) -> Result<Config, WorkerError> {
+    fn config(&self, tasks: &Tasks, of_client: Option<Duration>) -> Result<Config, WorkerError> {
         let mut queues = self.queues.iter().cloned().collect::<Result<Vec<_>, _>>()?;
         if queues.is_empty() {
             let named = tasks.queues()?.into_iter().filter(|queue| *queue != QueueName::celery());
             let all = std::iter::once(QueueName::celery()).chain(named);
             queues = all.map(|queue| WeightedQueue { queue, weight: None }).collect();
         }
-        let ttl = self.result_ttl.unwrap_or(RESULT_TTL);
         Ok(Config {
             weighted: queues.iter().any(|queue| queue.weight.is_some()),
             queues: queues.into_iter().map(|queue| (queue.queue, queue.weight.unwrap_or(1))).collect(),
             concurrency: self.concurrency.unwrap_or_else(cpus),
             prefetch: self.prefetch.unwrap_or(0),
             grace: self.grace.unwrap_or(GRACE),
-            result_ttl: (!ttl.is_zero()).then_some(ttl),
+            result_ttl: self.result_ttl.map_or(of_client, |ttl| (!ttl.is_zero()).then_some(ttl)),
             hostname: self.hostname.clone().unwrap_or_else(default_hostname),
             limits: DecodeLimits::default(),
         })
