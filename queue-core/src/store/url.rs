@@ -122,10 +122,7 @@ pub async fn connect(url: &str) -> Result<Arc<dyn Store>, ConnectError> {
 /// As [`connect`].
 pub async fn connect_with(url: &str, options: StoreOptions) -> Result<Arc<dyn Store>, ConnectError> {
     match StoreUrl::parse(url)? {
-        StoreUrl::Sqlite(path) => {
-            SqliteStore::open(path, options).await?;
-            unreachable!()
-        }
+        StoreUrl::Sqlite(path) => Ok(Arc::new(SqliteStore::open(path, options).await?)),
         StoreUrl::Redis(text) => Ok(Arc::new(RedisStore::connect(&text, options).await?)),
     }
 }

@@ -1,15 +1,215 @@
-//! The SQLite driver.
-use std::path::PathBuf;
+//! The SQLite driver: one file, shared by any number of processes of one host, or a database in memory.
+//!
+//! Each open store has one thread that writes ([`writer`]), one that reads ([`reader`]) and one that notices what
+//! other processes did ([`poller`]); the runtime is never blocked. The operations are one file each, the statements
+//! are in `sql/`, the tables and what their columns mean in `migrations/1.sql`.
+//!
+//! | file | what |
+//! |---|---|
+//! | `connection`, `migrations`, `network`, `presence` | which file it is, and whether it is ours |
+//! | `writer`, `turn`, `tx` | transactions: group commit, turns among processes, what follows a commit |
+//! | `enqueue`, `lease`, `settle`, `beat`, `results`, `revoked`, `look`, `mend` | the operations |
+//! | `identity`, `consumer` | a worker: its incarnation, and what it holds |
+//! | `hub`, `poller` | who waits, and who wakes them |
 
-use super::{StoreError, StoreOptions};
+mod beat;
+mod connection;
+mod consumer;
+mod enqueue;
+mod fault;
+mod hub;
+mod identity;
+mod inspect;
+mod lease;
+mod look;
+mod mend;
+mod migrations;
+mod network;
+mod poller;
+mod presence;
+mod reader;
+mod results;
+mod revoked;
+mod settle;
+mod sql;
+mod turn;
+mod tx;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use self::hub::Hub;
+use self::presence::Presence;
+use self::reader::Reader;
+use self::turn::Gate;
+use self::writer::{Setup, Writer};
+use super::{
+    Broker, Consumer, Durability, Outgoing, Ready, Results, StoreError, StoreOptions, StoredResult, WorkerSpec,
+};
+use crate::clock::{Clock, Timestamp};
+use crate::names::TaskId;
 
 /// A store in an SQLite file.
 #[derive(Debug)]
-pub struct SqliteStore {}
+pub struct SqliteStore {
+    core: Arc<Core>,
+}
+
+/// What a store and its workers share.
+#[derive(Debug)]
+struct Core {
+    url: Arc<str>,
+    in_memory: bool,
+    options: StoreOptions,
+    writer: Writer,
+    reader: Reader,
+    hub: Arc<Hub>,
+    marks: revoked::Copy,
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        self.hub.close();
+    }
+}
 
 impl SqliteStore {
     /// Opens the file, made if missing; `None` is a database in memory.
-    pub async fn open(_path: Option<PathBuf>, _options: StoreOptions) -> Result<Self, StoreError> {
-        Err(StoreError::Foreign { url: "sqlite".into(), why: "this build has no SQLite driver".into() })
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Foreign`] for a file that is not a store, or one of a newer version, which stays as it is;
+    /// [`StoreError::ReadOnly`], [`StoreError::Full`] or [`StoreError::Locked`] when it cannot be made.
+    pub async fn open(path: Option<PathBuf>, options: StoreOptions) -> Result<Self, StoreError> {
+        let url: Arc<str> = super::StoreUrl::Sqlite(path.clone()).masked().into();
+        let failed = Arc::clone(&url);
+        let opened = tokio::task::spawn_blocking(move || Core::open(path.as_deref(), url, options)).await;
+        let core = opened.map_err(|gone| StoreError::Refused { url: failed.to_string(), source: gone.into() })??;
+        Ok(Self { core: Arc::new(core) })
+    }
+}
+
+impl Core {
+    fn open(path: Option<&Path>, url: Arc<str>, options: StoreOptions) -> Result<Self, StoreError> {
+        let tell = |path: &Path, error| fault::tell_io(&url, path, error);
+        let connection = connection::open_writer(path, &url, &options)?;
+        let read_only = connection.is_readonly("main").unwrap_or(false);
+        let gate = path.filter(|_| !read_only).map(|path| Gate::open(path).map_err(|error| tell(path, error)));
+        let hub = Arc::new(Hub::default());
+        let writer = Writer::start(Setup {
+            connection,
+            url: Arc::clone(&url),
+            clock: options.clock.clone(),
+            hub: Arc::clone(&hub),
+            gate: gate.transpose()?,
+            presence: path.map(Presence::of),
+            patience: options.response_timeout,
+        });
+        let thread = |error: std::io::Error| StoreError::Refused { url: url.to_string(), source: error.into() };
+        let writer = writer.map_err(thread)?;
+        let reading = || path.map(connection::open_reader).transpose().map_err(|fault| fault.tell(&url, false));
+        let reader = match reading()? {
+            Some(connection) => Reader::start(connection, Arc::clone(&url)).map_err(thread)?,
+            None => Reader::Shared(writer.clone()),
+        };
+        poller::start(reading()?, Arc::clone(&hub), options.clock.clone()).map_err(thread)?;
+        let marks = revoked::Copy::default();
+        Ok(Self { url, in_memory: path.is_none(), options, writer, reader, hub, marks })
+    }
+
+    fn now(&self) -> Timestamp {
+        self.options.clock.now()
+    }
+
+    /// Deletes the next slices of what has expired, each in a transaction of its own, between others' requests.
+    fn tidy(&self) {
+        let writer = self.writer.clone();
+        tokio::spawn(async move { while matches!(writer.call(|tx| beat::tidy(tx)).await, Ok(true)) {} });
+    }
+
+    /// Which of `ids` were revoked, reading the marks that are new.
+    async fn revoked(&self, ids: &[&TaskId]) -> Result<Vec<bool>, StoreError> {
+        let (known, newest, now) = (self.marks.version(), self.hub.revocations(), self.now());
+        if newest > known {
+            let marks = self.reader.look(move |connection| revoked::since(connection, known, now)).await?;
+            self.marks.add(marks, newest, now);
+        }
+        Ok(self.marks.has(ids, now))
+    }
+}
+
+#[async_trait]
+impl Broker for SqliteStore {
+    async fn enqueue(&self, messages: &[Outgoing]) -> Result<(), StoreError> {
+        enqueue::check_size(messages, self.core.options.max_payload)?;
+        if messages.is_empty() {
+            return Ok(());
+        }
+        let messages = messages.to_vec();
+        self.core.writer.call(move |tx| enqueue::enqueue(tx, &messages)).await
+    }
+
+    async fn consumer(&self, worker: WorkerSpec) -> Result<Arc<dyn Consumer>, StoreError> {
+        Ok(Arc::new(consumer::SqliteConsumer::sign_on(Arc::clone(&self.core), worker).await?))
+    }
+
+    async fn revoke(&self, ids: &[TaskId], keep: Duration) -> Result<(), StoreError> {
+        let ids = ids.to_vec();
+        self.core.writer.call(move |tx| revoked::revoke(tx, &ids, tx.now.after(keep))).await
+    }
+
+    async fn durability(&self) -> Result<Durability, StoreError> {
+        let summary = match self.core.in_memory {
+            true => "SQLite in memory: everything ends with this process",
+            false => "SQLite with synchronous=FULL: what was accepted survives kill -9 and power loss",
+        };
+        Ok(Durability { summary: summary.to_owned(), warnings: Vec::new() })
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.core.options.clock
+    }
+
+    async fn now(&self) -> Result<Timestamp, StoreError> {
+        Ok(self.core.now())
+    }
+
+    fn display_url(&self) -> &str {
+        &self.core.url
+    }
+}
+
+#[async_trait]
+impl Results for SqliteStore {
+    async fn put_results(&self, results: &[StoredResult]) -> Result<(), StoreError> {
+        let results = results.to_vec();
+        self.core.writer.call(move |tx| results::put(tx, &results)).await
+    }
+
+    async fn get_results(&self, ids: &[TaskId]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        let (ids, now) = (ids.to_vec(), self.core.now());
+        let look = move |connection: &rusqlite::Connection| {
+            ids.iter().map(|id| Ok(results::get(connection, id, now)?)).collect()
+        };
+        self.core.reader.look(look).await
+    }
+
+    async fn wait_result(&self, id: &TaskId, ready: Ready, timeout: Duration) -> Result<Option<Bytes>, StoreError> {
+        let mut waiting = self.core.hub.wait_for_result(id, ready);
+        let stored = self.get_results(std::slice::from_ref(id)).await?;
+        if let Some(meta) = stored.into_iter().flatten().find(|meta| ready(meta)) {
+            return Ok(Some(meta));
+        }
+        Ok(tokio::time::timeout(timeout, waiting.result()).await.unwrap_or(None))
+    }
+
+    async fn forget(&self, ids: &[TaskId]) -> Result<Vec<bool>, StoreError> {
+        let ids = ids.to_vec();
+        self.core.writer.call(move |tx| ids.iter().map(|id| results::forget(tx, id)).collect()).await
     }
 }

@@ -1,0 +1,97 @@
+//! A worker's heartbeat: extends its leases, promotes what is due, and looks for dead workers.
+//!
+//! A worker is dead when its lease ended *and* it stayed silent through the grace after a sweep first found that,
+//! while sweeps went on. When the file was not served for a while (a suspended host), every worker seems silent;
+//! then each grace begins anew, and the living beat before it ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::params;
+
+use super::fault::Outcome;
+use super::identity::{Identity, Incarnation};
+use super::tx::{Kind, Tx, Wake};
+use super::{lease, sql};
+use crate::clock::Timestamp;
+use crate::store::Beat;
+
+/// How many expired rows a beat deletes at most; the rest is done between other requests.
+pub(super) const TIDY: usize = 1000;
+
+/// When silence is death.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    pub(super) grace: Duration,
+    pub(super) sweep_gap: Duration,
+}
+
+/// What a heartbeat did, and whether expired rows are left.
+pub(super) type Beaten = (Incarnation, Beat, bool);
+
+/// One heartbeat.
+pub(super) fn beat(tx: &mut Tx<'_>, identity: &Arc<Identity>, patience: Patience) -> Outcome<Beaten> {
+    let incarnation = identity.sign_on(tx)?;
+    tx.prepare(sql::WORKER_EXTEND)?.execute(params![incarnation.id, identity.lease_ends(tx.now)])?;
+    let mut beat = Beat::default();
+    sweep(tx, patience, &mut beat)?;
+    for name in &identity.spec().queues {
+        let queue = tx.queue(name)?;
+        beat.promoted += lease::promote(tx, queue)?;
+        if let Some(due) = lease::next_due(tx, queue)? {
+            tx.effects.due(queue, due);
+            beat.next_due = Some(beat.next_due.map_or(due, |next| next.min(due)));
+        }
+    }
+    let more = tidy(tx)?;
+    tx.effects.reconcile.push(Arc::clone(identity));
+    Ok((incarnation, beat, more))
+}
+
+fn sweep(tx: &mut Tx<'_>, patience: Patience, beat: &mut Beat) -> Outcome<()> {
+    let now = tx.now;
+    if tx.meta.swept.until(now) > patience.sweep_gap {
+        tx.prepare(sql::SWEEP_RESTART)?.execute([now.as_millis()])?;
+    }
+    // Hosts' clocks differ a little: never back.
+    tx.meta.swept = tx.meta.swept.max(now);
+    tx.prepare(sql::SWEEP_MARK)?.execute([now.as_millis()])?;
+    for (worker, incarnation) in dead_workers(tx, now, patience.grace)? {
+        beat.reclaimed += reclaim(tx, worker)?;
+        beat.dead_workers.push(incarnation);
+    }
+    Ok(())
+}
+
+fn dead_workers(tx: &Tx<'_>, now: Timestamp, grace: Duration) -> Outcome<Vec<(i64, String)>> {
+    let since = now.as_millis().saturating_sub(i64::try_from(grace.as_millis()).unwrap_or(i64::MAX));
+    let mut statement = tx.prepare(sql::SWEEP_DEAD)?;
+    let dead = statement.query_map([since], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    Ok(dead)
+}
+
+/// Takes back what a dead worker held. Only the one suspect it ran, if it ran one alone, is blamed for the death.
+fn reclaim(tx: &mut Tx<'_>, worker: i64) -> Outcome<usize> {
+    let held: Vec<(i64, i64, u8, bool)> = tx
+        .prepare(sql::HELD_ROWS)?
+        .query_map([worker], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
+        .collect::<Result<_, _>>()?;
+    let mut suspects = held.iter().filter(|(.., suspect)| *suspect);
+    let blamed = suspects.next().filter(|_| suspects.next().is_none()).map(|(seq, ..)| *seq);
+    tx.prepare(sql::RECLAIM)?.execute(params![worker, blamed])?;
+    for &(_, queue, step, _) in &held {
+        tx.count(queue, Kind::Leased, step, -1);
+        tx.count(queue, Kind::Suspect, step, 1);
+        tx.effects.wake(queue, Wake::Suspect, 1);
+    }
+    tx.prepare(sql::WORKER_DELETE)?.execute([worker])?;
+    Ok(held.len())
+}
+
+/// Deletes a slice of what has expired; true when there may be more.
+pub(super) fn tidy(tx: &Tx<'_>) -> Outcome<bool> {
+    let slice = params![tx.now.as_millis(), i64::try_from(TIDY).unwrap_or(i64::MAX)];
+    let results = tx.prepare(sql::RESULT_EXPIRE)?.execute(slice)?;
+    let revoked = tx.prepare(sql::REVOKED_EXPIRE)?.execute(slice)?;
+    Ok(results >= TIDY || revoked >= TIDY)
+}

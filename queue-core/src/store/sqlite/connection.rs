@@ -1,0 +1,138 @@
+//! Opens connections: what kind of file is it, is it ours, and how SQLite is to treat it.
+//!
+//! A file that is not ours is never changed: its first hundred bytes are read before SQLite sees it.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use super::fault::{Fault, Outcome, tell_io};
+use super::{migrations, network};
+use crate::store::{StoreError, StoreOptions};
+
+/// In the file's header: it is a store of ours. The letters `Queu`.
+pub(super) const APPLICATION_ID: i32 = 0x5175_6575;
+
+/// Statements kept prepared per connection: all of them.
+const STATEMENTS: usize = 128;
+
+/// How readers wait for a lock; they meet one only while another process opens or recovers the file.
+const READER_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Opens the connection that writes; makes the file and its tables if there are none.
+pub(super) fn open_writer(path: Option<&Path>, url: &str, options: &StoreOptions) -> Result<Connection, StoreError> {
+    let Some(path) = path else {
+        return memory(options).map_err(|fault| fault.tell(url, false));
+    };
+    check_header(path, url)?;
+    file(path, options).map_err(|fault| fault.tell(url, false))
+}
+
+/// Opens a connection that only reads.
+pub(super) fn open_reader(path: &Path) -> Outcome<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(READER_PATIENCE)?;
+    connection.execute_batch("PRAGMA query_only = on; PRAGMA cache_size = -2000;")?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(connection)
+}
+
+fn memory(options: &StoreOptions) -> Outcome<Connection> {
+    let mut connection = Connection::open_in_memory()?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    migrations::apply(&mut connection, options.clock.now())?;
+    Ok(connection)
+}
+
+fn file(path: &Path, options: &StoreOptions) -> Outcome<Connection> {
+    if let Some(kind) = network::file_system(path) {
+        return Err(Fault::Foreign(format!(
+            "it is on a network file system ({kind}), where SQLite's write-ahead log does not work; \
+             put it on a local disk, or use Redis"
+        )));
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    // Until the file is known to be ours, closing it must not move somebody's log into it.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.busy_timeout(Duration::ZERO)?;
+    let until = Instant::now() + options.connect_timeout;
+    patiently(until, || migrations::apply(&mut connection, options.clock.now()))?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+    if !connection.is_readonly("main")? {
+        patiently(until, || write_ahead(&connection))?;
+    }
+    connection.execute_batch(
+        "PRAGMA synchronous = full; PRAGMA temp_store = memory; PRAGMA cache_size = -8000;
+         PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;",
+    )?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(connection)
+}
+
+fn write_ahead(connection: &Connection) -> Outcome<()> {
+    let mode: String = connection.query_row("PRAGMA journal_mode = wal", [], |row| row.get(0))?;
+    match mode.as_str() {
+        "wal" => Ok(()),
+        other => Err(Fault::Foreign(format!(
+            "SQLite cannot keep a write-ahead log there (it stays with `{other}`); is it a network file system? \
+             put the file on a local disk, or use Redis"
+        ))),
+    }
+}
+
+/// Tries again while others hold the lock.
+fn patiently<T>(until: Instant, mut step: impl FnMut() -> Outcome<T>) -> Outcome<T> {
+    let start = Instant::now();
+    loop {
+        match step() {
+            Err(fault) if fault.is_busy() && Instant::now() < until => {
+                std::thread::sleep(Duration::from_micros(fastrand::u64(500..5000)));
+            }
+            Err(fault) if fault.is_busy() => return Err(Fault::Locked(start.elapsed())),
+            other => return other,
+        }
+    }
+}
+
+/// Refuses what is surely not ours, by the file's first bytes. An empty file is as good as none.
+fn check_header(path: &Path, url: &str) -> Result<(), StoreError> {
+    let mut head = Vec::with_capacity(100);
+    let read = File::open(path).and_then(|file| file.take(100).read_to_end(&mut head));
+    match read {
+        Ok(_) => (),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && folder_exists(path) => return Ok(()),
+        Err(error) => return Err(tell_io(url, path, error)),
+    }
+    let foreign = |why: &str| Err(StoreError::Foreign { url: url.to_owned(), why: why.to_owned() });
+    if head.is_empty() {
+        return Ok(());
+    }
+    if head.len() < 100 || !head.starts_with(b"SQLite format 3\0") {
+        return foreign("the file is not an SQLite database");
+    }
+    let application = i32::from_be_bytes([head[68], head[69], head[70], head[71]]);
+    if application != APPLICATION_ID && application != 0 {
+        return foreign("it is an SQLite database of another program");
+    }
+    Ok(())
+}
+
+fn folder_exists(path: &Path) -> bool {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.is_dir(),
+        _ => true,
+    }
+}
+
+/// `path` with `suffix` after its name: SQLite's way to name its side files.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}

@@ -1,0 +1,195 @@
+//! A worker as this process knows it: under which incarnation, and what it holds.
+//!
+//! Only the writing thread changes it, after the commit that makes it true; so it can be compared with the tables
+//! there. What the tables hold and the process was never handed (a dropped future, a lost answer) is *unclaimed*, and
+//! a later lease hands it out.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::fault::Outcome;
+use super::sql;
+use super::tx::Tx;
+use crate::names::QueueName;
+use crate::store::WorkerSpec;
+
+/// One worker of this process.
+#[derive(Debug)]
+pub(super) struct Identity {
+    spec: WorkerSpec,
+    lease_ms: i64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    now: Option<Incarnation>,
+    fenced: bool,
+    closed: bool,
+    doubt: bool,
+    known: HashSet<i64>,
+    unclaimed: BTreeSet<i64>,
+}
+
+/// Under which name a worker is signed on.
+#[derive(Debug, Clone)]
+pub(super) struct Incarnation {
+    /// Its number in the tables, never given twice.
+    pub(super) id: i64,
+    /// Its name.
+    pub(super) name: Arc<str>,
+    generation: u32,
+}
+
+impl Identity {
+    /// A worker that is not signed on yet.
+    pub(super) fn new(spec: WorkerSpec, lease: std::time::Duration) -> Self {
+        let lease_ms = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
+        Self { spec, lease_ms, state: Mutex::default() }
+    }
+
+    pub(super) fn spec(&self) -> &WorkerSpec {
+        &self.spec
+    }
+
+    /// When a lease taken at `now` ends, Unix ms.
+    pub(super) fn lease_ends(&self, now: crate::clock::Timestamp) -> i64 {
+        now.as_millis().saturating_add(self.lease_ms)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The incarnation this process believes in.
+    pub(super) fn current(&self) -> Option<Incarnation> {
+        self.state().now.clone()
+    }
+
+    /// Whether the worker has signed off.
+    pub(super) fn is_closed(&self) -> bool {
+        self.state().closed
+    }
+
+    /// The incarnation that is signed on: the known one, or a fresh one when that was reclaimed.
+    pub(super) fn sign_on(&self, tx: &mut Tx<'_>) -> Outcome<Incarnation> {
+        let known = self.current();
+        if let Some(now) = &known
+            && tx.prepare(sql::WORKER_ALIVE)?.exists([now.id])?
+        {
+            return Ok(now.clone());
+        }
+        let mut generation = known.map_or(0, |now| now.generation + 1);
+        loop {
+            let name = match generation {
+                0 => Arc::clone(&self.spec.incarnation),
+                n => format!("{}~{n}", self.spec.incarnation).into(),
+            };
+            if let Some(id) = self.insert(tx, &name)? {
+                return Ok(Incarnation { id, name, generation });
+            }
+            // Taken: by an earlier request of this transaction, else by another start of the same name.
+            if generation > 0
+                && let Some(id) = tx.prepare(sql::WORKER_ID)?.query_row([&*name], |row| row.get(0)).optional()?
+            {
+                return Ok(Incarnation { id, name, generation });
+            }
+            generation += 1;
+        }
+    }
+
+    fn insert(&self, tx: &mut Tx<'_>, name: &str) -> Outcome<Option<i64>> {
+        let (spec, id, now) = (&self.spec, tx.number(), tx.now);
+        let queues: Vec<&str> = spec.queues.iter().map(QueueName::as_str).collect();
+        let queues = serde_json::Value::from(queues).to_string();
+        let concurrency = i64::try_from(spec.concurrency).unwrap_or(i64::MAX);
+        let row =
+            params![id, name, spec.hostname, spec.pid, concurrency, queues, now.as_millis(), self.lease_ends(now)];
+        let inserted = tx.prepare(sql::WORKER_INSERT)?.execute(row)?;
+        Ok((inserted == 1).then_some(id))
+    }
+
+    /// After a commit: this is the incarnation. Another one than before means that what was held is lost.
+    pub(super) fn is_now(&self, incarnation: &Incarnation) {
+        let mut state = self.state();
+        let before = state.now.replace(incarnation.clone());
+        if before.is_some_and(|before| before.id != incarnation.id) {
+            state.fenced = true;
+            state.known.clear();
+            state.unclaimed.clear();
+        }
+    }
+
+    /// Whether this worker was reclaimed since the last time somebody asked.
+    pub(super) fn take_fenced(&self) -> bool {
+        std::mem::take(&mut self.state().fenced)
+    }
+
+    /// After a commit: these are held now.
+    pub(super) fn knows(&self, rows: impl IntoIterator<Item = i64>) {
+        self.state().known.extend(rows);
+    }
+
+    /// After a commit: these are held no more.
+    pub(super) fn forgets(&self, rows: impl IntoIterator<Item = i64>) {
+        let mut state = self.state();
+        for row in rows {
+            state.known.remove(&row);
+            state.unclaimed.remove(&row);
+        }
+    }
+
+    /// After a commit: the worker has signed off.
+    pub(super) fn close(&self) {
+        let mut state = self.state();
+        state.closed = true;
+        state.known.clear();
+        state.unclaimed.clear();
+    }
+
+    /// Takes what nobody was handed, to hand it out.
+    pub(super) fn claim(&self) -> BTreeSet<i64> {
+        std::mem::take(&mut self.state().unclaimed)
+    }
+
+    /// These did not reach anybody after all. `owner`: under whose number they are held.
+    pub(super) fn unclaim(&self, owner: i64, rows: impl IntoIterator<Item = i64>) {
+        let mut state = self.state();
+        if state.now.as_ref().is_some_and(|now| now.id == owner) {
+            for row in rows {
+                if state.known.contains(&row) {
+                    state.unclaimed.insert(row);
+                }
+            }
+        }
+    }
+
+    /// The outcome of a call is unknown: compare with the tables at the next occasion.
+    pub(super) fn doubt(&self) {
+        self.state().doubt = true;
+    }
+
+    /// Whether to compare; asked once.
+    pub(super) fn take_doubt(&self) -> bool {
+        std::mem::take(&mut self.state().doubt)
+    }
+
+    /// Compares what the tables say this worker holds with what it knows. For the writing thread, between transactions.
+    pub(super) fn reconcile(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let mut state = self.state();
+        let Some(now) = state.now.clone() else { return Ok(()) };
+        let count: i64 = connection.prepare_cached(sql::HELD_COUNT)?.query_row([now.id], |row| row.get(0))?;
+        if usize::try_from(count) == Ok(state.known.len()) {
+            return Ok(());
+        }
+        let mut statement = connection.prepare_cached(sql::HELD_ROWS)?;
+        let held = statement.query_map([now.id], |row| row.get(0))?.collect::<Result<HashSet<i64>, _>>()?;
+        let State { known, unclaimed, .. } = &mut *state;
+        unclaimed.extend(held.difference(known));
+        unclaimed.retain(|row| held.contains(row));
+        *known = held;
+        Ok(())
+    }
+}

@@ -1,0 +1,122 @@
+//! The thread that notices what other processes wrote to the file, and what has become due.
+//!
+//! `PRAGMA data_version` costs microseconds and tells that somebody has committed, not what: then the counts of the
+//! queues that are waited for are read, and the results newer than the last ones seen. It looks every 2 ms while there
+//! is something to see and backs off to 25 ms; while nobody waits, it sleeps.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::hub::{Hub, Watch};
+use super::tx::{Kind, Meta, Wake};
+use super::{results, sql};
+use crate::clock::{Clock, Timestamp};
+use crate::names::TaskId;
+
+const SHORTEST: Duration = Duration::from_millis(2);
+const LONGEST: Duration = Duration::from_millis(25);
+/// So many looks in vain before backing off.
+const STEADY: u32 = 25;
+/// Results read at once.
+const SLICE: i64 = 1000;
+
+/// Starts the thread; without a connection (a database in memory) it only looks at the clock.
+pub(super) fn start(connection: Option<Connection>, hub: Arc<Hub>, clock: Clock) -> std::io::Result<()> {
+    let poller = Poller { hub, clock, version: -1, results: None, vain: 0 };
+    std::thread::Builder::new().name("queue-sqlite-poll".into()).spawn(move || poller.run(connection.as_ref()))?;
+    Ok(())
+}
+
+struct Poller {
+    hub: Arc<Hub>,
+    clock: Clock,
+    version: i64,
+    /// The last result seen; `None` while nobody waits for one.
+    results: Option<i64>,
+    vain: u32,
+}
+
+impl Poller {
+    fn run(mut self, connection: Option<&Connection>) {
+        while let Some(watch) = self.hub.next_watch(self.pause()) {
+            if let Some(connection) = connection
+                && let Err(error) = self.look(connection, &watch)
+            {
+                tracing::debug!(%error, "the file could not be watched");
+                self.vain = u32::MAX;
+            }
+            self.hub.wake_due(self.clock.now());
+        }
+    }
+
+    fn pause(&self) -> Duration {
+        let doublings = self.vain.saturating_sub(STEADY).min(4);
+        (SHORTEST * 2_u32.pow(doublings)).min(LONGEST)
+    }
+
+    fn look(&mut self, connection: &Connection, watch: &Watch) -> rusqlite::Result<()> {
+        let version = connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
+        let changed = self.version != version;
+        self.version = version;
+        self.vain = if changed { 0 } else { self.vain.saturating_add(1) };
+        if changed || watch.fresh {
+            self.look_at_queues(connection, &watch.queues)?;
+            self.look_at_results(connection, watch)?;
+        }
+        Ok(())
+    }
+
+    fn look_at_queues(&self, connection: &Connection, queues: &[i64]) -> rusqlite::Result<()> {
+        for &queue in queues {
+            let mut tally = connection.prepare_cached(sql::TALLY_READ)?;
+            let mut rows = tally.query([queue])?;
+            while let Some(row) = rows.next()? {
+                let n = usize::try_from(row.get::<_, i64>(2)?).unwrap_or(0);
+                match row.get::<_, u8>(0)? {
+                    kind if kind == Kind::Ready as u8 => self.hub.wake(queue, Wake::Fresh, n),
+                    kind if kind == Kind::Suspect as u8 => self.hub.wake(queue, Wake::Suspect, n),
+                    _ => (),
+                }
+            }
+            let due = connection.prepare_cached(sql::NEXT_DUE)?.query_row([queue], |row| row.get(0)).optional()?;
+            self.hub.due(queue, due.map(Timestamp::from_millis));
+        }
+        Ok(())
+    }
+
+    fn look_at_results(&mut self, connection: &Connection, watch: &Watch) -> rusqlite::Result<()> {
+        if !watch.results {
+            self.results = None;
+            return Ok(());
+        }
+        let mut last = match self.results {
+            Some(last) => last,
+            // From here on; who waited before this moment is looked for by name, below.
+            None => Meta::read(connection)?.sequence,
+        };
+        for id in &watch.new_results {
+            if let Some(meta) = results::get(connection, id, self.clock.now())? {
+                self.hub.result(id, &meta);
+            }
+        }
+        loop {
+            let mut statement = connection.prepare_cached(sql::RESULT_SINCE)?;
+            let mut rows = statement.query(params![last, SLICE])?;
+            let mut seen = 0;
+            while let Some(row) = rows.next()? {
+                last = row.get(0)?;
+                seen += 1;
+                if let Ok(id) = TaskId::new(row.get_ref(1)?.as_str().unwrap_or_default()) {
+                    self.hub.result(&id, &Bytes::copy_from_slice(row.get_ref(2)?.as_blob().unwrap_or_default()));
+                }
+            }
+            if seen < SLICE {
+                self.results = Some(last);
+                return Ok(());
+            }
+        }
+    }
+}

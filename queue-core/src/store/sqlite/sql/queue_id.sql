@@ -1,0 +1,4 @@
+-- queue_id: the number of a queue.
+--
+-- ?1 name
+SELECT id FROM queue WHERE name = ?1;

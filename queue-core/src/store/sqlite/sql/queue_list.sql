@@ -1,0 +1,4 @@
+-- queue_list: every queue ever seen, sorted.
+--
+-- Returns name
+SELECT name FROM queue ORDER BY name;

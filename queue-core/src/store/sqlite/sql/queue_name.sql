@@ -1,0 +1,4 @@
+-- queue_name: the name of a queue.
+--
+-- ?1 queue id
+SELECT name FROM queue WHERE id = ?1;
