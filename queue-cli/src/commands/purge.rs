@@ -1,0 +1,73 @@
+//! `queue purge`: deletes all jobs of a queue in one state.
+
+use clap::Args;
+use queue_core::QueueName;
+use queue_core::store::JobState;
+use serde::Serialize;
+
+use crate::cli::MendState;
+use crate::confirm::confirm;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::open::Session;
+use crate::render::text;
+use crate::seen::word;
+
+/// What to empty.
+#[derive(Debug, Args)]
+pub(crate) struct PurgeArgs {
+    /// The queue
+    #[arg(long, value_name = "QUEUE")]
+    queue: QueueName,
+    /// Which of its jobs
+    #[arg(long, value_enum)]
+    state: MendState,
+    /// Only say how many there are
+    #[arg(long)]
+    dry_run: bool,
+    /// Do it without asking
+    #[arg(short, long)]
+    yes: bool,
+}
+
+/// `purge --json`. Documented in `docs/cli.md`.
+#[derive(Debug, Serialize)]
+struct Purged<'a> {
+    queue: &'a str,
+    state: JobState,
+    matched: u64,
+    done: u64,
+}
+
+/// Empties it.
+pub(crate) async fn run(session: &Session, args: &PurgeArgs) -> Result<Exit, CliError> {
+    session.queues(std::slice::from_ref(&args.queue)).await?;
+    let state = JobState::from(args.state);
+    let matched = super::status::count(&session.store.counts(&args.queue).await?, state);
+    let what = format!("{} from queue `{}`", jobs(matched, state), args.queue);
+    let mut purged = Purged { queue: args.queue.as_str(), state, matched, done: 0 };
+    if matched == 0 {
+        return Err(CliError::not_found(format!("queue `{}` has no {} jobs", args.queue, word(state)), ""));
+    }
+    if args.dry_run {
+        return finish(session, &purged, &format!("would delete {what}"));
+    }
+    session.out.note(&format!("about to delete {what}, for good"));
+    confirm(&format!("Delete {}?", jobs(matched, state)), args.yes)?;
+    purged.done = session.store.purge(&args.queue, state).await?;
+    finish(session, &purged, &format!("{} deleted from queue `{}`", jobs(purged.done, state), args.queue))
+}
+
+fn finish(session: &Session, purged: &Purged<'_>, line: &str) -> Result<Exit, CliError> {
+    if session.out.json {
+        session.out.document(purged)?
+    } else {
+        session.out.data(line)?
+    }
+    Ok(Exit::Ok)
+}
+
+fn jobs(count: u64, state: JobState) -> String {
+    let state = word(state);
+    text::plural(count, &format!("{state} job"), &format!("{state} jobs"))
+}

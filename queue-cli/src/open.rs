@@ -1,0 +1,91 @@
+//! Opens the store, and makes no file where somebody only wants to look.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use queue_core::store::{self, Store, StoreUrl};
+use queue_core::{QueueName, Timestamp};
+
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::out::Out;
+
+/// What every command gets.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// The store.
+    pub(crate) store: Arc<dyn Store>,
+    /// The store's time when the command began.
+    pub(crate) now: Timestamp,
+    /// Where output goes.
+    pub(crate) out: Out,
+}
+
+impl Session {
+    /// The queues meant: the one named, or all there are.
+    pub(crate) async fn queues(&self, named: &[QueueName]) -> Result<Vec<QueueName>, CliError> {
+        let known = self.store.queues().await?;
+        if named.is_empty() {
+            return Ok(known);
+        }
+        if let Some(missing) = named.iter().find(|queue| !known.contains(queue)) {
+            let known: Vec<_> = known.iter().map(|queue| format!("`{queue}`")).collect();
+            let hint = match known.len() {
+                0 => "this store has no queues yet".to_owned(),
+                1..=20 => format!("queues here: {}", known.join(", ")),
+                many => format!("queues here: {} and {} more", known[..20].join(", "), many - 20),
+            };
+            return Err(CliError::not_found(format!("there is no queue `{missing}` in this store"), hint));
+        }
+        Ok(named.to_vec())
+    }
+}
+
+/// Whether a missing SQLite file may be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// The command looks at or mends what is there.
+    Existing,
+    /// The command puts something in.
+    Create,
+}
+
+/// Opens the store at `url`.
+pub(crate) async fn open(url: &str, access: Access, out: Out) -> Result<Session, CliError> {
+    match StoreUrl::parse(url)? {
+        StoreUrl::Sqlite(None) => {
+            return Err(CliError::usage(
+                "`sqlite::memory:` lives inside one process, there is nothing in it to look at",
+                "give the file that your workers use: --url sqlite:queue.db",
+            ));
+        }
+        StoreUrl::Sqlite(Some(path)) => check_file(&path, access, out)?,
+        _ => {}
+    }
+    let store = store::connect(url).await?;
+    let now = store.now().await?;
+    Ok(Session { store, now, out })
+}
+
+fn check_file(path: &Path, access: Access, out: Out) -> Result<(), CliError> {
+    let shown = path.display();
+    match (path.metadata(), access) {
+        (Ok(meta), _) if meta.is_dir() => {
+            Err(said(format!("`{shown}` is a directory"), "name the file in it: --url sqlite:DIRECTORY/queue.db"))
+        }
+        (Ok(_), _) => Ok(()),
+        (Err(error), Access::Existing) if error.kind() == std::io::ErrorKind::NotFound => Err(said(
+            format!("there is no file `{shown}`"),
+            "say where the jobs are: --url sqlite:PATH or redis://HOST:6379/0, or set QUEUE_URL",
+        )),
+        (Err(error), Access::Create) if error.kind() == std::io::ErrorKind::NotFound => {
+            out.note(&format!("note: `{shown}` is new"));
+            Ok(())
+        }
+        (Err(error), _) => Err(said(format!("`{shown}` cannot be read: {error}"), "")),
+    }
+}
+
+fn said(text: String, hint: &str) -> CliError {
+    CliError::Said { exit: Exit::Store, text, hint: hint.to_owned() }
+}
