@@ -157,7 +157,7 @@ async fn act<M: Mend>(session: &Session, args: &PickArgs, mend: &M, picked: &Pic
             }
         }
         Picked::Counted(queues, _) => {
-            // Touching jobs may move what a cursor counts by, so that one walk can miss some.
+            // Whoever else takes jobs away meanwhile may move what a cursor counts by, so that one walk can miss some.
             loop {
                 let before = progress.done;
                 sweep(session, args, mend, queues, count, &mut progress).await?;
@@ -186,8 +186,12 @@ async fn sweep<M: Mend>(
         let room = usize::try_from(count - progress.done).unwrap_or(usize::MAX);
         let seen = step.jobs.into_iter().map(Seen::from).filter(|seen| accepts(session, args, seen));
         let batch: Vec<Seen> = seen.take(room).collect();
+        let before = progress.done;
         if !batch.is_empty() {
             progress.batch(session, mend, &batch).await?;
+        }
+        if progress.done > before {
+            walk.back(step.begin);
         }
     }
     Ok(())

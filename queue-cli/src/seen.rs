@@ -2,7 +2,7 @@
 
 use queue_core::Timestamp;
 use queue_core::message::{DecodeError, DecodeLimits, Json, Message};
-use queue_core::store::{DeadLetter, Job, JobState};
+use queue_core::store::{DeadLetter, Job, JobState, WorkerInfo};
 use serde::Serialize;
 
 use crate::render::json::{Embedded, Instant};
@@ -148,6 +148,12 @@ fn inside(text: &str, open: char, close: char) -> &str {
 fn named(kwargs: &Json) -> Option<String> {
     let entries = kwargs.entries().ok()?;
     Some(entries.map(|(name, value)| format!("{name}={}", value.as_str())).collect::<Vec<_>>().join(", "))
+}
+
+/// The worker that holds `job`, where it is known. A driver may add a generation to an incarnation.
+pub(crate) fn holder<'a>(job: &Job, workers: &'a [WorkerInfo]) -> Option<&'a WorkerInfo> {
+    let held_by = job.worker.as_deref()?;
+    workers.iter().find(|worker| held_by.starts_with(&worker.incarnation))
 }
 
 /// The word for a state.

@@ -66,6 +66,16 @@ impl<'a> Walk<'a> {
         Ok(Some(Step { jobs, begin }))
     }
 
+    /// Reads a page again, because jobs of it were taken away and others moved up into their places.
+    pub(crate) fn back(&mut self, begin: Position) {
+        let place = (begin.state, begin.queue);
+        if self.places.front() != Some(&place) {
+            self.places.push_front(place);
+        }
+        self.cursor = begin.page;
+        self.skip = begin.skip;
+    }
+
     /// Whether there is nothing more.
     pub(crate) fn is_over(&self) -> bool {
         self.places.is_empty()

@@ -14,7 +14,7 @@ use crate::render::facts::Facts;
 use crate::render::json::{Embedded, pretty};
 use crate::render::style::Style;
 use crate::render::{text, time};
-use crate::seen::{JobDocument, Seen, reason, word};
+use crate::seen::{JobDocument, Seen, holder, reason, word};
 
 /// Which job, and how much of it.
 #[derive(Debug, Args)]
@@ -101,7 +101,7 @@ fn place(facts: &mut Facts, session: &Session, seen: &Seen, workers: &[WorkerInf
     facts.add("queue", job.queue.as_str());
     facts.add_some("due", job.due.map(|due| time::instant(due, session.now)));
     if let Some(incarnation) = &job.worker {
-        let known = workers.iter().find(|worker| worker.incarnation == *incarnation);
+        let known = holder(job, workers);
         facts.add("held by", known.map_or_else(|| incarnation.clone(), |w| format!("{} (pid {})", w.hostname, w.pid)));
     }
     if job.suspect {

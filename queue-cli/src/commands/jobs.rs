@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use clap::Args;
-use queue_core::store::JobState;
+use queue_core::store::{JobState, WorkerInfo};
 use queue_core::{QueueName, Timestamp};
 use serde::Serialize;
 
@@ -16,7 +16,7 @@ use crate::open::Session;
 use crate::render::style::Style;
 use crate::render::table::{Column, Grid};
 use crate::render::{text, time};
-use crate::seen::{JobDocument, Seen, reason, word};
+use crate::seen::{JobDocument, Seen, holder, reason, word};
 use crate::walk::Walk;
 
 /// Which jobs.
@@ -66,7 +66,9 @@ pub(crate) async fn run(session: &Session, args: &JobsArgs) -> Result<Exit, CliE
             next: listing.next.as_ref().map(Position::encode),
         })?;
     } else if !listing.jobs.is_empty() {
-        session.out.data(&table(session, &listing.jobs))?;
+        let leased = listing.jobs.iter().any(|seen| seen.job.state == JobState::Leased);
+        let workers = if leased { session.store.workers().await? } else { Vec::new() };
+        session.out.data(&table(session, &listing.jobs, &workers))?;
     }
     epilogue(session, args, &listing);
     Ok(if listing.jobs.is_empty() { Exit::NotFound } else { Exit::Ok })
@@ -117,7 +119,7 @@ fn epilogue(session: &Session, args: &JobsArgs, listing: &Listing) {
     }
 }
 
-fn table(session: &Session, jobs: &[Seen]) -> String {
+fn table(session: &Session, jobs: &[Seen], workers: &[WorkerInfo]) -> String {
     let mut grid = Grid::new(&[
         Column::Whole("ID"),
         Column::Cut("TASK"),
@@ -136,7 +138,7 @@ fn table(session: &Session, jobs: &[Seen]) -> String {
             (format!("{}{suspect}", word(seen.job.state)), color(seen)),
             (time::age(seen.since(), session.now), Style::Plain),
             (seen.retries().map_or_else(|| "-".to_owned(), |retries| retries.to_string()), Style::Plain),
-            (about(seen, session.now), Style::Plain),
+            (about(seen, workers, session.now), Style::Plain),
         ]);
     }
     grid.render(session.out)
@@ -152,7 +154,7 @@ fn color(seen: &Seen) -> Style {
 }
 
 /// What one wants to know first: why it is dead, when it is due, who runs it, and then its arguments.
-fn about(seen: &Seen, now: Timestamp) -> String {
+fn about(seen: &Seen, workers: &[WorkerInfo], now: Timestamp) -> String {
     let call = match (&seen.message, seen.call()) {
         (Err(unreadable), _) => format!("unreadable: {unreadable}"),
         (Ok(_), call) => format!("({})", text::cut(&call.unwrap_or_default(), 200)),
@@ -162,7 +164,10 @@ fn about(seen: &Seen, now: Timestamp) -> String {
             return seen.letter().map_or(call, |letter| format!("{}: {}", reason(letter), letter.error));
         }
         (JobState::Scheduled, job) => job.due.map(|due| time::wait(due, now)),
-        (JobState::Leased, job) => job.worker.as_ref().map(|worker| format!("by {worker}")),
+        (JobState::Leased, job) => {
+            let known = holder(job, workers).map(|worker| worker.hostname.as_str());
+            known.or(job.worker.as_deref()).map(|worker| format!("by {worker}"))
+        }
         (JobState::Ready, _) => None,
     };
     first.map_or(call.clone(), |first| format!("{first} {call}"))
