@@ -130,7 +130,7 @@ async fn twice_the_same_bytes_are_two_messages(bench: &Bench) {
     let twin = bench.message("mail", "twin");
     bench.store.enqueue(&[twin.clone(), twin]).await.unwrap();
     let later = bench.message_in(SECOND, "mail", "late twin").await;
-    bench.store.enqueue(&[later.clone()]).await.unwrap();
+    bench.store.enqueue(std::slice::from_ref(&later)).await.unwrap();
     bench.store.enqueue(&[later]).await.unwrap();
     assert_eq!(bench.counts("mail").await.scheduled, 2);
 

@@ -93,6 +93,7 @@ async fn a_removed_file_swallows_nothing() {
 
 /// A file that may only be read refuses writes and says so. (Root may write any file: then there is nothing to see.)
 #[tokio::test]
+#[expect(clippy::print_stdout, reason = "a test that looks at nothing says so")]
 async fn a_read_only_file_says_so() {
     use std::os::unix::fs::PermissionsExt;
     let bench = Bench::open(Driver::SqliteFile).await;

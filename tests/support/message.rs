@@ -33,9 +33,13 @@ pub fn message(queue: &QueueName, id: &TaskId) -> Outgoing {
 
 /// The label of a message of [`message`]'s making.
 pub fn label(payload: &[u8]) -> String {
+    let id = id(payload);
+    id.split_once('.').map_or(&*id, |(_, label)| label).to_owned()
+}
+
+fn id(payload: &[u8]) -> String {
     let envelope: Value = serde_json::from_slice(payload).unwrap();
-    let id = envelope["headers"]["id"].as_str().unwrap();
-    id.split_once('.').map_or(id, |(_, label)| label).to_owned()
+    envelope["headers"]["id"].as_str().unwrap().to_owned()
 }
 
 /// The labels of deliveries, in order.
@@ -77,7 +81,7 @@ pub fn with_follow(mut settlement: Settlement, follow: Outgoing) -> Settlement {
 /// Settles `delivery` as a dead letter with this error.
 pub fn dead_letter(delivery: &Delivery, error: &str) -> Settlement {
     let letter = DeadLetter {
-        id: None,
+        id: Some(id(delivery.payload())),
         task: Some("test.job".to_owned()),
         reason: DeadReason::Failed,
         error: error.to_owned(),

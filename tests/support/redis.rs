@@ -47,8 +47,8 @@ impl RedisServer {
         let dir = tempfile::tempdir().unwrap().keep().display().to_string();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         // The server is killed when our end of the shell's pipe closes: also when this process is killed itself.
-        let script = r#"trap "" INT TERM; redis-server "$@" </dev/null >/dev/null 2>&1 & server=$!
-            cat >/dev/null; kill -9 $server 2>/dev/null; wait $server; rm -rf "$0""#;
+        let script = r#"trap "" INT TERM; redis-server "$@" </dev/null >/dev/null 2>&1 & server=$!; exec 2>/dev/null
+            cat >/dev/null; kill -9 $server; wait $server; rm -rf "$0""#;
         let shell = Command::new("sh")
             .args(["-c", script, &dir, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
             .args(["--port", &port.to_string(), "--dir", &dir])

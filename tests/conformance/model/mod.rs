@@ -25,7 +25,7 @@ fn any_sequence_agrees(place: Place, cases: u32) {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(cases);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let server = matches!(place, Place::BehindProxy).then(|| RedisServer::start(&[]));
-    let config = Config { cases, max_shrink_iters: 400, failure_persistence: None, ..Config::default() };
+    let config = Config { cases, max_shrink_time: 30_000, failure_persistence: None, ..Config::default() };
     let outcome = TestRunner::new(config).run(&op::sequence(), |ops| {
         runtime.block_on(async {
             let (bench, proxy) = match place {
@@ -66,5 +66,5 @@ fn redis() {
 
 #[test]
 fn redis_with_lost_replies() {
-    any_sequence_agrees(Place::BehindProxy, 40);
+    any_sequence_agrees(Place::BehindProxy, 15);
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use queue_core::store::{ConnectError, Outgoing, Settled, StoreError, connect};
 use queue_tests::{Bench, Driver, RedisServer, done, result, wait_until, with_follow, with_result};
 
-/// Full without eviction: the enqueue says so, writes nothing of its batch, and what is there can still be finished.
+/// Full without eviction: the enqueue says so, writes nothing of its batch, and who has a message can still finish it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_server_says_so() {
     let server = RedisServer::start(&["--maxmemory", "16mb", "--maxmemory-policy", "noeviction"]);
@@ -12,6 +12,8 @@ async fn a_full_server_says_so() {
     let worker = bench.worker("a", &["mail"]).await;
     let big = Bytes::from(vec![b'x'; 256 * 1024]);
     let message = |n: usize| Outgoing { payload: big.clone(), ..bench.message("mail", &format!("m{n}")) };
+    bench.store.enqueue(&[message(1000), message(1001), bench.message("mail", "small")]).await.unwrap();
+    let held = worker.take(3).await;
     let mut accepted = 0;
     let error = loop {
         match bench.store.enqueue(&[message(2 * accepted), message(2 * accepted + 1)]).await {
@@ -24,9 +26,16 @@ async fn a_full_server_says_so() {
     assert!(error.is_transient() && !error.outcome_unknown());
     assert_eq!(bench.counts("mail").await.ready as usize, 2 * accepted);
 
-    // Room comes from working: that must not be refused.
-    let delivery = worker.take_one().await;
-    assert_eq!(worker.finish(&delivery).await, Settled::Done);
+    // Full to the brim, and beyond.
+    server.command(&["CONFIG", "SET", "maxmemory", "1mb"]);
+    // What needs room is refused as a whole; what only makes room is not.
+    let needy = with_result(done(&held[2]), result(&bench.id("small"), "SUCCESS", 1));
+    let refused = worker.settle(std::slice::from_ref(&needy)).await;
+    assert!(matches!(refused, Err(StoreError::Full { .. })), "{refused:?}");
+    assert_eq!(worker.finish(&held[0]).await, Settled::Done);
+    assert_eq!(worker.finish(&held[1]).await, Settled::Done);
+    server.command(&["CONFIG", "SET", "maxmemory", "64mb"]);
+    assert_eq!(worker.settle_one(needy).await, Settled::Done);
 }
 
 /// No password, a wrong one, the right one; and never in a message.

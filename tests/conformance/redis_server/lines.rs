@@ -52,6 +52,7 @@ async fn connections_may_be_killed() {
             wait_for("a settlement", || async { worker.settle(&[queue_tests::done(&delivery)]).await.ok() }).await;
         assert_eq!(settled, [Settled::Done], "what was held is still ours");
         wait_until("the store is back", || async { bench.store.now().await.is_ok() }).await;
+        wait_until("the heartbeat is back", || async { worker.beat().await.is_ok() }).await;
     }
     assert_eq!(drain(&bench, "mail", &[&worker], 0).await, Vec::<String>::new());
 }

@@ -11,7 +11,9 @@ pub(super) fn map_error(url: &str, error: RedisError, sent: bool) -> StoreError 
     if matches!(error.kind(), ErrorKind::AuthenticationFailed) {
         return StoreError::Unauthorized { url, source: Box::new(error) };
     }
-    let code = error.code().map(str::to_owned);
+    // A pipeline or a transaction fails for what its first command failed of.
+    let first = error.clone().into_server_errors().and_then(|all| Some(all.first()?.1.code().to_owned()));
+    let code = first.or_else(|| error.code().map(str::to_owned));
     match code.as_deref() {
         Some("NOAUTH" | "WRONGPASS" | "NOPERM") => StoreError::Unauthorized { url, source: Box::new(error) },
         // MISCONF: the server cannot write its snapshots and therefore takes no writes.

@@ -12,12 +12,11 @@
 -- The removal from the held list is the fence and comes first within a settlement. That is safe because nothing after it
 -- can fail: a full or read-only server refuses the probe before anything is touched, and the types of all keys to be written are
 -- checked before the first removal. Source: a script's writes are refused by the state of the server at its start.
-redis.call("LPUSHX", KEYS[1] .. ":probe", "")
 local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1]
 
 -- First pass: types. A wrong one stops the batch with an error that names the key.
-local checked, wrong = {}, nil
+local checked, wrong, writes = {}, nil, false
 local function expect(key, kind)
   if checked[key] then return end
   local found = redis.call("TYPE", key).ok
@@ -29,8 +28,10 @@ local at = 2
 while at <= #ARGV do
   local key = ARGV[at]
   if key ~= "" and held[key] == nil then held[key] = redis.call("TYPE", key).ok == "list" end
+  if ARGV[at + 3] ~= "0" then writes = true end
   at = at + 4 + 3 * ARGV[at + 3]
   local follows = tonumber(ARGV[at])
+  if follows > 0 then writes = true end
   at = at + 1
   for _ = 1, follows do
     expect(ARGV[at], "list")
@@ -38,6 +39,7 @@ while at <= #ARGV do
     at = at + 5
   end
   if ARGV[at] == "1" then
+    writes = true
     expect(ARGV[at + 1], "zset")
     expect(ARGV[at + 2], "hash")
     expect(ARGV[at + 3], "hash")
@@ -48,6 +50,8 @@ while at <= #ARGV do
 end
 
 if wrong then return redis.error_reply(wrong) end
+-- A batch that only removes is let through on a full server: that is how room comes back.
+if writes then redis.call("LPUSHX", KEYS[1] .. ":probe", "") end
 
 local function store(key, value, ttl)
   local free
