@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use queue_core::NameError;
 use queue_core::store::{ConnectError, StoreError};
 
+use crate::builtins::MailerError;
+
 /// Why a worker did not start, or ended otherwise than by being asked to.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -30,6 +32,9 @@ pub enum WorkerError {
         /// The type.
         state: &'static str,
     },
+    /// The environment describes no mailer.
+    #[error(transparent)]
+    Mailer(#[from] MailerError),
     /// The store could not be opened.
     #[error(transparent)]
     Connect(#[from] ConnectError),
@@ -64,6 +69,7 @@ impl WorkerError {
             Self::Connect(ConnectError::Url(error)) => error.hint().into(),
             Self::Connect(ConnectError::Store(error)) | Self::Store(error) => error.hint(),
             Self::Stuck { .. } => "see the log for their names; give those tasks limits of their own on I/O".into(),
+            Self::Mailer(_) => "see the variables SMTP_URL, MAIL_DIR and MAIL_FROM".into(),
             Self::Connect(_) | Self::Io(_) | Self::Panicked => String::new(),
         }
     }
@@ -71,7 +77,7 @@ impl WorkerError {
     /// The exit code of a worker program that ends with this error.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::QueueName(_) | Self::Connect(ConnectError::Url(_)) => Exit::Usage,
+            Self::QueueName(_) | Self::Mailer(_) | Self::Connect(ConnectError::Url(_)) => Exit::Usage,
             Self::Connect(_) | Self::Store(_) => Exit::Store,
             Self::Stuck { .. } => Exit::Stuck,
             Self::DuplicateTask { .. } | Self::MissingState { .. } | Self::Io(_) | Self::Panicked => Exit::Failure,
@@ -87,7 +93,7 @@ pub enum Exit {
     Clean = 0,
     /// It cannot run: a task without its state, two tasks of one name, no threads.
     Failure = 1,
-    /// The command line, the URL or a queue's name is wrong.
+    /// The command line, a variable, the URL or a queue's name is wrong.
     Usage = 2,
     /// The store cannot be opened.
     Store = 3,

@@ -45,11 +45,14 @@ mod ending;
 mod settle;
 mod verdict;
 
+mod builtins;
+
 mod heartbeat;
 mod reconnect;
 mod shutdown;
 mod wakeups;
 
+pub use crate::builtins::{Addresses, Mailer, MailerError, send_email};
 pub use crate::cli::{Flags, WeightedQueue};
 pub use crate::error::{Exit, WorkerError};
 pub use crate::logging::{LogFormat, init as init_logging};

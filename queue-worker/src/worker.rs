@@ -11,6 +11,7 @@ use queue_core::task::{StateMap, registered};
 use queue_core::{Client, NameError, QueueName};
 use tokio::task::JoinHandle;
 
+use crate::builtins::Mailer;
 use crate::cli::{Flags, WeightedQueue};
 use crate::engine::Config;
 use crate::error::WorkerError;
@@ -26,7 +27,7 @@ const GRACE: Duration = Duration::from_secs(10);
 ///
 /// ```no_run
 /// fn main() -> std::process::ExitCode {
-///     queue_worker::Worker::new().state(queue_worker::Mailer::from_env().expect("SMTP_URL is right")).main()
+///     queue_worker::Worker::new().main()
 /// }
 /// ```
 ///
@@ -49,7 +50,7 @@ impl Worker {
         Self::default()
     }
 
-    /// Adds a value that tasks extract as `State<T>`.
+    /// Adds a value that tasks extract as `State<T>`. A [`Mailer`] is there unless added: [`Mailer::from_env`].
     pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.state.insert(value);
         self
@@ -103,8 +104,11 @@ impl Worker {
     /// # Errors
     ///
     /// [`WorkerError`] when a queue's name is none, two tasks have one name, a task needs a state that was not
-    /// added, or the store refuses.
-    pub async fn start(self, client: Client) -> Result<WorkerHandle, WorkerError> {
+    /// added, the mailer's variables are wrong, or the store refuses.
+    pub async fn start(mut self, client: Client) -> Result<WorkerHandle, WorkerError> {
+        if self.state.get::<Mailer>().is_none() {
+            self.state.insert(Mailer::from_env()?);
+        }
         let tasks = Tasks::new(registered(), &self.state)?;
         let config = self.config(&tasks, client.options().result_ttl)?;
         let starting = Starting { config, tasks, state: Arc::new(self.state), client };
