@@ -270,6 +270,8 @@ impl Expansion {
         let given = if finish.to_string() == "value" { quote!(&#returned) } else { returned };
         let run = |wait: TokenStream| {
             quote! {
+                // Without arguments the block ends in `()`.
+                #[allow(clippy::unused_unit)]
                 let (#(#values,)*) = {
                     let __queue_args = ::queue_core::__private::Arguments::bind(__queue_ctx.message(), __QUEUE_PARAMS)?;
                     (#(#lets,)*)

@@ -149,6 +149,8 @@ impl<Out: 'static> Call<Out> {
     pub fn args(mut self, args: impl Serialize) -> Self {
         match Json::from_value(&args) {
             Ok(args) if args.as_str().starts_with('[') => self.spec.args = args,
+            // The empty tuple: serde writes it as null.
+            Ok(args) if args.as_ref().is_null() => self.spec.args = Json::empty_array(),
             Ok(other) => self.fail(Fault::Arguments(format!("expected an array, got {}", other.preview(60)))),
             Err(why) => self.fail(Fault::Arguments(why.to_string())),
         }

@@ -1,0 +1,141 @@
+//! Messages that are not run: unknown, unreadable, revoked, expired, too early, poisoned.
+
+use bytes::Bytes;
+use queue_core::prelude::*;
+use queue_core::store::{DeadReason, Outgoing};
+use queue_tests::Bench;
+
+use crate::scene::{SOON, Stage, client, dead_letter, settled, start};
+use crate::tasks::*;
+
+async fn unknown_task_is_set_aside_and_the_nearest_name_is_said(bench: &Bench) {
+    let _worker = start(bench, &Stage::default()).await;
+    let job = client(bench).send(Call::named("t.ad").args(json!([1, 2]))).await.unwrap();
+    let Err(JobError::Failed(why)) = job.get(SOON).await else { panic!("it cannot have succeeded") };
+    assert_eq!(why.exc_type, "NotRegistered");
+    assert!(why.message.contains("did you mean `t.add`?"), "{}", why.message);
+    assert_eq!(dead_letter(bench).await.1, DeadReason::UnknownTask);
+}
+
+async fn bytes_that_are_no_message_are_kept_as_they_came(bench: &Bench) {
+    let stage = Stage::default();
+    let _worker = start(bench, &stage).await;
+    for nonsense in
+        [&b"not json"[..], b"\xff\xfe", b"{}", b"[1, 2]", b"{\"body\": \"%%%\", \"headers\": {\"task\": 5}}"]
+    {
+        let message = Outgoing { payload: Bytes::from_static(nonsense), ..bench.message("q", "n") };
+        bench.store.enqueue(&[message]).await.unwrap();
+        let (job, reason, error) = dead_letter(bench).await;
+        assert_eq!(reason, DeadReason::Undecodable, "{error}");
+        assert_eq!(job.payload, nonsense);
+        assert!(!error.is_empty());
+        bench.store.delete(&[job.key]).await.unwrap();
+    }
+    let nested = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+    let message = Outgoing { payload: nested.into(), ..bench.message("q", "n") };
+    bench.store.enqueue(&[message]).await.unwrap();
+    assert_eq!(dead_letter(bench).await.1, DeadReason::Undecodable);
+    assert_eq!(client(bench).send(add.s(1, 1)).await.unwrap().get(SOON).await.unwrap(), 2);
+}
+
+async fn revoked_job_does_not_start(bench: &Bench) {
+    let stage = Stage::default();
+    let client = client(bench);
+    let job = client.send(say.s("ran")).await.unwrap();
+    let other = client.send(say.s("other")).await.unwrap();
+    job.revoke().await.unwrap();
+    let worker = start(bench, &stage).await;
+    assert!(matches!(job.get(SOON).await, Err(JobError::Revoked(_))));
+    other.get(SOON).await.unwrap();
+    worker.shutdown();
+    assert_eq!(worker.wait().await.unwrap().revoked, 1);
+    assert_eq!(stage.said(), ["other"]);
+}
+
+async fn job_revoked_while_the_worker_runs_does_not_start_either(bench: &Bench) {
+    let stage = Stage::default();
+    let _worker = start(bench, &stage).await;
+    let client = client(bench);
+    client.send(say.s("first")).await.unwrap();
+    stage.heard("first", 1).await;
+    let job = client.send(say.s("ran").countdown(hours(1))).await.unwrap();
+    job.revoke().await.unwrap();
+    bench.advance(hours(2));
+    assert!(matches!(job.get(SOON).await, Err(JobError::Revoked(_))));
+    assert_eq!(stage.count("ran"), 0);
+}
+
+async fn expired_job_does_not_start(bench: &Bench) {
+    let stage = Stage::default();
+    let job = client(bench).send(say.s("ran").expires(minutes(5))).await.unwrap();
+    bench.advance(minutes(6));
+    let _worker = start(bench, &stage).await;
+    assert!(matches!(job.get(SOON).await, Err(JobError::Revoked(why)) if why.contains("expired")));
+    settled(bench).await;
+    assert_eq!(stage.count("ran"), 0);
+}
+
+/// A Python producer puts a message with an ETA straight into the queue.
+async fn message_that_comes_too_early_waits_in_the_store(bench: &Bench) {
+    let stage = Stage::default();
+    let id = bench.id("early");
+    let eta = bench.store.now().await.unwrap().after(hours(1)).to_celery();
+    let envelope = json!({
+        "body": "[[\"ran\"], {}, null]", "content-type": "application/json",
+        "headers": {"task": "t.say", "id": id.as_str(), "eta": eta},
+        "properties": {"delivery_tag": "1", "delivery_info": {"exchange": "", "routing_key": "q"}},
+    });
+    let message = Outgoing { payload: envelope.to_string().into(), ..bench.message("q", "early") };
+    bench.store.enqueue(&[message]).await.unwrap();
+    let _worker = start(bench, &stage).await;
+    queue_tests::wait_until("it waits", || async { bench.counts("q").await.scheduled == 1 }).await;
+    assert_eq!(stage.count("ran"), 0);
+    bench.advance(hours(2));
+    stage.heard("ran", 1).await;
+}
+
+async fn message_with_a_chain_is_set_aside_rather_than_half_run(bench: &Bench) {
+    let stage = Stage::default();
+    let _worker = start(bench, &stage).await;
+    let next = r#"{\"chain\": [{\"task\": \"t.say\", \"args\": [], \"kwargs\": {}, \"options\": {}}]}"#;
+    let payload = format!(
+        r#"{{"body": "[[\"ran\"], {{}}, {next}]", "content-type": "application/json",
+            "headers": {{"task": "t.say", "id": "c1"}},
+            "properties": {{"delivery_tag": "1", "delivery_info": {{"exchange": "", "routing_key": "q"}}}}}}"#
+    );
+    let message = Outgoing { payload: payload.into(), ..bench.message("q", "c1") };
+    bench.store.enqueue(&[message]).await.unwrap();
+    assert_eq!(dead_letter(bench).await.1, DeadReason::Rejected);
+    assert_eq!(stage.count("ran"), 0);
+}
+
+/// The first death only makes it a suspect; the three after that are its own.
+async fn message_whose_workers_die_is_poison(bench: &Bench) {
+    let job = client(bench).send(say.s("ran")).await.unwrap();
+    for letter in ["a", "b", "c", "d"] {
+        let doomed = bench.worker(letter, &["q"]).await;
+        let sweeper = bench.worker("s", &["q"]).await;
+        let mut request = doomed.request(1);
+        request.suspect = true;
+        let leased = doomed.lease(&request).await.unwrap();
+        assert_eq!(leased.len(), 1, "{letter} has something to die of");
+        bench.bury(&[&sweeper]).await;
+    }
+    let stage = Stage::default();
+    let _worker = start(bench, &stage).await;
+    let Err(JobError::Failed(why)) = job.get(SOON).await else { panic!("it must not run") };
+    assert_eq!(why.exc_type, "WorkerLostError");
+    assert_eq!(dead_letter(bench).await.1, DeadReason::Poison);
+    assert_eq!(stage.count("ran"), 0);
+}
+
+queue_tests::conformance!(
+    unknown_task_is_set_aside_and_the_nearest_name_is_said,
+    bytes_that_are_no_message_are_kept_as_they_came,
+    revoked_job_does_not_start,
+    job_revoked_while_the_worker_runs_does_not_start_either,
+    expired_job_does_not_start,
+    message_that_comes_too_early_waits_in_the_store,
+    message_with_a_chain_is_set_aside_rather_than_half_run,
+    message_whose_workers_die_is_poison,
+);

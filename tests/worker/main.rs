@@ -1,0 +1,13 @@
+//! What a worker does with jobs, good and bad, on every driver.
+#![allow(missing_docs, reason = "a test's name is its doc")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot set its scene should stop right there")]
+
+mod endings;
+mod gates;
+mod limits;
+mod mail;
+mod queues;
+mod scene;
+mod startup;
+mod stopping;
+mod tasks;

@@ -1,0 +1,124 @@
+//! The tasks that the worker under test runs.
+
+use queue_core::prelude::*;
+
+use crate::scene::Stage;
+
+#[derive(Debug, thiserror::Error)]
+#[error("the printer is out of paper")]
+pub(crate) struct Paper;
+
+#[task(name = "t.add")]
+pub(crate) async fn add(x: i64, y: i64) -> i64 {
+    x + y
+}
+
+#[task(name = "t.add_blocking")]
+pub(crate) fn add_blocking(x: i64, y: i64) -> i64 {
+    assert!(std::thread::current().name().is_some_and(|name| name.starts_with("queue-task")));
+    x + y
+}
+
+/// Fails until it was tried `after` times.
+#[task(name = "t.flaky", max_retries = 3, backoff = "1ms..5ms")]
+pub(crate) async fn flaky(after: u32, stage: State<Stage>, ctx: Context) -> Result<u32, Paper> {
+    stage.say("flaky");
+    if ctx.retries() < after { Err(Paper) } else { Ok(ctx.retries()) }
+}
+
+#[task(name = "t.fatal", max_retries = 3, backoff = "1ms..5ms")]
+pub(crate) async fn fatal(stage: State<Stage>) -> TaskResult {
+    stage.say("fatal");
+    Err(TaskError::fatal(Paper))
+}
+
+#[task(name = "t.reject")]
+pub(crate) async fn reject() -> TaskResult {
+    Err(TaskError::reject("not for us"))
+}
+
+#[task(name = "t.panic")]
+pub(crate) async fn panic() -> u32 {
+    tokio::task::yield_now().await;
+    let list: Vec<u32> = Vec::new();
+    list[7]
+}
+
+#[task(name = "t.panic_blocking")]
+pub(crate) fn panic_blocking() -> u32 {
+    panic!("blocked out")
+}
+
+/// Asks to run later until it was said three times.
+#[task(name = "t.snooze")]
+pub(crate) async fn snooze(stage: State<Stage>, ctx: Context) -> TaskResult<u32> {
+    stage.say("snooze");
+    match stage.count("snooze") {
+        1 | 2 => Err(TaskError::snooze(Duration::from_millis(20))),
+        _ => Ok(ctx.retries()),
+    }
+}
+
+/// Says `line` and that is all.
+#[task(name = "t.say")]
+pub(crate) async fn say(line: String, stage: State<Stage>) {
+    stage.say(line);
+}
+
+/// Says that it started, waits until the stage is open, says that it ended.
+#[task(name = "t.hold")]
+pub(crate) async fn hold(stage: State<Stage>) -> u32 {
+    stage.say("started");
+    stage.opened().await;
+    stage.say("ended");
+    7
+}
+
+#[task(name = "t.hold_blocking")]
+pub(crate) fn hold_blocking(stage: State<Stage>) {
+    stage.say("started");
+    stage.opened_blocking();
+    stage.say("ended");
+}
+
+#[task(name = "t.hold_early", acks = "early")]
+pub(crate) async fn hold_early(stage: State<Stage>) -> u32 {
+    stage.say("started");
+    stage.opened().await;
+    stage.say("ended");
+    7
+}
+
+/// Ends with an error as soon as it is asked to.
+#[task(name = "t.obedient", max_retries = 3)]
+pub(crate) async fn obedient(stage: State<Stage>, ctx: Context) -> TaskResult {
+    stage.say("started");
+    ctx.cancelled().await;
+    stage.say("asked to end");
+    Err(TaskError::msg("I was asked to end"))
+}
+
+/// Sends two jobs of its own.
+#[task(name = "t.parent")]
+pub(crate) async fn parent() -> TaskResult<u32> {
+    say.delay("child").await?;
+    say.delay("child").await?;
+    Ok(2)
+}
+
+#[task(name = "t.quiet", ignore_result = true)]
+pub(crate) async fn quiet(stage: State<Stage>) -> u32 {
+    stage.say("quiet");
+    1
+}
+
+/// Stores a state of its own, then waits.
+#[task(name = "t.progress", track_started = true)]
+pub(crate) async fn progress(stage: State<Stage>, ctx: Context) -> TaskResult<bool> {
+    stage.say("started");
+    stage.opened().await;
+    let stands = ctx.progress("PROGRESS", json!({ "done": 50 })).await?;
+    stage.say("progressed");
+    ctx.cancelled().await;
+    Ok(stands)
+}
