@@ -1,4 +1,5 @@
 //! What the example programs share. The programs are beside this crate's `Cargo.toml`: `quickstart.rs`, `smtp.rs`,
 //! `embedded.rs`; their tasks are a crate of their own, `shop-tasks`.
 
+pub mod http;
 pub mod smtp_server;

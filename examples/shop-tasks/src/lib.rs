@@ -7,7 +7,9 @@
 pub mod models;
 pub mod payments;
 pub mod shop;
+pub mod tasks;
 
 pub use crate::models::{Order, OrderLine, OrderStatus, Price, Product};
 pub use crate::payments::{PaymentError, Payments};
 pub use crate::shop::{Shop, ShopError};
+pub use crate::tasks::{process_order, send_order_confirmation};

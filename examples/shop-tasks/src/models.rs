@@ -67,6 +67,8 @@ pub enum OrderStatus {
 pub struct OrderLine {
     /// Which product.
     pub product: u32,
+    /// Its name.
+    pub name: String,
     /// How many of it.
     pub quantity: u32,
     /// What these cost together.

@@ -121,7 +121,7 @@ impl Shop {
 impl Data {
     fn line(&self, product: u32, quantity: u32) -> Result<OrderLine, ShopError> {
         let found = self.products.get(&product).ok_or(ShopError::NoSuchProduct(product))?;
-        Ok(OrderLine { product, quantity, price: found.price.times(quantity) })
+        Ok(OrderLine { product, name: found.name.clone(), quantity, price: found.price.times(quantity) })
     }
 
     fn take_from_stock(&mut self, lines: &[OrderLine]) -> Result<(), ShopError> {
