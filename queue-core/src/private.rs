@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 pub use crate::canvas::{Call, Sending};
 pub use crate::message::Json;
 pub use crate::names::Priority;
-pub use crate::task::output::{ResultLike, result, value};
+pub use crate::task::output::{Argument, Failure, ResultLike, Returned, arg, result, value};
 pub use crate::task::{
     Arguments, Body, Context, FromContext, Param, RunFuture, StateNeed, Task, TaskDef, TaskError, TaskOptions,
 };

@@ -153,7 +153,7 @@ impl Expansion {
     /// `s`, `delay`, `run`.
     fn methods(&self) -> TokenStream {
         let (vis, name, ty) = (&self.function.vis, &self.function.sig.ident, &self.ty);
-        let (output, out) = (self.output(), self.out());
+        let (output, out) = (&self.function.sig.output, self.out());
         let names: Vec<&Ident> = self.arguments().map(|argument| &argument.ident).collect();
         let taken: Vec<TokenStream> = self.arguments().map(taken_as).collect();
         let owned = self.arguments().map(owned);
@@ -175,7 +175,7 @@ impl Expansion {
                 }
 
                 /// Runs the function itself, here and now.
-                #vis #asyncness fn run(self, #(#typed),*) -> #output {
+                #vis #asyncness fn run(self, #(#typed),*) #output {
                     __QueueBody::#name(#(#all),*) #wait
                 }
             }
@@ -212,6 +212,7 @@ impl Expansion {
 
             ::queue_core::__private::inventory::submit! { __QUEUE_DEF }
 
+            #[allow(clippy::needless_update)]
             fn __queue_options() -> ::queue_core::__private::TaskOptions {
                 #options
             }
@@ -262,12 +263,7 @@ impl Expansion {
             }
         });
         let lets: Vec<TokenStream> = lets.collect();
-        let finish = if is_result(&self.function.sig.output) { quote!(result) } else { quote!(value) };
-        let returned = match &self.function.sig.output {
-            ReturnType::Default => quote!(__queue_output),
-            ReturnType::Type(_, ty) => quote_spanned!(ty.span()=> __queue_output),
-        };
-        let given = if finish.to_string() == "value" { quote!(&#returned) } else { returned };
+        let finish = self.finish();
         let run = |wait: TokenStream| {
             quote! {
                 // Without arguments the block ends in `()`.
@@ -277,7 +273,7 @@ impl Expansion {
                     (#(#lets,)*)
                 };
                 let __queue_output = __QueueBody::#name(#(#values),*) #wait;
-                ::queue_core::__private::#finish(&__queue_ctx, #given)
+                #finish
             }
         };
         let function = if self.function.sig.asyncness.is_some() {
@@ -300,8 +296,21 @@ impl Expansion {
         quote! {
             const __QUEUE_PARAMS: &[::queue_core::__private::Param] = &[#(#params),*];
 
-            #[allow(unused_variables, clippy::let_unit_value, clippy::unit_arg)]
+            #[allow(unused_variables, clippy::let_unit_value, clippy::unit_arg, clippy::unused_unit)]
             #function
+        }
+    }
+
+    /// The body's output as JSON; a type that does not fit is reported where it is written.
+    fn finish(&self) -> TokenStream {
+        match &self.function.sig.output {
+            ReturnType::Default => quote!(::queue_core::__private::value(&__queue_ctx, &__queue_output)),
+            ReturnType::Type(_, ty) if is_result(&self.function.sig.output) => {
+                quote_spanned!(ty.span()=> ::queue_core::__private::result::<#ty>(&__queue_ctx, __queue_output))
+            }
+            ReturnType::Type(_, ty) => {
+                quote_spanned!(ty.span()=> ::queue_core::__private::value::<#ty>(&__queue_ctx, &__queue_output))
+            }
         }
     }
 
@@ -356,9 +365,9 @@ fn taken_as(argument: &Parameter) -> TokenStream {
 fn owned(argument: &Parameter) -> TokenStream {
     let Parameter { ident, ty, .. } = argument;
     if argument.is_string() {
-        quote!(::core::convert::Into::<#ty>::into(#ident))
+        quote!(::queue_core::__private::arg::<#ty>(&::core::convert::Into::into(#ident)))
     } else {
-        quote_spanned!(ty.span()=> #ident)
+        quote_spanned!(ty.span()=> ::queue_core::__private::arg::<#ty>(&#ident))
     }
 }
 

@@ -52,7 +52,7 @@ impl Options {
             "name" => self.name = Some(name_text(meta)?),
             "queue" => self.queue = Some(queue_text(meta)?),
             "priority" => self.priority = Some(priority(meta)?),
-            "max_retries" => self.max_retries = Some(meta.value()?.parse::<LitInt>()?.base10_parse()?),
+            "max_retries" => self.max_retries = Some(max_retries(meta)?),
             "backoff" => self.backoff = Some(backoff(meta)?),
             "time_limit" => self.time_limit = Some(duration(meta)?),
             "soft_time_limit" => self.soft_time_limit = Some(duration(meta)?),
@@ -136,6 +136,11 @@ fn priority(meta: &ParseNestedMeta<'_>) -> Result<i64> {
     }
 }
 
+fn max_retries(meta: &ParseNestedMeta<'_>) -> Result<u32> {
+    let literal: LitInt = meta.value()?.parse()?;
+    literal.base10_parse().map_err(|_| syn::Error::new(literal.span(), "a number of retries is 0 to 4294967295"))
+}
+
 fn flag(meta: &ParseNestedMeta<'_>) -> Result<bool> {
     if meta.input.peek(syn::Token![=]) { Ok(meta.value()?.parse::<LitBool>()?.value) } else { Ok(true) }
 }
@@ -153,15 +158,21 @@ fn acks_early(meta: &ParseNestedMeta<'_>) -> Result<bool> {
 }
 
 fn duration(meta: &ParseNestedMeta<'_>) -> Result<Duration> {
-    let literal: LitStr = meta.value()?.parse()?;
+    let literal: LitStr = text_of_time(meta)?;
     let read = parse_duration(&literal.value());
     read.map_err(|why| {
         syn::Error::new(literal.span(), format!("not a length of time: {why}; write \"30s\" or \"1h 30m\""))
     })
 }
 
+fn text_of_time(meta: &ParseNestedMeta<'_>) -> Result<LitStr> {
+    let value = meta.value()?;
+    let at = value.fork();
+    value.parse().map_err(|_| at.error("a length of time is a text with its unit; write \"30s\" or \"1h 30m\""))
+}
+
 fn backoff(meta: &ParseNestedMeta<'_>) -> Result<(Duration, Duration, bool)> {
-    let literal: LitStr = meta.value()?.parse()?;
+    let literal: LitStr = text_of_time(meta)?;
     let read = parse_backoff(&literal.value());
     read.map_err(|why| {
         let text = format!("not a backoff: {why}; write \"2s..10m\", \"5s\" or \"2s..10m, no jitter\"");

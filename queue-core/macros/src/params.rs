@@ -67,8 +67,8 @@ pub(crate) fn read<'a>(inputs: impl Iterator<Item = &'a mut FnArg>) -> Result<Ve
     if let Some(error) = errors {
         return Err(error);
     }
-    let arguments = parameters.iter().filter(|parameter| matches!(parameter.source, Source::Argument { .. }));
-    match arguments.skip(MAX_ARGUMENTS).next() {
+    let mut arguments = parameters.iter().filter(|parameter| matches!(parameter.source, Source::Argument { .. }));
+    match arguments.nth(MAX_ARGUMENTS) {
         Some(extra) => Err(Error::new(
             extra.ident.span(),
             format!("a task has at most {MAX_ARGUMENTS} arguments; put some of them in a struct"),

@@ -5,9 +5,8 @@
 
 use std::fmt::Write as _;
 
-use serde::de::DeserializeOwned;
-
 use super::TaskError;
+use super::output::Argument;
 use crate::message::{JsonRef, Message, ValueError};
 
 /// How much of a wrong argument an error shows, in characters.
@@ -53,7 +52,7 @@ impl<'m> Arguments<'m> {
     /// # Errors
     ///
     /// [`TaskError::bad_arguments`] when it is not a `T`.
-    pub fn required<T: DeserializeOwned>(&self, at: usize) -> Result<T, TaskError> {
+    pub fn required<T: Argument>(&self, at: usize) -> Result<T, TaskError> {
         match self.optional(at)? {
             Some(value) => Ok(value),
             None => Err(self.missing(&[at])),
@@ -65,7 +64,7 @@ impl<'m> Arguments<'m> {
     /// # Errors
     ///
     /// [`TaskError::bad_arguments`] when it is not a `T`.
-    pub fn optional<T: DeserializeOwned>(&self, at: usize) -> Result<Option<T>, TaskError> {
+    pub fn optional<T: Argument>(&self, at: usize) -> Result<Option<T>, TaskError> {
         let Some(found) = self.values.get(at).copied().flatten() else { return Ok(None) };
         found.parse().map(Some).map_err(|why| self.mismatch(at, found, &why))
     }

@@ -1,6 +1,7 @@
 //! What a task's body returned, as the worker wants it: JSON text, or a [`TaskError`].
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::{Context, ErrorKind, TaskError};
 use crate::message::Json;
@@ -30,12 +31,51 @@ impl<T, E> ResultLike for Result<T, E> {
     }
 }
 
+/// What a message can carry as an argument: a type that owns its data and that serde reads and writes.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an argument of a task",
+    label = "serde cannot read and write it",
+    note = "write `#[derive(serde::Serialize, serde::Deserialize)]` before the type",
+    note = "if the worker is to provide it, take a `State<…>`, or write `#[extract]` before the parameter"
+)]
+pub trait Argument: Serialize + DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> Argument for T {}
+
+/// What a task can return: a type that serde writes.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the result of a task",
+    label = "serde cannot write it",
+    note = "write `#[derive(serde::Serialize)]` before the type"
+)]
+pub trait Returned: Serialize {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + ?Sized> Returned for T {}
+
+/// What a task can fail with.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of a task",
+    label = "neither an error nor a text",
+    note = "implement `std::error::Error` for it, or return `TaskResult<…>`"
+)]
+pub trait Failure: Into<BoxError> {}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<BoxError>> Failure for E {}
+
+/// One argument in `s`: the compiler says where its type is written, if serde cannot write it.
+pub fn arg<T: Argument>(value: &T) -> impl Serialize {
+    value
+}
+
 /// A plain return value as JSON.
 ///
 /// # Errors
 ///
 /// A fatal [`TaskError`] when it has no JSON form.
-pub fn value<T: Serialize>(ctx: &Context, value: &T) -> Result<Json, TaskError> {
+pub fn value<T: Returned>(ctx: &Context, value: &T) -> Result<Json, TaskError> {
     Json::from_value(value).map_err(|why| {
         let error = TaskError::msg(format!("task `{}`: its result cannot be written as JSON: {why}", ctx.task()));
         TaskError { kind: ErrorKind::Fatal, ..error }
@@ -49,7 +89,7 @@ pub fn value<T: Serialize>(ctx: &Context, value: &T) -> Result<Json, TaskError> 
 /// The body's error; or as [`value`].
 pub fn result<R>(ctx: &Context, result: R) -> Result<Json, TaskError>
 where
-    R: ResultLike<Ok: Serialize, Err: Into<BoxError>>,
+    R: ResultLike<Ok: Returned, Err: Failure>,
 {
     match result.into_result() {
         Ok(ok) => value(ctx, &ok),
