@@ -7,6 +7,7 @@ use redis::{Cmd, Value};
 
 use super::consumer::{Lane, NEVER, RedisConsumer, Shared, ms, timestamp};
 use super::keys::{self, QUEUES, TOMBSTONE_TTL_S};
+use super::link::Link;
 use super::{settle, wait};
 use crate::store::{Beat, StoreError};
 
@@ -19,7 +20,7 @@ pub(super) struct Memory(Mutex<Seen>);
 
 #[derive(Debug, Default)]
 struct Seen {
-    /// The store listed more than we know of.
+    /// The store listed more, or less, than we know of.
     surplus: bool,
     /// Deliveries lay in the inbox and nobody came for them.
     unclaimed: bool,
@@ -27,11 +28,11 @@ struct Seen {
 }
 
 /// Writes down who this worker is, and registers it on its lists.
-pub(super) async fn sign_on(shared: &Shared) -> Result<(), StoreError> {
+pub(super) async fn sign_on(shared: &Shared, link: &Link) -> Result<(), StoreError> {
     let spec = &shared.spec;
     let key = keys::worker(&spec.incarnation);
     let queues: Vec<&str> = spec.queues.iter().map(|queue| queue.as_str()).collect();
-    let now = shared.store.now_ms().await?;
+    let now = shared.store.now_ms(link).await?;
     let mut pipe = redis::pipe();
     let fields = pipe.cmd("HSET").arg(&key);
     fields.arg("hostname").arg(&spec.hostname).arg("pid").arg(spec.pid).arg("concurrency").arg(spec.concurrency);
@@ -44,7 +45,7 @@ pub(super) async fn sign_on(shared: &Shared) -> Result<(), StoreError> {
         let ends = now + ms(shared.store.options.lease);
         pipe.cmd("ZADD").arg(&lane.keys.workers).arg(ends).arg(&*spec.incarnation).ignore();
     }
-    shared.store.link.pipe(&pipe).await
+    link.pipe(&pipe).await
 }
 
 /// See [`crate::store::Consumer::beat`].
@@ -53,16 +54,25 @@ pub(super) async fn beat(consumer: &RedisConsumer) -> Result<Beat, StoreError> {
     if shared.closed.load(Ordering::Acquire) {
         return Ok(Beat::default());
     }
-    probe(consumer).await?;
+    keep_description(consumer).await?;
     let lanes: Vec<&Lane> = shared.lanes.iter().filter(|lane| lane.is_active()).collect();
     let names: Vec<Arc<str>> = lanes.iter().map(|lane| lane.incarnation()).collect();
     let call = beat_call(shared, &lanes, &names);
-    let reply: Vec<Value> = consumer.pulse.script(&shared.store.scripts.beat, &call).await?;
-    let report = read_reply(shared, &lanes, &names, reply);
+    let script = &shared.store.scripts.beat;
+    let asked = shared.due_news.load(Ordering::Acquire);
+    let reply: Vec<Value> = match consumer.pulse.script(script, &call).await {
+        // The line broke since the last beat. A beat may happen twice, so it is tried again at once.
+        Err(StoreError::Unreachable { .. }) => consumer.pulse.script(script, &call).await?,
+        answer => answer?,
+    };
+    let report = read_reply(shared, &lanes, &names, reply, asked);
     let mut beat = report.beat;
     if beat.next_due.is_some_and(|due| due.as_millis() <= report.now) {
         beat.promoted = wait::promote(shared, &consumer.pulse).await?;
         beat.next_due = timestamp(shared.next_due.load(Ordering::Relaxed));
+    }
+    if report.unused {
+        find_used(consumer).await?;
     }
     check_surplus(consumer, report.held).await?;
     if beat.promoted > 0 || report.suspects > 0 || beat.fenced {
@@ -71,50 +81,54 @@ pub(super) async fn beat(consumer: &RedisConsumer) -> Result<Beat, StoreError> {
     Ok(beat)
 }
 
-/// Every few beats: are lists in use that were not before, is our description still there?
-async fn probe(consumer: &RedisConsumer) -> Result<(), StoreError> {
+/// Every few beats: is our description still there? A server that restarted empty has forgotten it.
+async fn keep_description(consumer: &RedisConsumer) -> Result<(), StoreError> {
     let shared = &*consumer.shared;
     let beats = {
         let mut seen = consumer.beats.0.lock().unwrap_or_else(PoisonError::into_inner);
         seen.beats += 1;
         seen.beats
     };
-    let idle: Vec<&Lane> = shared.lanes.iter().filter(|lane| !lane.is_active()).collect();
-    if !idle.is_empty() {
-        let mut pipe = redis::pipe();
-        for lane in &idle {
-            let k = &lane.keys;
-            pipe.cmd("EXISTS").arg(&*k.list).arg(&k.suspects).arg(&k.scheduled).arg(&k.workers);
-        }
-        let used: Vec<u64> = consumer.pulse.pipe(&pipe).await?;
-        for (lane, _) in idle.iter().zip(used).filter(|(_, used)| *used > 0) {
-            lane.active.store(true, Ordering::Relaxed);
-            shared.news.notify_one();
-        }
+    if beats % 30 != 1 {
+        return Ok(());
     }
-    if beats % 30 == 1 {
-        let mut keep = redis::cmd("EXPIRE");
-        keep.arg(keys::worker(&shared.spec.incarnation)).arg(WORKER_TTL_S);
-        let there: bool = consumer.pulse.query(&keep).await?;
-        if !there {
-            sign_on(shared).await?;
+    let mut keep = redis::cmd("EXPIRE");
+    keep.arg(keys::worker(&shared.spec.incarnation)).arg(WORKER_TTL_S);
+    let there: bool = consumer.pulse.query(&keep).await?;
+    if there { Ok(()) } else { sign_on(shared, &consumer.pulse).await }
+}
+
+/// Lists that were never seen used are now: says which by asking for each.
+async fn find_used(consumer: &RedisConsumer) -> Result<(), StoreError> {
+    let shared = &*consumer.shared;
+    for lane in shared.lanes.iter().filter(|lane| !lane.is_active()) {
+        let k = &lane.keys;
+        let mut exists = redis::cmd("EXISTS");
+        exists.arg(&*k.list).arg(&k.suspects).arg(&k.scheduled).arg(&k.workers);
+        if consumer.pulse.query::<u64>(&exists).await? > 0 {
+            lane.active.store(true, Ordering::Relaxed);
+            shared.announce_due(0);
+            shared.news.notify_one();
         }
     }
     Ok(())
 }
 
 fn beat_call(shared: &Shared, lanes: &[&Lane], names: &[Arc<str>]) -> Cmd {
-    let held: Vec<_> =
-        lanes.iter().zip(names).map(|(lane, name)| (lane.keys.held(name), lane.keys.suspects_held(name))).collect();
-    let mut keys: Vec<&str> = Vec::with_capacity(7 * lanes.len());
-    for (lane, (fresh, suspect)) in lanes.iter().zip(&held) {
+    let held: Vec<_> = lanes.iter().zip(names).map(|(lane, name)| lane.keys.held(name)).collect();
+    let mut keys: Vec<&str> = Vec::with_capacity(6 * shared.lanes.len());
+    for (lane, held) in lanes.iter().zip(&held) {
         let k = &lane.keys;
-        keys.extend([&*k.list, fresh, &k.workers, &k.silent, &k.suspects, &k.scheduled, suspect]);
+        keys.extend([&*k.list, held, &k.workers, &k.silent, &k.suspects, &k.scheduled]);
+    }
+    for lane in shared.lanes.iter().filter(|lane| !lanes.iter().any(|active| active.index == lane.index)) {
+        let k = &lane.keys;
+        keys.extend([&*k.list, &k.suspects, &k.scheduled, &k.workers]);
     }
     let options = &shared.store.options;
     let mut call = shared.store.scripts.beat.call(&keys);
     call.arg(options.clock.skew_ms()).arg(ms(options.lease)).arg(ms(options.grace)).arg(ms(options.sweep_gap));
-    call.arg(TOMBSTONE_TTL_S);
+    call.arg(TOMBSTONE_TTL_S).arg(lanes.len());
     for name in names {
         call.arg(&**name);
     }
@@ -126,15 +140,17 @@ struct Report {
     now: i64,
     held: usize,
     suspects: i64,
+    unused: bool,
 }
 
-fn read_reply(shared: &Shared, lanes: &[&Lane], names: &[Arc<str>], reply: Vec<Value>) -> Report {
-    let mut report = Report { beat: Beat::default(), now: 0, held: 0, suspects: 0 };
+fn read_reply(shared: &Shared, lanes: &[&Lane], names: &[Arc<str>], reply: Vec<Value>, asked: usize) -> Report {
+    let mut report = Report { beat: Beat::default(), now: 0, held: 0, suspects: 0, unused: false };
     let mut due = NEVER;
     let mut rows = reply.into_iter();
     if let Some(Value::Int(now)) = rows.next() {
         report.now = now;
     }
+    report.unused = matches!(rows.next(), Some(Value::Int(1)));
     for ((lane, name), row) in lanes.iter().zip(names).zip(rows) {
         let Value::Array(row) = row else { continue };
         let mut numbers = [0, 0, 0, -1, 0];
@@ -154,17 +170,17 @@ fn read_reply(shared: &Shared, lanes: &[&Lane], names: &[Arc<str>], reply: Vec<V
         let dead = row.into_iter().skip(5).filter_map(|name| redis::from_redis_value::<String>(name).ok());
         report.beat.dead_workers.extend(dead);
     }
-    shared.note_due(report.now, due);
+    shared.note_due(report.now, due, asked);
     report.beat.next_due = timestamp(due);
     report
 }
 
-/// What the store lists and nobody here knows for two beats, and what nobody fetched from the inbox for two beats.
+/// What the store lists and nobody here knows for two beats (or the other way round), and what nobody fetched from the inbox for two beats.
 async fn check_surplus(consumer: &RedisConsumer, held: usize) -> Result<(), StoreError> {
     let shared = &*consumer.shared;
     let leftover = {
         let mut seen = consumer.beats.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let surplus = held > shared.ledger.len();
+        let surplus = held != shared.ledger.len();
         if surplus && seen.surplus {
             shared.dirty.store(true, Ordering::Release);
             shared.news.notify_one();

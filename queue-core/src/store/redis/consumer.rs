@@ -75,6 +75,8 @@ pub(super) struct Shared {
     pub(super) dirty: AtomicBool,
     /// The store's time at which the next waiting message is due, Unix ms; [`NEVER`] when none is known.
     pub(super) next_due: AtomicI64,
+    /// Counts announcements of due times.
+    pub(super) due_news: AtomicUsize,
     /// The store's time minus this host's, ms.
     pub(super) drift_ms: AtomicI64,
     pub(super) closed: AtomicBool,
@@ -165,10 +167,23 @@ impl Shared {
         }
     }
 
-    /// Notes the store's time, and when its next waiting message is due.
-    pub(super) fn note_due(&self, store_now: i64, next_due: i64) {
+    /// Notes the store's time, and when its next waiting message is due, as the store said in a call that began when
+    /// `due_news` was `asked`: an earlier time that was announced since then stands.
+    pub(super) fn note_due(&self, store_now: i64, next_due: i64, asked: usize) {
         self.drift_ms.store(store_now - self.store.options.clock.now().as_millis(), Ordering::Relaxed);
-        self.next_due.store(if next_due < 0 { NEVER } else { next_due }, Ordering::Relaxed);
+        let next_due = if next_due < 0 { NEVER } else { next_due };
+        if self.due_news.load(Ordering::Acquire) == asked {
+            self.next_due.store(next_due, Ordering::Relaxed);
+        } else {
+            self.next_due.fetch_min(next_due, Ordering::Relaxed);
+        }
+    }
+
+    /// Something becomes due at `due`, or nobody knows when: 0.
+    pub(super) fn announce_due(&self, due: i64) {
+        self.next_due.fetch_min(due, Ordering::Relaxed);
+        self.due_news.fetch_add(1, Ordering::Release);
+        self.timer.notify_one();
     }
 
     /// How long until the next waiting message is due.
@@ -227,6 +242,7 @@ impl RedisConsumer {
             dirty: AtomicBool::new(false),
             // Not known yet: the first lease asks.
             next_due: AtomicI64::new(0),
+            due_news: AtomicUsize::new(0),
             drift_ms: AtomicI64::new(0),
             closed: AtomicBool::new(false),
             revocations,
@@ -237,7 +253,7 @@ impl RedisConsumer {
         let arms = shared.lanes.iter().map(|lane| Arm::new(&shared, lane.index)).collect();
         let pulse = shared.store.connector.link();
         let consumer = Self { shared, arms, pulse, beats: beat::Memory::default(), _due: due };
-        beat::sign_on(&consumer.shared).await?;
+        beat::sign_on(&consumer.shared, &consumer.shared.store.link).await?;
         Ok(consumer)
     }
 }

@@ -4,9 +4,8 @@ use bytes::Bytes;
 use memchr::memmem::Finder;
 
 use super::keys::ListKeys;
-use super::look::{self, dead_job, held, scan, scheduled_job};
+use super::look::{self, at, dead_job, held, scan, scheduled_job};
 use super::{Inner, StoreError};
-use crate::clock::Timestamp;
 use crate::message::{DecodeLimits, Message};
 use crate::names::TaskId;
 use crate::store::{Cursor, Job, JobState};
@@ -29,7 +28,7 @@ pub(super) async fn find(store: &Inner, id: &TaskId) -> Result<Vec<Job>, StoreEr
         }
         for lane in ListKeys::all(&queue) {
             find_scheduled(store, &lane, &needle, id, &mut found).await?;
-            find_dead(store, &lane, id, &mut found).await?;
+            find_dead(store, &lane, &needle, id, &mut found).await?;
         }
     }
     found.extend(moved_meanwhile(store, id, &found).await?);
@@ -72,11 +71,9 @@ async fn find_scheduled(
 ) -> Result<(), StoreError> {
     let mut cursor = 0;
     loop {
-        let (next, members) = scan::<(Vec<u8>, f64)>(store, "ZSCAN", &lane.scheduled, cursor, None).await?;
+        let (next, members) = scan::<(Vec<u8>, f64)>(store, "ZSCAN", &lane.scheduled, cursor).await?;
         for (member, score) in members {
-            #[expect(clippy::cast_possible_truncation, reason = "a Unix time in ms fits an i64")]
-            let due = Timestamp::from_millis(score as i64);
-            let job = scheduled_job(lane, Bytes::from(member), due);
+            let job = scheduled_job(lane, Bytes::from(member), at(score));
             // A scan may show an element twice.
             if is_of(needle, id, &job.payload) && !found.iter().any(|other| other.key == job.key) {
                 found.push(job);
@@ -89,22 +86,21 @@ async fn find_scheduled(
     }
 }
 
-/// Entries begin with the task's id.
-async fn find_dead(store: &Inner, lane: &ListKeys, id: &TaskId, found: &mut Vec<Job>) -> Result<(), StoreError> {
-    let escaped: String =
-        id.as_str().chars().flat_map(|c| "*?[]\\^-".contains(c).then_some('\\').into_iter().chain([c])).collect();
-    let pattern = format!("{escaped}:*");
+async fn find_dead(
+    store: &Inner,
+    lane: &ListKeys,
+    needle: &Finder<'_>,
+    id: &TaskId,
+    found: &mut Vec<Job>,
+) -> Result<(), StoreError> {
     let mut cursor = 0;
     loop {
-        let (next, entries) = scan::<(String, f64)>(store, "ZSCAN", &lane.dead, cursor, Some(&pattern)).await?;
-        for (entry, score) in entries {
-            #[expect(clippy::cast_possible_truncation, reason = "a Unix time in ms fits an i64")]
-            let died = Timestamp::from_millis(score as i64);
-            if let Some(job) =
-                dead_job(store, lane, entry, died).await?.filter(|job| !found.iter().any(|other| other.key == job.key))
-            {
-                found.push(job);
-            }
+        let (next, letters) = scan::<(String, Vec<u8>)>(store, "HSCAN", &lane.dead_message, cursor).await?;
+        for (entry, _) in letters.into_iter().filter(|(_, message)| is_of(needle, id, message)) {
+            let died: Option<f64> = store.link.query(redis::cmd("ZSCORE").arg(&lane.dead).arg(&entry)).await?;
+            let Some(died) = died else { continue };
+            let job = dead_job(store, lane, entry, at(died)).await?;
+            found.extend(job.filter(|job| !found.iter().any(|other| other.key == job.key)));
         }
         if next == 0 {
             return Ok(());

@@ -24,6 +24,8 @@ struct Books {
     known: HashMap<Slot, HashMap<Bytes, usize>>,
     /// Unknown, and since when: adopted if still unknown a little later, since a reply may be under way.
     ghosts: HashMap<(Slot, Bytes), Instant>,
+    /// Known but not listed, and since when: forgotten if still not listed at a later comparison.
+    vanished: HashMap<(Slot, Bytes), Instant>,
     total: usize,
 }
 
@@ -80,6 +82,7 @@ impl Ledger {
                 }
             }
         }
+        books.forget_vanished(slot, counts, now);
         books.ghosts.retain(|(lane, _), _| *lane != slot);
         let pending = !again.is_empty();
         books.ghosts.extend(again);
@@ -92,6 +95,32 @@ impl Ledger {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Books> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Books {
+    /// `unlisted` is what was known under `slot` and not listed. Settled a moment ago and the answer under way, or
+    /// moved here since the list was read: then it is gone from here, or listed, by the next comparison.
+    fn forget_vanished(&mut self, slot: Slot, unlisted: HashMap<Bytes, usize>, now: Instant) {
+        let mut still = HashMap::new();
+        for (payload, count) in unlisted.into_iter().filter(|(_, count)| *count > 0) {
+            let since = self.vanished.get(&(slot, payload.clone())).copied().unwrap_or(now);
+            if now.duration_since(since) < UNDER_WAY {
+                still.insert((slot, payload), since);
+                continue;
+            }
+            if let Some(lane) = self.known.get_mut(&slot)
+                && let Some(known) = lane.get_mut(&payload)
+            {
+                *known -= count;
+                self.total -= count;
+                if *known == 0 {
+                    lane.remove(&payload);
+                }
+            }
+        }
+        self.vanished.retain(|(lane, _), _| *lane != slot);
+        self.vanished.extend(still);
     }
 }
 
@@ -132,5 +161,16 @@ mod tests {
         assert!(
             ledger.remove((1, false), &twin) && ledger.remove((1, false), &twin) && !ledger.remove((1, false), &twin)
         );
+    }
+
+    #[test]
+    fn what_vanished_for_good_is_forgotten() {
+        let (ledger, start) = (Ledger::default(), Instant::now());
+        let gone = Bytes::from("gone");
+        ledger.add((0, false), &gone);
+        let _ = ledger.compare((0, false), vec![], start);
+        assert_eq!(ledger.len(), 1);
+        let _ = ledger.compare((0, false), vec![], start + UNDER_WAY);
+        assert_eq!(ledger.len(), 0);
     }
 }

@@ -85,7 +85,7 @@ async fn held_counts(store: &Inner, lane: &ListKeys, workers: &[String]) -> Resu
 
 /// A score as an instant.
 #[expect(clippy::cast_possible_truncation, reason = "a Unix time in ms fits an i64 and is exact in an f64")]
-fn at(score: f64) -> Timestamp {
+pub(super) fn at(score: f64) -> Timestamp {
     Timestamp::from_millis(score as i64)
 }
 
@@ -371,12 +371,7 @@ pub(super) async fn scan<T: FromRedisValue>(
     command: &str,
     key: &str,
     cursor: u64,
-    pattern: Option<&str>,
 ) -> Result<Scan<T>, StoreError> {
     let mut step = redis::cmd(command);
-    step.arg(key).arg(cursor);
-    if let Some(pattern) = pattern {
-        step.arg("MATCH").arg(pattern);
-    }
-    store.link.query(step.arg("COUNT").arg(500)).await
+    store.link.query(step.arg(key).arg(cursor).arg("COUNT").arg(STEP)).await
 }

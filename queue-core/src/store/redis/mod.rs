@@ -106,8 +106,8 @@ impl Inner {
     }
 
     /// The server's time plus the clock's skew, Unix ms.
-    async fn now_ms(&self) -> Result<i64, StoreError> {
-        let (seconds, micros): (i64, i64) = self.link.query(&redis::cmd("TIME")).await?;
+    async fn now_ms(&self, link: &Link) -> Result<i64, StoreError> {
+        let (seconds, micros): (i64, i64) = link.query(&redis::cmd("TIME")).await?;
         Ok(seconds * 1000 + micros / 1000 + self.options.clock.skew_ms())
     }
 }
@@ -135,7 +135,7 @@ impl Broker for RedisStore {
     }
 
     async fn now(&self) -> Result<Timestamp, StoreError> {
-        Ok(Timestamp::from_millis(self.0.now_ms().await?))
+        Ok(Timestamp::from_millis(self.0.now_ms(&self.0.link).await?))
     }
 
     fn display_url(&self) -> &str {

@@ -56,7 +56,7 @@ impl Revocations {
     }
 
     async fn fetch(&self, store: &Inner) -> Result<(), StoreError> {
-        let now = store.now_ms().await?;
+        let now = store.now_ms(&store.link).await?;
         let mut ask = redis::cmd("ZRANGE");
         ask.arg(REVOKED).arg(format!("({now}")).arg("+inf").arg("BYSCORE").arg("WITHSCORES");
         let found: Vec<(String, f64)> = store.link.query(&ask).await?;

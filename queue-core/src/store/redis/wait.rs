@@ -76,8 +76,9 @@ pub(super) async fn promote(shared: &Shared, link: &Link) -> Result<usize, Store
     let script = &shared.store.scripts.promote;
     let mut call = script.call(&keys);
     call.arg(shared.store.options.clock.skew_ms()).arg(PROMOTE_MAX);
+    let asked = shared.due_news.load(Ordering::Acquire);
     let (moved, next_due, now): (usize, i64, i64) = link.script(script, &call).await?;
-    shared.note_due(now, next_due);
+    shared.note_due(now, next_due, asked);
     Ok(moved)
 }
 
@@ -88,7 +89,6 @@ pub(super) fn watch_due(shared: &Arc<Shared>, lane: &Lane) -> Subscription {
         let Some(shared) = weak.upgrade() else { return };
         // After a reconnection (no payload) something may have been missed: look at once.
         let due = payload.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok()).unwrap_or(0);
-        shared.next_due.fetch_min(due, Ordering::Relaxed);
-        shared.timer.notify_one();
+        shared.announce_due(due);
     })
 }

@@ -1,22 +1,26 @@
 -- beat: extend a worker's leases, look for silent workers, reclaim dead ones, say what waits.
 --
--- KEYS     seven per list: the list, what the worker holds of it, "{list}:workers", "{list}:silent", "{list}:suspects",
---          "{list}:scheduled", the suspect the worker holds
+-- KEYS     six per list: the list, what the worker holds of it, "{list}:workers", "{list}:silent", "{list}:suspects",
+--          "{list}:scheduled"; then keys of lists that were never seen used
 -- ARGV[1]  number  added to the server's clock, ms
 -- ARGV[2]  number  length of the lease, ms
 -- ARGV[3]  number  how long a silent worker stays a suspect, ms
 -- ARGV[4]  number  sweeps further apart than this restart every suspect's grace, ms
 -- ARGV[5]  number  how long tombstones and counts of deaths live, s
--- ARGV[6…] per list: the worker's incarnation
--- Returns  {now, per list: {fenced 0/1, held, suspects waiting, next due or -1, messages reclaimed, dead worker, …}}
+-- ARGV[6]  number  of lists
+-- ARGV[7…] per list: the worker's incarnation
+-- Returns  {now, 1 where a key of an unused list exists, per list: {fenced 0/1, held, suspects waiting 0/1,
+--          next due or -1, messages reclaimed, dead worker, …}}
 --
 -- An outage is not a death: a worker is reclaimed only when it was silent past its lease AND stayed silent for the grace
--- while this store kept answering sweeps.
+-- while this store kept answering sweeps. A suspicion names the lease it is about ("since lease-end"), so that a
+-- heartbeat, which moves the lease, ends it without a write.
 local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1]
 local lease, grace, gap, ttl = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+local lists = tonumber(ARGV[6])
 
--- Takes back what `worker` held of the list with these keys. A suspect is alone in its worker's hands: one more death of it.
+-- Takes back what `worker` held of the list. A suspect is alone in its worker's hands: one more death of it.
 local function reclaim(list, suspects, worker)
   local held, suspect = "{" .. list .. "}:held:" .. worker, "{" .. list .. "}:suspects:held:" .. worker
   local n = 0
@@ -36,38 +40,43 @@ local function reclaim(list, suspects, worker)
   return n
 end
 
-local reply = {now}
-for i = 1, #KEYS / 7 do
-  local k = 7 * (i - 1)
-  local list, held, workers, silent, suspects = KEYS[k + 1], KEYS[k + 2], KEYS[k + 3], KEYS[k + 4], KEYS[k + 5]
-  local me = ARGV[5 + i]
+-- Looks at the workers whose lease is over; adds what it reclaimed to `row`.
+local function sweep(row, list, workers, silent, suspects)
+  local late = redis.call("ZRANGE", workers, "-inf", now, "BYSCORE", "LIMIT", 0, 100, "WITHSCORES")
+  if #late == 0 then return end
+  local last = redis.call("HGET", silent, "")
+  if last and now - last > gap then redis.call("DEL", silent) end
+  for j = 1, #late, 2 do
+    local worker, ended = late[j], late[j + 1]
+    local since, about = string.match(redis.call("HGET", silent, worker) or "", "^(%d+) (.+)$")
+    if about ~= ended then
+      redis.call("HSET", silent, worker, string.format("%d ", now) .. ended)
+    elseif now - since >= grace then
+      row[5] = row[5] + reclaim(list, suspects, worker)
+      row[#row + 1] = worker
+      redis.call("ZREM", workers, worker)
+      redis.call("HDEL", silent, worker)
+    end
+  end
+  redis.call("HSET", silent, "", string.format("%d", now))
+  redis.call("EXPIRE", silent, ttl)
+end
+
+local unused = 0
+if #KEYS > 6 * lists and redis.call("EXISTS", unpack(KEYS, 6 * lists + 1)) > 0 then unused = 1 end
+local reply = {now, unused}
+for i = 1, lists do
+  local list, held, workers, silent, suspects, scheduled = unpack(KEYS, 6 * i - 5, 6 * i)
   local row = {0, 0, 0, -1, 0}
-  if redis.call("TYPE", held).ok == "string" then
+  local length = redis.pcall("LLEN", held)
+  if type(length) == "table" then
     row[1] = 1
   else
-    redis.call("ZADD", workers, now + lease, me)
-    redis.call("HDEL", silent, me)
-    row[2] = redis.call("LLEN", held) + redis.call("LLEN", KEYS[k + 7])
-    local late = redis.call("ZRANGE", workers, "-inf", now, "BYSCORE", "LIMIT", 0, 100)
-    if #late > 0 then
-      local last = redis.call("HGET", silent, "")
-      if last and now - last > gap then redis.call("DEL", silent) end
-      for _, worker in ipairs(late) do
-        local since = redis.call("HGET", silent, worker)
-        if not since then
-          redis.call("HSET", silent, worker, now)
-        elseif now - since >= grace then
-          row[5] = row[5] + reclaim(list, suspects, worker)
-          row[#row + 1] = worker
-          redis.call("ZREM", workers, worker)
-          redis.call("HDEL", silent, worker)
-        end
-      end
-      redis.call("HSET", silent, "", now)
-      redis.call("EXPIRE", silent, ttl)
-    end
-    row[3] = redis.call("LLEN", suspects)
-    local head = redis.call("ZRANGE", KEYS[k + 6], 0, 0, "WITHSCORES")
+    redis.call("ZADD", workers, now + lease, ARGV[6 + i])
+    row[2] = length + redis.call("LLEN", "{" .. list .. "}:suspects:held:" .. ARGV[6 + i])
+    sweep(row, list, workers, silent, suspects)
+    row[3] = redis.call("EXISTS", suspects)
+    local head = redis.call("ZRANGE", scheduled, 0, 0, "WITHSCORES")
     if head[2] then row[4] = tonumber(head[2]) end
   end
   reply[#reply + 1] = row
