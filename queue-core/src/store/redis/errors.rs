@@ -15,11 +15,6 @@ pub(super) fn map_error(url: &str, error: RedisError, sent: bool) -> StoreError 
     let first = error.clone().into_server_errors().and_then(|all| Some(all.first()?.1.code().to_owned()));
     let code = first.or_else(|| error.code().map(str::to_owned));
     match code.as_deref() {
-        // A transaction of which one command was refused; what refused it is only in the text.
-        Some("EXECABORT") if error.to_string().contains("OOM") => StoreError::Full { url, source: Box::new(error) },
-        Some("EXECABORT") if error.to_string().contains("READONLY") => {
-            StoreError::ReadOnly { url, source: Box::new(error) }
-        }
         Some("NOAUTH" | "WRONGPASS" | "NOPERM") => StoreError::Unauthorized { url, source: Box::new(error) },
         // MISCONF: the server cannot write its snapshots and therefore takes no writes.
         Some("OOM" | "MISCONF") => StoreError::Full { url, source: Box::new(error) },
