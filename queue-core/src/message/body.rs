@@ -61,7 +61,7 @@ fn check_size(bytes: usize, limits: &DecodeLimits) -> Result<(), DecodeError> {
 
 fn is_base64(envelope: &Envelope<'_>) -> Result<bool, DecodeError> {
     let expected = "`base64`, `utf-8` or null";
-    match envelope.body_encoding {
+    match envelope.property.body_encoding {
         Some(field) if !field.raw.is_null() => match field.text().as_deref() {
             Some("base64") => Ok(true),
             Some("utf-8" | "utf8" | "") => Ok(false),

@@ -32,8 +32,8 @@ impl Message {
 /// What a Celery worker needs to take the message at all, although its task layer never looks at it.
 fn check_required(envelope: &Envelope<'_>) -> Result<(), DecodeError> {
     object(envelope.properties, "properties")?;
-    object(envelope.delivery_info, "properties.delivery_info")?;
-    let Some(tag) = envelope.delivery_tag else { return Err(missing("properties.delivery_tag")) };
+    object(envelope.property.delivery_info, "properties.delivery_info")?;
+    let Some(tag) = envelope.property.delivery_tag else { return Err(missing("properties.delivery_tag")) };
     if tag.raw.is_null() || (tag.raw.as_str().starts_with(['{', '[']) && tag.text().is_none()) {
         return Err(tag.not("a string or a number"));
     }
@@ -77,14 +77,14 @@ fn message(envelope: &Envelope<'_>, body: Body<'_>) -> Result<Message, DecodeErr
         sent_at: fields.sent_at.and_then(|field| field.raw.as_str().parse().ok()).map(Timestamp::from_millis),
         headers: headers(envelope),
         priority: priority(envelope),
-        exchange: optional(required(envelope.exchange, "properties.delivery_info.exchange")?, owned_text)?
+        exchange: optional(required(envelope.property.exchange, "properties.delivery_info.exchange")?, owned_text)?
             .unwrap_or_default(),
-        routing_key: match required(envelope.routing_key, "properties.delivery_info.routing_key")? {
+        routing_key: match required(envelope.property.routing_key, "properties.delivery_info.routing_key")? {
             Some(field) => owned_text(field)?,
             None => String::new(),
         },
-        reply_to: optional(envelope.reply_to, owned_id)?,
-        correlation_id: optional(envelope.correlation_id, owned_id)?,
+        reply_to: optional(envelope.property.reply_to, owned_id)?,
+        correlation_id: optional(envelope.property.correlation_id, owned_id)?,
         args: body.args,
         kwargs: body.kwargs,
         embed: body.embed,
@@ -125,7 +125,7 @@ fn headers(envelope: &Envelope<'_>) -> Json {
 
 /// As kombu: whatever is no integer is 0.
 fn priority(envelope: &Envelope<'_>) -> Priority {
-    let number = envelope.priority.and_then(|field| field.raw.as_str().parse::<i64>().ok());
+    let number = envelope.property.priority.and_then(|field| field.raw.as_str().parse::<i64>().ok());
     Priority::new(number.unwrap_or(0))
 }
 

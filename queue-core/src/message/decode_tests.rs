@@ -226,3 +226,24 @@ fn bytes_that_are_no_text_say_where() {
     let refused = Message::decode(b"{\"a\": \"\xff\"}", &DecodeLimits::default()).unwrap_err();
     assert_eq!(refused.to_string(), "message is not UTF-8 (byte 7)");
 }
+
+/// Found by the fuzz target: the first `properties` was mixed with the second, which alone counts.
+#[test]
+fn of_a_key_that_comes_twice_the_later_counts() {
+    let whole = envelope(r#", "retries": 1"#, r#""[[], {}, null]""#, "");
+    assert!(decode(&whole.replace("{\"body\"", "{\"properties\": 1, \"headers\": {\"retries\": 7}, \"body\"")).is_ok());
+    let end = whole.trim_end().strip_suffix('}').unwrap();
+    for (key, value, missing) in [
+        ("properties", "{}", "properties.delivery_info"),
+        (
+            "properties",
+            r#"{"delivery_info": {"exchange": ""}, "delivery_tag": 1}"#,
+            "properties.delivery_info.routing_key",
+        ),
+        ("headers", r#"{"id": "i"}"#, "headers.task"),
+        ("headers", "null", "headers.task"),
+    ] {
+        let refused = decode(&format!("{end}, \"{key}\": {value}}}")).unwrap_err();
+        assert_eq!(refused, DecodeError::Missing { field: missing.to_owned() });
+    }
+}

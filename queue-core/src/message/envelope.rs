@@ -16,6 +16,13 @@ pub(crate) struct Envelope<'a> {
     /// What is in `headers`.
     pub(crate) fields: Fields<'a>,
     pub(crate) properties: Option<Field<'a>>,
+    /// What is in `properties`.
+    pub(crate) property: Properties<'a>,
+}
+
+/// The properties that mean something to us, as they stand.
+#[derive(Debug, Default)]
+pub(crate) struct Properties<'a> {
     pub(crate) body_encoding: Option<Field<'a>>,
     pub(crate) delivery_tag: Option<Field<'a>>,
     pub(crate) delivery_info: Option<Field<'a>>,
@@ -58,12 +65,18 @@ impl<'a> Envelope<'a> {
     fn entry(&mut self, key: &str, scanner: &mut Scanner<'a>) -> Result<(), Fault> {
         let object = scanner.peek() == Some(b'{');
         let start = scanner.at();
+        // A key that comes twice: the later one counts, all of it, as in Python.
+        match key {
+            "headers" => self.fields = Fields::default(),
+            "properties" => self.property = Properties::default(),
+            _ => {}
+        }
         match key {
             "headers" if object => walk(scanner, |key, scanner| {
                 self.fields.set("headers", key, JsonRef::trusted(scanner.value()?));
                 Ok(())
             })?,
-            "properties" if object => walk(scanner, |key, scanner| self.property(key, scanner))?,
+            "properties" if object => walk(scanner, |key, scanner| self.property.entry(key, scanner))?,
             _ => {
                 scanner.value()?;
             }
@@ -78,10 +91,16 @@ impl<'a> Envelope<'a> {
         }
         Ok(())
     }
+}
 
-    fn property(&mut self, key: &str, scanner: &mut Scanner<'a>) -> Result<(), Fault> {
-        let start = scanner.peek().map(|_| scanner.at()).unwrap_or_default();
-        if key == "delivery_info" && scanner.peek() == Some(b'{') {
+impl<'a> Properties<'a> {
+    fn entry(&mut self, key: &str, scanner: &mut Scanner<'a>) -> Result<(), Fault> {
+        let object = scanner.peek() == Some(b'{');
+        let start = scanner.at();
+        if key == "delivery_info" {
+            (self.exchange, self.routing_key) = (None, None);
+        }
+        if key == "delivery_info" && object {
             walk(scanner, |key, scanner| self.delivery(key, scanner))?;
         } else {
             scanner.value()?;
