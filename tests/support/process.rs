@@ -56,7 +56,18 @@ pub struct Child(std::process::Child);
 impl Child {
     /// Starts `program`; its standard output is for [`lines`], its standard error goes to the test's.
     pub fn start<S: AsRef<OsStr>>(program: impl AsRef<OsStr>, args: &[S], env: &[(&str, &str)]) -> Self {
+        Self::start_logged(program, args, env, Stdio::inherit())
+    }
+
+    /// As [`Child::start`], with its standard error elsewhere.
+    pub fn start_logged<S: AsRef<OsStr>>(
+        program: impl AsRef<OsStr>,
+        args: &[S],
+        env: &[(&str, &str)],
+        log: impl Into<Stdio>,
+    ) -> Self {
         let mut command = Command::new(program);
+        command.stderr(log);
         command.args(args).envs(env.iter().copied()).stdin(Stdio::null()).stdout(Stdio::piped());
         Self(command.spawn().unwrap())
     }

@@ -1,0 +1,71 @@
+//! `kill -9` in the middle of the work.
+
+use queue_tests::Bench;
+
+use crate::scene::{QUEUE, Scene};
+
+/// `CRASH_JOBS` says how many.
+fn jobs() -> usize {
+    std::env::var("CRASH_JOBS").ok().and_then(|jobs| jobs.parse().ok()).unwrap_or(400)
+}
+
+/// Three workers are killed in the middle of many jobs: none is lost, and no more ran twice than the dead held, be it
+/// that they were running or that their end was on its way to the store.
+async fn nothing_is_lost(bench: &Bench) {
+    const SLOTS: usize = 10;
+    let scene = Scene::new(bench).await;
+    let labels: Vec<_> = (0..jobs()).map(|n| format!("j{n}")).collect();
+    scene.send_notes(&labels).await;
+    let mut held = 0;
+    for kill in 1..=3 {
+        let mut worker = scene.worker(SLOTS, &[]);
+        scene.until_written("done", kill * jobs() / 5).await;
+        worker.kill();
+        let found = bench.counts(QUEUE).await.leased as usize;
+        assert_eq!(scene.bury().await, found);
+        held += found;
+    }
+    let worker = scene.worker(SLOTS, &[]);
+    scene.until_written("done", jobs()).await;
+    scene.until_empty().await;
+    scene.stop(worker).await;
+
+    let done = scene.written("done");
+    assert!(labels.iter().all(|label| done.contains_key(label)), "lost");
+    let twice: usize = done.values().map(|times| times - 1).sum();
+    assert!(twice <= held, "{twice} ran twice, {held} were held");
+    assert!(scene.dead().await.is_empty());
+}
+
+/// What a killed worker was running is run by another one that lives, by the true clock.
+async fn somebody_else_takes_over(bench: &Bench) {
+    let scene = Scene::new(bench).await;
+    let job = scene.send("crash.hold", ["long"]).await;
+    let mut first = scene.worker(1, &[]);
+    scene.until_written("began", 1).await;
+    let second = scene.worker(1, &[]);
+    first.kill();
+    scene.open_gate("all");
+    assert_eq!(scene.ran_by(&job).await, second.pid());
+    scene.stop(second).await;
+}
+
+/// A worker that was killed while it waited leaves nothing behind that swallows later jobs.
+async fn a_killed_wait_swallows_nothing(bench: &Bench) {
+    let scene = Scene::new(bench).await;
+    let mut idle = scene.worker(2, &[]);
+    scene.send_notes(&["first".to_owned()]).await;
+    scene.until_written("done", 1).await;
+    scene.until_empty().await;
+    idle.kill();
+    let labels: Vec<_> = (0..20).map(|n| format!("j{n}")).collect();
+    scene.send_notes(&labels).await;
+    scene.bury().await;
+    let worker = scene.worker(2, &[]);
+    scene.until_written("done", 21).await;
+    scene.until_empty().await;
+    scene.stop(worker).await;
+    assert!(scene.written("done").values().all(|times| *times == 1));
+}
+
+crate::on_both!(nothing_is_lost, somebody_else_takes_over, a_killed_wait_swallows_nothing);

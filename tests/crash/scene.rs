@@ -1,0 +1,139 @@
+//! A store, a ledger that the workers' tasks write, and the workers: processes of their own.
+
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::path::PathBuf;
+
+use queue_core::store::JobState;
+use queue_core::{Call, Client, JobHandle};
+use queue_tests::{Bench, Child, PATIENCE, TestWorker, signal, wait_until};
+use serde::Serialize;
+use tempfile::TempDir;
+
+/// The queue that the workers consume.
+pub(crate) const QUEUE: &str = "crash";
+
+pub(crate) struct Scene<'a> {
+    pub(crate) bench: &'a Bench,
+    client: Client,
+    undertaker: TestWorker,
+    dir: TempDir,
+}
+
+impl<'a> Scene<'a> {
+    pub(crate) async fn new(bench: &'a Bench) -> Self {
+        let client = Client::new(bench.store.clone());
+        let undertaker = bench.worker("undertaker", &[QUEUE]).await;
+        Self { bench, client, undertaker, dir: tempfile::tempdir().unwrap() }
+    }
+
+    /// Enqueues `task` with these arguments.
+    pub(crate) async fn send(&self, task: &'static str, args: impl Serialize) -> JobHandle {
+        self.client.send(self.call(task, args)).await.unwrap()
+    }
+
+    /// Waits for a job's result: the id of the process that ran it.
+    pub(crate) async fn ran_by(&self, job: &JobHandle) -> u32 {
+        serde_json::from_value(job.get(PATIENCE).await.unwrap()).unwrap()
+    }
+
+    /// Enqueues `crash.note` for each of these labels.
+    pub(crate) async fn send_notes(&self, labels: &[String]) {
+        self.client.send_many(labels.iter().map(|label| self.call("crash.note", [label]))).await.unwrap();
+    }
+
+    fn call(&self, task: &'static str, args: impl Serialize) -> Call {
+        Call::named(task).args(args).queue(self.bench.queue(QUEUE).as_str())
+    }
+
+    /// Starts a worker of so many slots.
+    pub(crate) fn worker(&self, concurrency: usize, more: &[&str]) -> Child {
+        let (queue, concurrency) = (self.bench.queue(QUEUE).to_string(), concurrency.to_string());
+        let args = ["-Q", &queue, "-c", &concurrency, "--log-level", "info"];
+        let args: Vec<_> = args.into_iter().chain(more.iter().copied()).collect();
+        let ledger = self.ledger().display().to_string();
+        let env = [("QUEUE_URL", self.bench.url()), ("CRASH_LEDGER", ledger.as_str())];
+        let log = OpenOptions::new().create(true).append(true).open(self.dir.path().join("log")).unwrap();
+        Child::start_logged(env!("CARGO_BIN_EXE_crash-worker"), &args, &env, log)
+    }
+
+    /// Waits until a worker has logged this.
+    pub(crate) async fn until_logged(&self, text: &str) {
+        let log = || std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
+        wait_until(text, || async { log().contains(text) }).await;
+    }
+
+    /// Takes back what dead processes held. To be called while no worker runs that shall live: the clock it uses is ahead.
+    pub(crate) async fn bury(&self) -> usize {
+        self.bench.bury(&[&self.undertaker]).await
+    }
+
+    /// Lets the jobs of a process (by id), or of `all`, come to their end.
+    pub(crate) fn open_gate(&self, whose: &str) {
+        std::fs::write(self.dir.path().join(format!("gate.{whose}")), "").unwrap();
+    }
+
+    /// How often each label was written down with this word.
+    pub(crate) fn written(&self, what: &str) -> BTreeMap<String, usize> {
+        let mut written = BTreeMap::new();
+        let text = std::fs::read_to_string(self.ledger()).unwrap_or_default();
+        for mut words in text.lines().map(|line| line.split(' ')) {
+            if words.next() == Some(what) {
+                *written.entry(words.next().unwrap().to_owned()).or_default() += 1;
+            }
+        }
+        written
+    }
+
+    /// Whether this process has written this line.
+    pub(crate) fn has_written(&self, what: &str, label: &str, pid: u32) -> bool {
+        let text = std::fs::read_to_string(self.ledger()).unwrap_or_default();
+        text.lines().any(|line| line == format!("{what} {label} {pid}"))
+    }
+
+    /// Waits until so many labels were written down with this word.
+    pub(crate) async fn until_written(&self, what: &str, count: usize) {
+        wait_until(&format!("{count} labels `{what}`"), || async { self.written(what).len() >= count }).await;
+    }
+
+    /// Waits until the queue holds nothing but dead letters.
+    pub(crate) async fn until_empty(&self) {
+        wait_until("the queue is empty", || async {
+            let counts = self.bench.counts(QUEUE).await;
+            (counts.ready, counts.leased, counts.scheduled) == (0, 0, 0)
+        })
+        .await;
+    }
+
+    pub(crate) async fn dead(&self) -> Vec<queue_core::store::Job> {
+        self.bench.page(QUEUE, JobState::Dead, 100).await.jobs
+    }
+
+    /// Asks a worker to stop and waits until it has.
+    pub(crate) async fn stop(&self, mut worker: Child) {
+        signal(worker.pid(), "TERM");
+        let status = worker.end().await;
+        assert!(status.success(), "asked to stop, it ended with {status}");
+    }
+
+    /// SIGSTOP, at a moment at which the worker holds no lock: a process that is halted in the middle of a transaction on
+    /// a file halts everybody, which is no matter of leases.
+    pub(crate) async fn halt(&self, worker: &Child) {
+        let Some(file) = self.bench.url().strip_prefix("sqlite:") else { return signal(worker.pid(), "STOP") };
+        let file = rusqlite::Connection::open(file).unwrap();
+        file.busy_timeout(std::time::Duration::from_millis(100)).unwrap();
+        wait_until("it holds no lock", || async {
+            signal(worker.pid(), "STOP");
+            let free = file.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_ok();
+            if !free {
+                signal(worker.pid(), "CONT");
+            }
+            free
+        })
+        .await;
+    }
+
+    fn ledger(&self) -> PathBuf {
+        self.dir.path().join("ledger")
+    }
+}
