@@ -14,7 +14,7 @@ use crate::render::style::Paint;
 ///
 /// Reads the store itself: no worker and no application is needed.
 #[derive(Debug, Parser)]
-#[command(name = "queue", version, about, after_help = exit::HELP, max_term_width = 100, propagate_version = true)]
+#[command(name = "queue", version, after_help = exit::HELP, max_term_width = 100, propagate_version = true)]
 pub(crate) struct Cli {
     /// Where the jobs are: `sqlite:FILE`, `redis://HOST:PORT/DB` or `rediss://…`
     // Its value is not shown in the help: it may hold a password.

@@ -13,7 +13,7 @@ pub(crate) fn confirm(question: &str, yes: bool) -> Result<(), CliError> {
     if !Out::interactive() {
         return Err(CliError::aborted(
             "not confirmed, nothing was done: there is no terminal to ask on",
-            "look first with --dry-run where there is one, then add --yes",
+            "--dry-run shows what it would do, --yes does it",
         ));
     }
     if ask(question) { Ok(()) } else { Err(CliError::aborted("not confirmed, nothing was done", "")) }

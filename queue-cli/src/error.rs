@@ -75,6 +75,9 @@ impl CliError {
             Self::Store(StoreError::BadCursor(_)) => {
                 "give `--cursor` the text that the page before ended with, and the same filters".to_owned()
             }
+            Self::Store(StoreError::Foreign { .. }) => {
+                "it was left as it is; say where the jobs are with --url or QUEUE_URL".to_owned()
+            }
             Self::Store(error) => error.hint(),
             Self::Midway { source, .. } => match source.hint() {
                 hint if hint.is_empty() => "run the same command again to go on".to_owned(),

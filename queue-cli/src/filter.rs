@@ -56,3 +56,31 @@ impl Filter {
             && self.newer_than.is_none_or(|most| age.is_some_and(|age| age < most))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn minutes(count: u64) -> Option<Duration> {
+        Some(Duration::from_secs(60 * count))
+    }
+
+    #[test]
+    fn age_is_at_least_older_than_and_less_than_newer_than() {
+        let now = Timestamp::from_millis(1_000_000_000);
+        let ago = |minutes: i64| Some(Timestamp::from_millis(1_000_000_000 - 60_000 * minutes));
+        let between = Filter { older_than: minutes(5), newer_than: minutes(10), ..Filter::default() };
+        for (since, fits) in [(ago(4), false), (ago(5), true), (ago(9), true), (ago(10), false), (None, false)] {
+            assert_eq!(between.accepts_age(since, now), fits, "{since:?}");
+        }
+        assert!(Filter::default().accepts_age(None, now));
+    }
+
+    #[test]
+    fn unknown_task_fits_only_where_none_is_asked_for() {
+        let any = Filter { task: Some("*".to_owned()), ..Filter::default() };
+        assert!(any.accepts_task(Some("mail.send")));
+        assert!(!any.accepts_task(None));
+        assert!(Filter::default().accepts_task(None));
+    }
+}

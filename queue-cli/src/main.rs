@@ -20,9 +20,6 @@ mod seen;
 mod summary;
 mod walk;
 
-#[cfg(test)]
-mod tests;
-
 use std::process::ExitCode;
 
 use clap::Parser as _;

@@ -47,7 +47,8 @@ pub(crate) async fn run(session: &Session, args: &PurgeArgs) -> Result<Exit, Cli
     let what = format!("{} from queue `{}`", jobs(matched, state), args.queue);
     let mut purged = Purged { queue: args.queue.as_str(), state, matched, done: 0 };
     if matched == 0 {
-        return Err(CliError::not_found(format!("queue `{}` has no {} jobs", args.queue, word(state)), ""));
+        let none = format!("queue `{}` has no {}", args.queue, jobs(2, state).trim_start_matches("2 "));
+        return Err(CliError::not_found(none, ""));
     }
     if args.dry_run {
         return finish(session, &purged, &format!("would delete {what}"));
@@ -68,6 +69,8 @@ fn finish(session: &Session, purged: &Purged<'_>, line: &str) -> Result<Exit, Cl
 }
 
 fn jobs(count: u64, state: JobState) -> String {
-    let state = word(state);
-    text::plural(count, &format!("{state} job"), &format!("{state} jobs"))
+    match state {
+        JobState::Dead => text::plural(count, "dead letter", "dead letters"),
+        other => text::plural(count, &format!("{} job", word(other)), &format!("{} jobs", word(other))),
+    }
 }

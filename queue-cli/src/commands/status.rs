@@ -200,10 +200,16 @@ fn numbers(totals: Totals) -> [(String, Style); 5] {
 /// What needs attention, at most four lines.
 fn hints(rows: &[Row], workers: &[WorkerInfo], now: Timestamp) -> Vec<String> {
     let mut hints = Vec::new();
-    let dead = sum(rows).dead;
-    if dead > 0 {
-        let letters = text::plural(dead, "dead letter", "dead letters");
-        hints.push(format!("{letters}; why: `queue jobs --state dead`, try again: `queue retry --all --dry-run`"));
+    let dead: Vec<_> = rows.iter().filter(|row| row.counts.dead > 0).collect();
+    let letters = text::plural(sum(rows).dead, "dead letter", "dead letters");
+    match dead.as_slice() {
+        [] => {}
+        [Row { queue, .. }] => {
+            let (look, again) =
+                (format!("jobs --state dead --queue {queue}"), format!("retry --queue {queue} --dry-run"));
+            hints.push(format!("{letters}; why: `queue {look}`, try again: `queue {again}`"));
+        }
+        _ => hints.push(format!("{letters}; why: `queue jobs --state dead`, try again: `queue retry --all --dry-run`")),
     }
     let idle: Vec<_> = rows.iter().filter(|row| row.workers == 0 && row.counts.ready > 0).collect();
     match idle.as_slice() {

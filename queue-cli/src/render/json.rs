@@ -50,8 +50,14 @@ impl Serialize for Instant {
     }
 }
 
-/// A JSON text over several lines, for people; as it came where it is not quite JSON.
+/// Texts up to this long stay on one line.
+const ONE_LINE: usize = 72;
+
+/// A JSON text over several lines, for people; as it came where it is short, or not quite JSON.
 pub(crate) fn pretty(text: &str) -> String {
+    if text.chars().count() <= ONE_LINE {
+        return text.to_owned();
+    }
     reindent(text).unwrap_or_else(|| text.to_owned())
 }
 
