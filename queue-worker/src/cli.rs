@@ -23,7 +23,7 @@ A second one gives back at once.";
 
 /// Runs tasks from a job queue.
 #[derive(Debug, Clone, Parser)]
-#[command(version, about, after_help = EXIT_CODES)]
+#[command(version, about = "Runs tasks from a job queue", after_help = EXIT_CODES)]
 pub struct Flags {
     /// The store: sqlite:FILE, redis://HOST:PORT/DB, rediss://…
     #[arg(long, env = "QUEUE_URL", hide_env_values = true, default_value = "sqlite:queue.db")]

@@ -1,7 +1,6 @@
 //! The worker's log: text for people or JSON for programs, on stderr.
 
 use std::error::Error;
-use std::fmt::Write as _;
 use std::io::IsTerminal;
 
 use tracing_subscriber::filter::Targets;
@@ -44,8 +43,12 @@ pub(crate) fn causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(source) = next {
-        // Writing to a String does not fail.
-        let _ = write!(text, ": {source}");
+        let cause = source.to_string();
+        // Some errors repeat their source in their own text.
+        if !text.ends_with(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
         next = source.source();
     }
     text

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use queue_core::QueueName;
 use queue_core::message::Message;
@@ -21,6 +22,9 @@ const MAX_BATCH: usize = 1_000;
 const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// Unsettled bytes beyond which no more messages are taken in.
 const MAX_WAITING_BYTES: usize = 64 * 1024 * 1024;
+
+/// No lease is lost in less time without a heartbeat.
+const SHORTER_THAN_A_LEASE: Duration = Duration::from_secs(5);
 
 /// One end on its way to the store.
 pub(crate) struct Item {
@@ -173,14 +177,20 @@ impl Settler {
     /// What the store will refuse however often it is asked.
     async fn send(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
         let mut tries = Tries::default();
+        let mut unanswered: Option<Instant> = None;
         loop {
             match self.consumer.settle(settlements).await {
                 Ok(answers) => {
                     self.outage.answered(Caller::Settle);
-                    return Ok(answers);
+                    return Ok(answers.into_iter().map(|answer| in_doubt(answer, unanswered)).collect());
                 }
                 // The lease may still stand when the store is back: nothing is lost by asking until it says no.
-                Err(error) if error.is_transient() => self.outage.failed(Caller::Settle, &error),
+                Err(error) if error.is_transient() => {
+                    if error.outcome_unknown() {
+                        unanswered.get_or_insert_with(Instant::now);
+                    }
+                    self.outage.failed(Caller::Settle, &error);
+                }
                 Err(error) => return Err(error),
             }
             tokio::time::sleep(tries.next_wait()).await;
@@ -220,6 +230,15 @@ impl Settler {
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What `answer` means after a try that got no answer: what that one did is now [`Settled::LeaseLost`]. It was that
+/// one, unless so much time has passed that the lease may have been lost since.
+fn in_doubt(answer: Settled, unanswered: Option<Instant>) -> Settled {
+    match (answer, unanswered) {
+        (Settled::LeaseLost, Some(since)) if since.elapsed() < SHORTER_THAN_A_LEASE => Settled::Done,
+        (answer, _) => answer,
     }
 }
 

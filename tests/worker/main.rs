@@ -6,6 +6,7 @@ mod endings;
 mod gates;
 mod limits;
 mod mail;
+mod outages;
 mod queues;
 mod scene;
 mod startup;

@@ -147,5 +147,5 @@ async fn arrived(shared: &Shared, lane: &Lane, name: &Arc<str>, payload: Bytes) 
             return Ok(());
         }
     }
-    settle::give_back(shared, &[delivery.tag]).await.map(|_| ())
+    settle::return_unwanted(shared, &[delivery.tag]).await
 }

@@ -194,7 +194,7 @@ async fn check_surplus(consumer: &RedisConsumer, held: usize) -> Result<(), Stor
     };
     if !leftover.is_empty() {
         let tags: Vec<_> = leftover.into_iter().map(|delivery| delivery.tag).collect();
-        settle::give_back(shared, &tags).await?;
+        settle::return_unwanted(shared, &tags).await?;
     }
     Ok(())
 }

@@ -23,14 +23,16 @@ pub(super) async fn lease(shared: &Shared, request: &LeaseRequest) -> Result<Vec
         reconcile(shared).await?;
     }
     let limit = request.limit.get().min(MAX_BATCH);
-    let mut found = shared.take_inbox(limit, request.suspect);
-    if found.len() >= limit {
-        return Ok(found);
+    let mut guard = Handed { shared, found: shared.take_inbox(limit, request.suspect) };
+    if guard.found.len() >= limit {
+        return Ok(guard.release());
     }
-    let suspect = request.suspect && !found.iter().any(|delivery| delivery.suspect);
+    let suspect = request.suspect && !guard.found.iter().any(|delivery| delivery.suspect);
     let active = plan(shared, request, true);
-    let (more, renewed) = take(shared, &active, limit - found.len(), suspect).await?;
-    found.extend(more);
+    // On an error, too, what was in the inbox goes back there: the ledger knows it, so nobody would find it again.
+    let (more, renewed) = take(shared, &active, limit - guard.found.len(), suspect).await?;
+    guard.found.extend(more);
+    let mut found = guard.release();
     // Lists that were never seen used are asked only by a worker that has nothing better to do.
     if found.len() < limit {
         let mut rest = plan(shared, request, false);
@@ -47,7 +49,7 @@ pub(super) async fn lease(shared: &Shared, request: &LeaseRequest) -> Result<Vec
     Ok(found)
 }
 
-/// Deliveries that go back into the inbox when the future that holds them is dropped.
+/// Deliveries that go back into the inbox when the future that holds them fails or is dropped.
 struct Handed<'a> {
     shared: &'a Shared,
     found: Vec<Delivery>,

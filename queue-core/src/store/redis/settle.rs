@@ -1,6 +1,7 @@
 //! Ends deliveries: settle, give back, absolve, progress.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 
 use redis::Cmd;
 
@@ -155,6 +156,18 @@ pub(super) async fn give_back(shared: &Shared, tags: &[DeliveryTag]) -> Result<u
         given += give_back_group(shared, group).await?;
     }
     Ok(given)
+}
+
+/// Gives back what arrived and nobody here takes. When that fails nobody holds it any more, whatever the store
+/// says: forgotten here, so that a comparison with the store finds it if it is still there.
+pub(super) async fn return_unwanted(shared: &Shared, tags: &[DeliveryTag]) -> Result<(), StoreError> {
+    let returned = give_back(shared, tags).await;
+    if returned.is_err() {
+        tags.iter().for_each(|tag| forget(shared, tag));
+        shared.dirty.store(true, Ordering::Release);
+        shared.news.notify_one();
+    }
+    returned.map(|_| ())
 }
 
 /// Gives back deliveries that were all held under one key.

@@ -1,0 +1,77 @@
+//! A store that goes away and comes back, and replies that never arrive.
+
+use queue_core::prelude::*;
+use queue_tests::{Bench, Driver, Proxy, redis_url};
+
+use crate::scene::{SOON, Stage, client, settled, worker};
+use crate::tasks::*;
+
+/// A bench behind a proxy, and a client that goes around it.
+async fn behind_proxy() -> (Bench, Proxy, Client) {
+    let address = redis_url().trim_start_matches("redis://").trim_end_matches("/0").to_owned();
+    let proxy = Proxy::start(address).await;
+    let bench = Bench::at(Driver::Redis, &proxy.url(), |_| ()).await;
+    let direct = bench.reopen(&redis_url()).await.unwrap();
+    let direct = Client::with_options(direct, client(&bench).options().clone());
+    (bench, proxy, direct)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn job_that_ends_while_the_store_is_away_is_settled_when_it_is_back() {
+    let (bench, proxy, direct) = behind_proxy().await;
+    let stage = Stage::default();
+    let worker = worker(&bench, &stage).start(client(&bench)).await.unwrap();
+    let job = direct.send(hold.s()).await.unwrap();
+    stage.heard("started", 1).await;
+    proxy.refuse(true);
+    proxy.cut();
+    stage.open();
+    stage.heard("ended", 1).await;
+    assert!(job.meta().await.unwrap().is_none());
+    proxy.refuse(false);
+    assert_eq!(job.get(SOON).await.unwrap(), 7);
+    // And it goes on with what came meanwhile.
+    assert_eq!(direct.send(add.s(1, 2)).await.unwrap().get(SOON).await.unwrap(), 3);
+    worker.shutdown();
+    assert_eq!(worker.wait().await.unwrap().succeeded, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_replies_neither_lose_a_job_nor_run_it_twice() {
+    let (bench, proxy, direct) = behind_proxy().await;
+    let stage = Stage::default();
+    let worker = worker(&bench, &stage).start(client(&bench)).await.unwrap();
+    for round in 0..30 {
+        let jobs = direct.send_many((0..10).map(|n| say.s((round * 10 + n).to_string()))).await.unwrap();
+        proxy.lose_reply("");
+        for job in &jobs {
+            job.get(SOON).await.unwrap();
+        }
+        proxy.disarm();
+    }
+    assert!(proxy.lost() > 0, "the fault should have happened");
+    let mut said = stage.said();
+    said.sort_by_key(|line| line.parse::<u32>().unwrap());
+    assert_eq!(said, (0..300).map(|n| n.to_string()).collect::<Vec<_>>());
+    queue_tests::wait_until("the line is back", || async { bench.store.now().await.is_ok() }).await;
+    settled(&bench).await;
+    worker.shutdown();
+    worker.wait().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn early_acknowledgement_whose_reply_is_lost_loses_no_job() {
+    let (bench, proxy, direct) = behind_proxy().await;
+    let stage = Stage::default();
+    stage.open();
+    let worker = worker(&bench, &stage).start(client(&bench)).await.unwrap();
+    for round in 1..=20 {
+        proxy.lose_reply("");
+        let job = direct.send(hold_early.s()).await.unwrap();
+        assert_eq!(job.get(SOON).await.unwrap(), 7);
+        assert_eq!(stage.count("ended"), round);
+        proxy.disarm();
+    }
+    worker.abort();
+    worker.wait().await.unwrap();
+}
