@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use queue_core::TaskId;
 use queue_core::message::Json;
 use queue_core::store::{Settled, Settlement};
-use queue_core::task::{Body, Context, ContextParts, ErrorKind, TaskError};
+use queue_core::task::{Body, Context, ContextParts, ErrorKind, Overrides, TaskError};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -55,7 +55,7 @@ impl Run {
         if let Some(slot) = &mut self.slot {
             self.engine.slots.start(slot).await;
         }
-        if self.task.options.acks_early && !self.acknowledge().await {
+        if self.acks_early() && !self.acknowledge().await {
             return;
         }
         if self.task.options.track_started && !self.say_started().await {
@@ -66,6 +66,10 @@ impl Run {
         let context = self.context();
         let outcome = self.body(context.clone()).await;
         self.end(outcome, started.elapsed(), context.children());
+    }
+
+    fn acks_early(&self) -> bool {
+        Overrides::of(&self.held.message).acks_early.unwrap_or(self.task.options.acks_early)
     }
 
     /// Acknowledges before the run; false when the lease was lost, so that the job is somebody else's.

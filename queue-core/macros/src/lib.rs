@@ -7,23 +7,8 @@ mod types;
 
 use proc_macro::TokenStream;
 
-/// Makes a function a task: one that `.delay()` enqueues and a worker runs.
-///
-/// ```ignore
-/// use queue_core::prelude::*;
-///
-/// /// Emails the customer of an order.
-/// #[task(queue = "mail", max_retries = 5, backoff = "2s..10m", time_limit = "30s")]
-/// async fn confirm(order_id: u64, note: Option<String>, mailer: State<Mailer>, ctx: Context)
-///     -> Result<Receipt, MailError> { … }
-///
-/// confirm.delay(42, None).await?;                             // enqueue
-/// confirm.s(42, None).countdown(minutes(5)).send().await?;    // with options of this one call
-/// confirm.run(42, None, mailer, ctx).await;                   // the plain function, for unit tests
-/// ```
-///
-/// `confirm` becomes a constant of size zero with the methods `s`, `delay` and `run`, of the function's visibility; it
-/// is re-exported and imported like the function. A program's worker knows every task that is linked into it. A crate of
+/// The function's name becomes a constant of size zero with the methods `s` (a call that is not made yet), `delay` (enqueues)
+/// and `run` (the plain function, for unit tests). It has the function's visibility, and is imported and re-exported alike. A program's worker knows every task that is linked into it. A crate of
 /// tasks that is never named is not linked: write `use my_tasks as _;`.
 ///
 /// An `async fn` runs on the runtime; a plain `fn` runs on a thread of its own and may block.
@@ -44,8 +29,8 @@ use proc_macro::TokenStream;
 /// | `acks = "early"` | `"late"` | early: a crash loses the job; late: a crash runs it again |
 /// | `track_started` | | store STARTED when a run starts |
 ///
-/// Flags may be written `ignore_result = true`, too. Every option but `name`, `acks` and `track_started` can be
-/// overridden per call: see `Call`.
+/// Flags may be written `ignore_result = true`, too. Every option but `name` and `track_started` can be overridden per
+/// call: see `Call`.
 ///
 /// # Parameters
 ///

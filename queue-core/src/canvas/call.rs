@@ -61,6 +61,7 @@ pub(crate) struct Spec {
     pub(crate) ignore_result: Option<bool>,
     pub(crate) max_retries: Option<u32>,
     pub(crate) backoff: Option<Backoff>,
+    pub(crate) acks_early: Option<bool>,
     pub(crate) shadow: Option<String>,
     pub(crate) headers: Vec<(String, Json)>,
     pub(crate) fault: Option<Fault>,
@@ -86,7 +87,7 @@ impl Fault {
 }
 
 /// Headers that say what the message is; they have methods of their own.
-const RESERVED: [&str; 18] = [
+const RESERVED: [&str; 19] = [
     "task",
     "id",
     "eta",
@@ -105,6 +106,7 @@ const RESERVED: [&str; 18] = [
     "origin",
     "max_retries",
     "backoff",
+    "acks_late",
 ];
 
 impl Call {
@@ -138,6 +140,7 @@ impl<Out: 'static> Call<Out> {
             ignore_result: None,
             max_retries: None,
             backoff: None,
+            acks_early: None,
             shadow: None,
             headers: Vec::new(),
             fault: None,
@@ -231,6 +234,13 @@ impl<Out: 'static> Call<Out> {
     /// How long to wait before each retry. Only our own workers know it; a Python worker uses its task's.
     pub fn backoff(mut self, backoff: Backoff) -> Self {
         self.spec.backoff = Some(backoff);
+        self
+    }
+
+    /// Whether it is acknowledged before its run, so that a crash loses it, instead of after it, so that a crash runs it
+    /// again. Only our own workers know it.
+    pub fn acks_early(mut self, early: bool) -> Self {
+        self.spec.acks_early = Some(early);
         self
     }
 

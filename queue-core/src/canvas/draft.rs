@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::call::{Spec, Start};
 use crate::client::{Client, SendError};
 use crate::clock::Timestamp;
-use crate::message::{Draft, Json};
+use crate::message::{Draft, Json, ValueError};
 use crate::names::{Priority, QueueName, TaskId};
 use crate::store::Outgoing;
-use crate::task::{Lineage, TaskOptions};
+use crate::task::{Lineage, TaskOptions, overrides};
 
 /// The message of one call, and whether its result will be thrown away.
 pub(crate) fn prepare(
@@ -77,7 +77,7 @@ fn queue_of(spec: &Spec, client: &Client) -> Result<QueueName, SendError> {
 fn headers_of(spec: &Spec) -> Result<Vec<(String, Json)>, SendError> {
     let mut headers = spec.headers.clone();
     let task = || spec.task.clone().into_owned();
-    let mut add = |name: &str, value: Result<Json, crate::message::ValueError>| {
+    let mut add = |name: &str, value: Result<Json, ValueError>| {
         let value = value.map_err(|source| SendError::Arguments { task: task(), source })?;
         headers.push((name.to_owned(), value));
         Ok::<(), SendError>(())
@@ -86,10 +86,13 @@ fn headers_of(spec: &Spec) -> Result<Vec<(String, Json)>, SendError> {
         add("shadow", Json::from_value(shadow))?;
     }
     if let Some(retries) = spec.max_retries {
-        add(crate::task::overrides::MAX_RETRIES, Json::from_value(&retries))?;
+        add(overrides::MAX_RETRIES, Json::from_value(&retries))?;
     }
     if let Some(backoff) = spec.backoff {
-        add(crate::task::overrides::BACKOFF, crate::task::overrides::write_backoff(backoff))?;
+        add(overrides::BACKOFF, overrides::write_backoff(backoff))?;
+    }
+    if let Some(early) = spec.acks_early {
+        add(overrides::ACKS_LATE, Json::from_value(&!early))?;
     }
     Ok(headers)
 }

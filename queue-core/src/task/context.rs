@@ -16,9 +16,10 @@ use tokio_util::sync::CancellationToken;
 use super::StateMap;
 use crate::canvas::{Call, Sending};
 use crate::client::{Client, SendError};
-use crate::message::{Json, Message, ValueError};
+use crate::message::{DecodeLimits, Draft, Json, Message, ValueError};
 use crate::names::TaskId;
-use crate::store::StoreError;
+use crate::result::{ResultMeta, State};
+use crate::store::{StoreError, StoredResult};
 
 /// How many of the jobs that one run sends are remembered for its result's `children`.
 const MAX_CHILDREN: usize = 10_000;
@@ -83,6 +84,39 @@ impl Context {
     pub fn new(parts: ContextParts) -> Self {
         let runtime = Handle::try_current().ok();
         Self(Arc::new(Inner { parts, calls: AtomicU64::new(0), children: Mutex::default(), runtime }))
+    }
+
+    /// A context for unit tests of tasks: a first run of `task` by nobody, with `client` as its worker's. What it
+    /// [reports](Context::progress) goes into the client's store.
+    ///
+    /// ```
+    /// use queue_core::prelude::*;
+    ///
+    /// #[task]
+    /// async fn attempts(ctx: Context) -> u32 { ctx.attempt() }
+    ///
+    /// # tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
+    /// let client = Client::connect("sqlite::memory:").await?;
+    /// let ctx = Context::for_test(&client, attempts.name());
+    /// assert_eq!(attempts.run(ctx).await, 1);
+    /// # Ok::<(), queue_core::store::ConnectError>(()) }).unwrap();
+    /// ```
+    pub fn for_test(client: &Client, task: &str) -> Self {
+        let queue = client.default_queue().as_str().to_owned();
+        let payload = Draft::new(task, TaskId::random(), queue.as_str()).encode();
+        let message = Message::decode(&payload, &DecodeLimits::default()).expect("what we encode we also decode");
+        let progress = Arc::new(ToStore { client: client.clone(), id: message.id.clone() });
+        Self::new(ContextParts {
+            message: Arc::new(message),
+            queue,
+            worker: "test@localhost".to_owned(),
+            redelivered: false,
+            cancel: CancellationToken::new(),
+            deadline: None,
+            state: Arc::default(),
+            client: client.clone(),
+            progress,
+        })
     }
 
     /// What the worker put in.
@@ -237,6 +271,22 @@ impl Context {
             children.push(id.clone());
         }
         Lineage { id, parent: self.id().as_str().to_owned(), root: self.root_id().to_owned() }
+    }
+}
+
+/// Where the reports of [`Context::for_test`] go.
+struct ToStore {
+    client: Client,
+    id: TaskId,
+}
+
+#[async_trait]
+impl ProgressSink for ToStore {
+    async fn report(&self, state: &str, meta: Json) -> Result<bool, StoreError> {
+        let meta = ResultMeta::new(self.id.clone(), State::from(state), meta, None).encode();
+        let ttl = self.client.options().result_ttl;
+        self.client.store().put_results(&[StoredResult { id: self.id.clone(), meta, ttl }]).await?;
+        Ok(true)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a call says of its own retries, in headers that Celery does not have.
+//! What a call says of its own retries and acknowledgement, in headers that Celery does not have.
 
 use std::time::Duration;
 
@@ -7,14 +7,17 @@ use crate::message::{Json, Message, ValueError};
 
 pub(crate) const MAX_RETRIES: &str = "max_retries";
 pub(crate) const BACKOFF: &str = "backoff";
+pub(crate) const ACKS_LATE: &str = "acks_late";
 
-/// A call's own retry options, which come before its task's.
+/// A call's own options that Celery's protocol has no place for; they come before its task's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Overrides {
     /// Header `max_retries`: a number.
     pub max_retries: Option<u32>,
     /// Header `backoff`: `[first wait, longest wait, jitter]`, in seconds.
     pub backoff: Option<Backoff>,
+    /// Header `acks_late`: false for early.
+    pub acks_early: Option<bool>,
 }
 
 impl Overrides {
@@ -23,13 +26,14 @@ impl Overrides {
     pub fn of(message: &Message) -> Self {
         let mut found = Self::default();
         let text = message.headers.as_str();
-        if !text.contains(MAX_RETRIES) && !text.contains(BACKOFF) {
+        if ![MAX_RETRIES, BACKOFF, ACKS_LATE].iter().any(|name| text.contains(name)) {
             return found;
         }
         for (name, value) in message.headers.entries().into_iter().flatten() {
             match &*name {
                 MAX_RETRIES => found.max_retries = value.parse().ok(),
                 BACKOFF => found.backoff = value.parse().ok().and_then(read_backoff),
+                ACKS_LATE => found.acks_early = value.parse().ok().map(|late: bool| !late),
                 _ => {}
             }
         }

@@ -55,6 +55,7 @@ async fn a_calls_options_come_before_its_tasks() {
         .header("tenant", "north")
         .header("tenant", "south")
         .max_retries(7)
+        .acks_early(true)
         .backoff(Backoff { factor: seconds(2), max: minutes(1), jitter: false });
     let message = bench.message(call).await;
     assert_eq!(bench.sent()[0].queue.as_str(), "slow");
@@ -65,7 +66,7 @@ async fn a_calls_options_come_before_its_tasks() {
     assert_eq!(message.id.as_str(), "order:42/é");
     assert_eq!(message.shadow.as_deref(), Some("a mail"));
     let overrides = Overrides::of(&message);
-    assert_eq!(overrides.max_retries, Some(7));
+    assert_eq!((overrides.max_retries, overrides.acks_early), (Some(7), Some(true)));
     assert_eq!(overrides.backoff, Some(Backoff { factor: seconds(2), max: minutes(1), jitter: false }));
     assert_eq!(bench.context(message).header::<String>("tenant").unwrap().as_deref(), Some("south"));
 }

@@ -172,3 +172,13 @@ async fn what_a_body_spawns_is_not_part_of_its_run_but_calls_made_before_are() {
     let spawned = ctx.enter(async { tokio::spawn(async { Context::current().is_none() }) }).await;
     assert!(spawned.await.unwrap());
 }
+
+#[tokio::test]
+async fn a_unit_test_makes_its_own_context() {
+    let bench = Bench::new();
+    let ctx = Context::for_test(&bench.client, child.name());
+    assert_eq!((ctx.task(), ctx.attempt(), ctx.queue()), ("flow.child", 1, "celery"));
+    assert!(ctx.progress("HALFWAY", 50).await.unwrap());
+    let job: JobHandle<u8> = bench.client.job(ctx.id().clone());
+    assert_eq!(job.status().await.unwrap().as_str(), "HALFWAY");
+}
