@@ -325,6 +325,25 @@ async fn giving_back_keeps_order_and_name(bench: &Bench) {
     assert_eq!(a.finish_all().await, ["m1", "m2", "m3", "m4", "low"]);
 }
 
+/// A suspect that is given back is still one, with its deaths: a worker that stops proves nobody innocent.
+async fn giving_back_absolves_nobody(bench: &Bench) {
+    bench.enqueue("mail", &["m1"]).await;
+    let b = bench.worker("b", &["mail"]).await;
+    die_holding(bench, &b, 1).await;
+    die_holding(bench, &b, 1).await;
+    let suspect = b.take(1).await;
+    assert_eq!(b.return_all(&suspect).await, 1);
+    let counts = bench.counts("mail").await;
+    assert_eq!((counts.ready, counts.suspects, counts.leased), (1, 1, 0));
+    assert!(b.take_unsuspected(10).await.is_empty());
+
+    let again = b.take_one().await;
+    assert_eq!((again.suspect, again.redelivered, again.deaths), (true, true, 1));
+    b.close().await.unwrap();
+    let c = bench.worker("c", &["mail"]).await;
+    assert_eq!(c.take_one().await.deaths, 1, "nor does a worker that signs off");
+}
+
 /// Giving nothing back is no error.
 async fn giving_back_nothing(bench: &Bench) {
     let worker = bench.worker("a", &["mail"]).await;
@@ -354,5 +373,6 @@ queue_tests::conformance!(
     the_absolved_settle,
     settling_clears_the_record,
     giving_back_keeps_order_and_name,
+    giving_back_absolves_nobody,
     giving_back_nothing,
 );

@@ -214,8 +214,8 @@ pub trait Consumer: Send + Sync {
     /// outcome may be unknown; settling the same again is safe (what had happened is then [`Settled::LeaseLost`]).
     async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError>;
 
-    /// Puts deliveries back to the front of their queues, in their old order, without suspicion. For shutdown.
-    /// A delivery whose lease was lost is skipped.
+    /// Puts deliveries back to the front of their queues, in their old order. For shutdown: nobody comes
+    /// under suspicion by it, and who was a suspect stays one. A delivery whose lease was lost is skipped.
     async fn give_back(&self, tags: &[DeliveryTag]) -> Result<usize, StoreError>;
 
     /// Takes a suspect off suspicion: it has run long enough. Its next worker's death makes it a suspect again.

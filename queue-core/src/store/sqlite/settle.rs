@@ -98,7 +98,7 @@ fn add_dead(tx: &mut Tx<'_>, queue: &QueueName, step: u8, payload: &[u8], letter
     Ok(())
 }
 
-/// Puts deliveries back at their old places, without suspicion. Says which rows.
+/// Puts deliveries back at their old places; nobody comes under suspicion by it. Says which rows.
 pub(super) fn give_back(tx: &mut Tx<'_>, tags: &[DeliveryTag]) -> Outcome<Vec<i64>> {
     let mut owners = Owners::default();
     let mut given = Vec::new();
@@ -121,10 +121,14 @@ pub(super) fn give_back_all(tx: &mut Tx<'_>, owner: i64) -> Outcome<usize> {
 }
 
 fn give_back_row(tx: &mut Tx<'_>, row: i64, owner: i64) -> Outcome<bool> {
-    let Some((queue, step)) = fenced(tx, sql::GIVE_BACK, params![row, owner])? else { return Ok(false) };
+    let found = tx.prepare(sql::GIVE_BACK)?.query_row(params![row, owner], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, u8>(1)?, row.get::<_, bool>(2)?))
+    });
+    let Some((queue, step, suspect)) = found.optional()? else { return Ok(false) };
+    let (kind, wake) = if suspect { (Kind::Suspect, Wake::Suspect) } else { (Kind::Ready, Wake::Fresh) };
     tx.count(queue, Kind::Leased, step, -1);
-    tx.count(queue, Kind::Ready, step, 1);
-    tx.effects.wake(queue, Wake::Fresh, 1);
+    tx.count(queue, kind, step, 1);
+    tx.effects.wake(queue, wake, 1);
     Ok(true)
 }
 
