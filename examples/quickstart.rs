@@ -51,7 +51,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         match job.get(PATIENCE).await {
             Ok(confirmation) => {
                 let address: String = client.job(TaskId::new(confirmation)?).get(PATIENCE).await?;
-                println!("order #{order}: paid at attempt {}, confirmed to {address}", payments.attempts(*order));
+                let attempts = payments.attempts(*order);
+                let retried = if attempts > 1 { " (retried: the payment service did not answer)" } else { "" };
+                println!("order #{order}: paid at attempt {attempts}{retried}, confirmed to {address}");
                 confirmed += 1;
             }
             Err(JobError::Failed(why)) => {

@@ -3,3 +3,8 @@
 
 pub mod http;
 pub mod smtp_server;
+
+/// The programs in the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
