@@ -1,9 +1,8 @@
 //! Opens connections: what kind of file is it, is it ours, and how SQLite is to treat it.
 //!
-//! A file that is not ours is never changed: its first hundred bytes are read before SQLite sees it.
+//! A file that is not ours is never changed: what it says of itself is read before anything is written.
 
-use std::fs::File;
-use std::io::Read;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -28,7 +27,7 @@ pub(super) fn open_writer(path: Option<&Path>, url: &str, options: &StoreOptions
     let Some(path) = path else {
         return memory(options).map_err(|fault| fault.tell(url, false));
     };
-    check_header(path, url)?;
+    check_place(path, url)?;
     file(path, options).map_err(|fault| fault.tell(url, false))
 }
 
@@ -100,30 +99,21 @@ fn patiently<T>(until: Instant, mut step: impl FnMut() -> Outcome<T>) -> Outcome
     }
 }
 
-/// Refuses what is surely not ours, by the file's first bytes. An empty file is as good as none.
-fn check_header(path: &Path, url: &str) -> Result<(), StoreError> {
-    let mut head = Vec::with_capacity(100);
-    let read = File::open(path).and_then(|file| file.take(100).read_to_end(&mut head));
-    match read {
-        Ok(_) => (),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && folder_exists(path) => return Ok(()),
-        Err(error) => return Err(tell_io(url, path, error)),
+/// Refuses a place where no file can be, in words clearer than SQLite's.
+///
+/// By its metadata alone: to open and close the file ourselves would drop the POSIX locks of every connection that
+/// this process has to it.
+fn check_place(path: &Path, url: &str) -> Result<(), StoreError> {
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() => Err(tell_io(url, path, ErrorKind::IsADirectory.into())),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound && folder_exists(path) => Ok(()),
+        Err(error) => Err(tell_io(url, path, error)),
     }
-    let foreign = |why: &str| Err(StoreError::Foreign { url: url.to_owned(), why: why.to_owned() });
-    if head.is_empty() {
-        return Ok(());
-    }
-    if head.len() < 100 || !head.starts_with(b"SQLite format 3\0") {
-        return foreign("the file is not an SQLite database");
-    }
-    let application = i32::from_be_bytes([head[68], head[69], head[70], head[71]]);
-    if application != APPLICATION_ID && application != 0 {
-        return foreign("it is an SQLite database of another program");
-    }
-    Ok(())
 }
 
-fn folder_exists(path: &Path) -> bool {
+/// Whether the folder of `path` is there.
+pub(super) fn folder_exists(path: &Path) -> bool {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.is_dir(),
         _ => true,

@@ -67,12 +67,7 @@ impl Consumer for SqliteConsumer {
             lease::lease(tx, &identity, &request)
         };
         match self.core.writer.call_then(work, lease::Taken::committed).await {
-            Ok(taken) => {
-                for &(queue, due) in &taken.next_due {
-                    self.core.hub.due(queue, due);
-                }
-                Ok(taken.hand_out())
-            }
+            Ok(taken) => Ok(taken.hand_out()),
             Err(error) => {
                 self.identity.doubt();
                 Err(error)
@@ -94,11 +89,10 @@ impl Consumer for SqliteConsumer {
 
     async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
         let identity = Arc::clone(&self.identity);
-        let rows: Vec<i64> = settlements.iter().filter_map(|s| s.tag.as_ref()).map(|tag| tag.row).collect();
-        let settlements = settlements.to_vec();
+        let settlements: Arc<[Settlement]> = settlements.into();
+        let settled = Arc::clone(&settlements);
         let work = move |tx: &mut Tx<'_>| settle::settle(tx, &settlements);
-        // Done or lost, this worker holds none of them any more.
-        self.core.writer.call_then(work, move |_| identity.forgets(rows)).await
+        self.core.writer.call_then(work, move |answers| identity.settled(&settled, answers)).await
     }
 
     async fn give_back(&self, tags: &[DeliveryTag]) -> Result<usize, StoreError> {

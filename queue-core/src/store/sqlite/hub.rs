@@ -12,10 +12,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{Notify, oneshot};
 
-use super::tx::{Effects, Wake};
+use super::tx::{Due, Effects, Wake};
 use crate::clock::Timestamp;
 use crate::names::TaskId;
 use crate::store::Ready;
+
+#[cfg(test)]
+mod tests;
 
 /// Everybody who waits on one open store.
 #[derive(Debug, Default)]
@@ -116,11 +119,7 @@ impl Hub {
 
     /// A queue's next message is due then.
     pub(super) fn due(&self, queue: i64, at: Option<Timestamp>) {
-        let mut state = self.state();
-        match at {
-            Some(at) => state.due.insert(queue, at),
-            None => state.due.remove(&queue),
-        };
+        self.state().due(queue, Due::At(at));
     }
 
     /// Gives a stored result to those who wait for it.
@@ -134,9 +133,8 @@ impl Hub {
         for &(queue, wake, n) in &effects.wakes {
             state.wake(queue, wake, n);
         }
-        for &(queue, at) in &effects.dues {
-            let due = state.due.entry(queue).or_insert(at);
-            *due = at.min(*due);
+        for &(queue, due) in &effects.dues {
+            state.due(queue, due);
         }
         if !state.results.is_empty() {
             for (id, meta) in &effects.results {
@@ -196,6 +194,17 @@ impl State {
             woken += 1;
         }
         woken
+    }
+
+    fn due(&mut self, queue: i64, due: Due) {
+        match due {
+            Due::At(None) => drop(self.due.remove(&queue)),
+            Due::At(Some(at)) => drop(self.due.insert(queue, at)),
+            Due::By(at) => {
+                let due = self.due.entry(queue).or_insert(at);
+                *due = at.min(*due);
+            }
+        }
     }
 
     fn result(&mut self, id: &TaskId, meta: &Bytes) {

@@ -13,7 +13,7 @@ use super::fault::Outcome;
 use super::sql;
 use super::tx::Tx;
 use crate::names::QueueName;
-use crate::store::WorkerSpec;
+use crate::store::{Settled, Settlement, WorkerSpec};
 
 /// One worker of this process.
 #[derive(Debug)]
@@ -139,6 +139,18 @@ impl Identity {
             state.known.remove(&row);
             state.unclaimed.remove(&row);
         }
+    }
+
+    /// After a commit: done or lost, this incarnation holds none of them any more. One that an earlier incarnation lost
+    /// may by now be held again by this one.
+    pub(super) fn settled(&self, settlements: &[Settlement], answers: &[Settled]) {
+        let now = self.current();
+        let tags = settlements.iter().zip(answers).filter_map(|(settlement, answer)| {
+            let tag = settlement.tag.as_ref()?;
+            let own = now.as_ref().is_some_and(|now| now.name == tag.incarnation);
+            (*answer == Settled::Done || own).then_some(tag.row)
+        });
+        self.forgets(tags);
     }
 
     /// After a commit: the worker has signed off.

@@ -1,5 +1,6 @@
 //! Lends messages to a worker: promotes what is due, then takes in the order asked for.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,7 +9,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::fault::Outcome;
 use super::identity::{Identity, Incarnation};
 use super::sql;
-use super::tx::{Kind, Tx, Wake};
+use super::tx::{Due, Kind, Tx, Wake};
 use crate::clock::Timestamp;
 use crate::names::{Priority, QueueName};
 use crate::store::{Delivery, DeliveryTag, LeaseRequest, Order};
@@ -28,8 +29,6 @@ pub(super) struct Taken {
     /// Held from now on, once committed.
     leased: Vec<Delivery>,
     committed: bool,
-    /// When the next message of each queue is due.
-    pub(super) next_due: Vec<(i64, Option<Timestamp>)>,
 }
 
 impl Taken {
@@ -78,7 +77,6 @@ pub(super) fn lease(tx: &mut Tx<'_>, identity: &Arc<Identity>, request: &LeaseRe
         claimed: Vec::new(),
         leased: Vec::new(),
         committed: false,
-        next_due: Vec::new(),
     };
     claim(tx, &mut taken, request, limit)?;
     let mut taker = Taker { tx, taken: &mut taken, left: limit };
@@ -95,7 +93,8 @@ pub(super) fn lease(tx: &mut Tx<'_>, identity: &Arc<Identity>, request: &LeaseRe
         tx.prepare(sql::WORKER_EXTEND)?.execute(params![taken.incarnation.id, ends])?;
     }
     for queue in &queues {
-        taken.next_due.push((queue.id, next_due(tx, queue.id)?));
+        let due = next_due(tx, queue.id)?;
+        tx.effects.dues.push((queue.id, Due::At(due)));
     }
     Ok(taken)
 }
@@ -125,22 +124,21 @@ pub(super) fn next_due(tx: &Tx<'_>, queue: i64) -> Outcome<Option<Timestamp>> {
 
 /// Takes over what this worker holds and was never handed; what does not fit the request stays for a later one.
 fn claim(tx: &mut Tx<'_>, taken: &mut Taken, request: &LeaseRequest, limit: usize) -> Outcome<()> {
-    let rows = taken.identity.claim();
-    let mut left = Vec::new();
-    let result = rows.iter().try_for_each(|&row| {
-        let room = taken.claimed.len() < limit;
-        let found = if room { held(tx, row, &taken.incarnation, request)? } else { None };
-        match found {
-            Some(delivery) if !delivery.suspect || (request.suspect && !taken.is_suspect()) => {
-                taken.claimed.push(delivery);
-            }
-            _ => left.push(row),
+    let mut rows = taken.identity.claim();
+    let mut claimed = BTreeSet::new();
+    let all = rows.iter().try_for_each(|&row| {
+        if taken.claimed.len() < limit
+            && let Some(delivery) = held(tx, row, &taken.incarnation, request)?
+            && (!delivery.suspect || (request.suspect && !taken.is_suspect()))
+        {
+            taken.claimed.push(delivery);
+            claimed.insert(row);
         }
         Ok(())
     });
-    // Those that are lost are not known any more and stay out.
-    taken.identity.unclaim(taken.incarnation.id, left);
-    result
+    rows.retain(|row| !claimed.contains(row));
+    taken.identity.unclaim(taken.incarnation.id, rows);
+    all
 }
 
 fn held(tx: &mut Tx<'_>, row: i64, owner: &Incarnation, request: &LeaseRequest) -> Outcome<Option<Delivery>> {

@@ -9,6 +9,9 @@ use super::connection::APPLICATION_ID;
 use super::fault::{Fault, Outcome};
 use crate::clock::Timestamp;
 
+#[cfg(test)]
+mod tests;
+
 const VERSIONS: [&str; 1] = [include_str!("migrations/1.sql")];
 
 /// What a file says of itself.

@@ -97,16 +97,22 @@ impl SqliteStore {
 impl Core {
     fn open(path: Option<&Path>, url: Arc<str>, options: StoreOptions) -> Result<Self, StoreError> {
         let tell = |path: &Path, error| fault::tell_io(&url, path, error);
+        let gate = |path: &Path| Gate::open(path, options.response_timeout).map_err(|error| tell(path, error));
+        // For a new file the gate comes first: the system says why it cannot be made, SQLite does not.
+        let new = path.filter(|path| !path.exists() && connection::folder_exists(path)).map(gate).transpose()?;
         let connection = connection::open_writer(path, &url, &options)?;
         let read_only = connection.is_readonly("main").unwrap_or(false);
-        let gate = path.filter(|_| !read_only).map(|path| Gate::open(path).map_err(|error| tell(path, error)));
+        let gate = match new {
+            None => path.filter(|_| !read_only).map(gate).transpose()?,
+            opened => opened,
+        };
         let hub = Arc::new(Hub::default());
         let writer = Writer::start(Setup {
             connection,
             url: Arc::clone(&url),
             clock: options.clock.clone(),
             hub: Arc::clone(&hub),
-            gate: gate.transpose()?,
+            gate,
             presence: path.map(Presence::of),
             patience: options.response_timeout,
         });

@@ -1,59 +1,71 @@
 //! The statements, one file each; the file says what it takes and gives.
 
-pub(super) const ABSOLVE: &str = include_str!("sql/absolve.sql");
-pub(super) const BODY_DELETE: &str = include_str!("sql/body_delete.sql");
-pub(super) const BODY_INSERT: &str = include_str!("sql/body_insert.sql");
-pub(super) const BODY_REPLACE: &str = include_str!("sql/body_replace.sql");
-pub(super) const DEAD_DELETE: &str = include_str!("sql/dead_delete.sql");
-pub(super) const DEAD_INSERT: &str = include_str!("sql/dead_insert.sql");
-pub(super) const DELETE: &str = include_str!("sql/delete.sql");
-pub(super) const DUE: &str = include_str!("sql/due.sql");
-pub(super) const FIND: &str = include_str!("sql/find.sql");
-pub(super) const GIVE_BACK: &str = include_str!("sql/give_back.sql");
-pub(super) const HELD_CHECK: &str = include_str!("sql/held_check.sql");
-pub(super) const HELD_COUNT: &str = include_str!("sql/held_count.sql");
-pub(super) const HELD_ONE: &str = include_str!("sql/held_one.sql");
-pub(super) const HELD_ROWS: &str = include_str!("sql/held_rows.sql");
-pub(super) const JOB_INSERT: &str = include_str!("sql/job_insert.sql");
-pub(super) const LEASE: &str = include_str!("sql/lease.sql");
-pub(super) const META_READ: &str = include_str!("sql/meta_read.sql");
-pub(super) const META_WRITE: &str = include_str!("sql/meta_write.sql");
-pub(super) const NEXT_DUE: &str = include_str!("sql/next_due.sql");
-pub(super) const OLDEST: &str = include_str!("sql/oldest.sql");
-pub(super) const PAGE_DEAD: &str = include_str!("sql/page_dead.sql");
-pub(super) const PAGE_LEASED: &str = include_str!("sql/page_leased.sql");
-pub(super) const PAGE_READY: &str = include_str!("sql/page_ready.sql");
-pub(super) const PAGE_SCHEDULED: &str = include_str!("sql/page_scheduled.sql");
-pub(super) const PAYLOAD: &str = include_str!("sql/payload.sql");
-pub(super) const PROMOTE: &str = include_str!("sql/promote.sql");
-pub(super) const PURGE_DEAD: &str = include_str!("sql/purge_dead.sql");
-pub(super) const PURGE_READY: &str = include_str!("sql/purge_ready.sql");
-pub(super) const PURGE_SCHEDULED: &str = include_str!("sql/purge_scheduled.sql");
-pub(super) const QUEUE_ADD: &str = include_str!("sql/queue_add.sql");
-pub(super) const QUEUE_ID: &str = include_str!("sql/queue_id.sql");
-pub(super) const QUEUE_LIST: &str = include_str!("sql/queue_list.sql");
-pub(super) const QUEUE_NAME: &str = include_str!("sql/queue_name.sql");
-pub(super) const RECLAIM: &str = include_str!("sql/reclaim.sql");
-pub(super) const RESULT_DELETE: &str = include_str!("sql/result_delete.sql");
-pub(super) const RESULT_EXPIRE: &str = include_str!("sql/result_expire.sql");
-pub(super) const RESULT_GET: &str = include_str!("sql/result_get.sql");
-pub(super) const RESULT_INSERT: &str = include_str!("sql/result_insert.sql");
-pub(super) const RESULT_OLD: &str = include_str!("sql/result_old.sql");
-pub(super) const RESULT_SINCE: &str = include_str!("sql/result_since.sql");
-pub(super) const RETRY_DEAD: &str = include_str!("sql/retry_dead.sql");
-pub(super) const REVOKE: &str = include_str!("sql/revoke.sql");
-pub(super) const REVOKED_EXPIRE: &str = include_str!("sql/revoked_expire.sql");
-pub(super) const REVOKED_SINCE: &str = include_str!("sql/revoked_since.sql");
-pub(super) const SETTLE_DEAD: &str = include_str!("sql/settle_dead.sql");
-pub(super) const SETTLE_DONE: &str = include_str!("sql/settle_done.sql");
-pub(super) const SWEEP_DEAD: &str = include_str!("sql/sweep_dead.sql");
-pub(super) const SWEEP_MARK: &str = include_str!("sql/sweep_mark.sql");
-pub(super) const SWEEP_RESTART: &str = include_str!("sql/sweep_restart.sql");
-pub(super) const TALLY_ADD: &str = include_str!("sql/tally_add.sql");
-pub(super) const TALLY_READ: &str = include_str!("sql/tally_read.sql");
-pub(super) const WORKER_ALIVE: &str = include_str!("sql/worker_alive.sql");
-pub(super) const WORKER_DELETE: &str = include_str!("sql/worker_delete.sql");
-pub(super) const WORKER_EXTEND: &str = include_str!("sql/worker_extend.sql");
-pub(super) const WORKER_ID: &str = include_str!("sql/worker_id.sql");
-pub(super) const WORKER_INSERT: &str = include_str!("sql/worker_insert.sql");
-pub(super) const WORKER_LIST: &str = include_str!("sql/worker_list.sql");
+/// Declares each statement, and the list of all for the tests.
+macro_rules! statements {
+    ($($name:ident = $file:literal;)*) => {
+        $(pub(super) const $name: &str = include_str!($file);)*
+        /// All of them.
+        #[cfg(test)]
+        pub(super) const ALL: &[&str] = &[$($name),*];
+    };
+}
+
+statements! {
+    ABSOLVE = "sql/absolve.sql";
+    BODY_DELETE = "sql/body_delete.sql";
+    BODY_INSERT = "sql/body_insert.sql";
+    BODY_REPLACE = "sql/body_replace.sql";
+    DEAD_DELETE = "sql/dead_delete.sql";
+    DEAD_INSERT = "sql/dead_insert.sql";
+    DELETE = "sql/delete.sql";
+    DUE = "sql/due.sql";
+    FIND = "sql/find.sql";
+    GIVE_BACK = "sql/give_back.sql";
+    HELD_CHECK = "sql/held_check.sql";
+    HELD_COUNT = "sql/held_count.sql";
+    HELD_ONE = "sql/held_one.sql";
+    HELD_ROWS = "sql/held_rows.sql";
+    JOB_INSERT = "sql/job_insert.sql";
+    LEASE = "sql/lease.sql";
+    META_READ = "sql/meta_read.sql";
+    META_WRITE = "sql/meta_write.sql";
+    NEXT_DUE = "sql/next_due.sql";
+    OLDEST = "sql/oldest.sql";
+    PAGE_DEAD = "sql/page_dead.sql";
+    PAGE_LEASED = "sql/page_leased.sql";
+    PAGE_READY = "sql/page_ready.sql";
+    PAGE_SCHEDULED = "sql/page_scheduled.sql";
+    PAYLOAD = "sql/payload.sql";
+    PROMOTE = "sql/promote.sql";
+    PURGE_DEAD = "sql/purge_dead.sql";
+    PURGE_READY = "sql/purge_ready.sql";
+    PURGE_SCHEDULED = "sql/purge_scheduled.sql";
+    QUEUE_ADD = "sql/queue_add.sql";
+    QUEUE_ID = "sql/queue_id.sql";
+    QUEUE_LIST = "sql/queue_list.sql";
+    QUEUE_NAME = "sql/queue_name.sql";
+    RECLAIM = "sql/reclaim.sql";
+    RESULT_DELETE = "sql/result_delete.sql";
+    RESULT_EXPIRE = "sql/result_expire.sql";
+    RESULT_GET = "sql/result_get.sql";
+    RESULT_INSERT = "sql/result_insert.sql";
+    RESULT_OLD = "sql/result_old.sql";
+    RESULT_SINCE = "sql/result_since.sql";
+    RETRY_DEAD = "sql/retry_dead.sql";
+    REVOKE = "sql/revoke.sql";
+    REVOKED_EXPIRE = "sql/revoked_expire.sql";
+    REVOKED_SINCE = "sql/revoked_since.sql";
+    SETTLE_DEAD = "sql/settle_dead.sql";
+    SETTLE_DONE = "sql/settle_done.sql";
+    SWEEP_DEAD = "sql/sweep_dead.sql";
+    SWEEP_MARK = "sql/sweep_mark.sql";
+    SWEEP_RESTART = "sql/sweep_restart.sql";
+    TALLY_ADD = "sql/tally_add.sql";
+    TALLY_READ = "sql/tally_read.sql";
+    WORKER_ALIVE = "sql/worker_alive.sql";
+    WORKER_DELETE = "sql/worker_delete.sql";
+    WORKER_EXTEND = "sql/worker_extend.sql";
+    WORKER_ID = "sql/worker_id.sql";
+    WORKER_INSERT = "sql/worker_insert.sql";
+    WORKER_LIST = "sql/worker_list.sql";
+}

@@ -15,7 +15,10 @@ use std::time::{Duration, Instant};
 
 use super::connection::beside;
 
-/// How long to queue before going on without a turn.
+#[cfg(test)]
+mod tests;
+
+/// How long to queue at most before going on without a turn.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// The gate of one database file.
@@ -23,6 +26,7 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 pub(super) struct Gate {
     next: File,
     turn: File,
+    patience: Duration,
 }
 
 /// A turn; it ends when dropped.
@@ -33,16 +37,16 @@ pub(super) struct Turn<'g> {
 }
 
 impl Gate {
-    /// The gate of the database at `path`.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    /// The gate of the database at `path`, for a process that waits for its lock so long.
+    pub(super) fn open(path: &Path, patience: Duration) -> io::Result<Self> {
         let open =
             |suffix| OpenOptions::new().read(true).write(true).create(true).truncate(false).open(beside(path, suffix));
-        Ok(Self { next: open("-next")?, turn: open("-turn")? })
+        Ok(Self { next: open("-next")?, turn: open("-turn")?, patience: patience.min(PATIENCE) })
     }
 
     /// Waits for this process's turn.
     pub(super) fn enter(&self) -> Turn<'_> {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + self.patience;
         if !take(&self.next, until, Duration::from_micros(200)..Duration::from_millis(2)) {
             return Turn { gate: self, taken: false };
         }

@@ -38,6 +38,15 @@ pub(super) enum Wake {
     Suspect,
 }
 
+/// What a request knows of when a queue's next message is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    /// Then, or before.
+    By(Timestamp),
+    /// Then, or none is scheduled.
+    At(Option<Timestamp>),
+}
+
 /// What follows from a request once it is committed.
 #[derive(Debug, Default)]
 pub(super) struct Effects {
@@ -45,8 +54,8 @@ pub(super) struct Effects {
     tally: HashMap<(i64, u8, u8), i64>,
     /// Queue and how many became ready.
     pub(super) wakes: Vec<(i64, Wake, usize)>,
-    /// Queue and when something in it is due.
-    pub(super) dues: Vec<(i64, Timestamp)>,
+    /// When the next message of a queue is due, in the order it became so.
+    pub(super) dues: Vec<(i64, Due)>,
     /// Results stored.
     pub(super) results: Vec<(TaskId, Bytes)>,
     /// Workers whose knowledge is to be compared with the tables.
@@ -66,9 +75,9 @@ impl Effects {
 
     /// Says that something in a queue is due then.
     pub(super) fn due(&mut self, queue: i64, at: Timestamp) {
-        match self.dues.iter_mut().find(|(q, _)| *q == queue) {
-            Some((_, due)) => *due = at.min(*due),
-            None => self.dues.push((queue, at)),
+        match self.dues.last_mut() {
+            Some((last, Due::By(due))) if *last == queue => *due = at.min(*due),
+            _ => self.dues.push((queue, Due::By(at))),
         }
     }
 

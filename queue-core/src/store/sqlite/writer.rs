@@ -21,6 +21,9 @@ use super::tx::{Effects, Meta, Queues, Tx, write_tally};
 use crate::clock::Clock;
 use crate::store::StoreError;
 
+#[cfg(test)]
+mod tests;
+
 /// How many requests share a transaction at most.
 const GROUP: usize = 256;
 

@@ -2,4 +2,4 @@
 --
 -- ?1 version, ?2 now (Unix ms)
 -- Returns id, until (Unix ms), version
-SELECT id, until, version FROM revoked WHERE version > ?1 AND until > ?2;
+SELECT id, until, version FROM revoked INDEXED BY revoked_version WHERE version > ?1 AND until > ?2;

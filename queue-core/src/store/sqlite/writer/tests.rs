@@ -1,0 +1,144 @@
+use std::path::Path;
+use std::sync::mpsc;
+
+use rusqlite::params;
+
+use super::super::connection;
+use super::*;
+use crate::store::StoreOptions;
+
+/// A writer on a fresh file.
+fn writer(folder: &Path) -> Writer {
+    let path = folder.join("queue.db");
+    let options = StoreOptions::default();
+    let connection = connection::open_writer(Some(&path), "sqlite:test", &options).unwrap();
+    Writer::start(Setup {
+        connection,
+        url: "sqlite:test".into(),
+        clock: options.clock,
+        hub: Arc::new(Hub::default()),
+        gate: None,
+        presence: Some(Presence::of(&path)),
+        patience: Duration::from_secs(1),
+    })
+    .unwrap()
+}
+
+/// Keeps the thread busy until told to go on, so that what comes meanwhile is one group.
+async fn hold(writer: &Writer) -> mpsc::Sender<()> {
+    let (go, wait) = mpsc::channel();
+    let (begun, running) = oneshot::channel();
+    let mut begun = Some(begun);
+    let writer = writer.clone();
+    tokio::spawn(async move {
+        writer
+            .call(move |_| {
+                if let Some(begun) = begun.take() {
+                    begun.send(()).unwrap();
+                }
+                wait.recv().map_err(|_| Fault::Gone)
+            })
+            .await
+    });
+    running.await.unwrap();
+    go
+}
+
+fn add(name: &'static str) -> impl FnMut(&mut Tx<'_>) -> Outcome<()> + Send + 'static {
+    move |tx| tx.queue(&crate::names::QueueName::new(name).unwrap()).map(drop)
+}
+
+/// Adds a row of so many bytes.
+fn add_body(bytes: usize) -> impl FnMut(&mut Tx<'_>) -> Outcome<()> + Send + 'static {
+    move |tx| {
+        let (seq, payload) = (tx.number(), vec![b'x'; bytes]);
+        tx.prepare(super::super::sql::BODY_INSERT)?.execute(params![seq, "id", "task", payload])?;
+        Ok(())
+    }
+}
+
+async fn number(writer: &Writer, sql: &'static str) -> i64 {
+    writer.call(move |tx| Ok(tx.connection().query_row(sql, [], |row| row.get(0))?)).await.unwrap()
+}
+
+/// Lets the file grow to so many pages.
+async fn limit(writer: &Writer, pages: i64) {
+    let set = move |tx: &mut Tx<'_>| {
+        Ok(tx.connection().pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?)
+    };
+    writer.call(set).await.unwrap();
+}
+
+#[tokio::test]
+async fn one_that_fails_leaves_its_neighbours_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let writer = writer(folder.path());
+    let go = hold(&writer).await;
+    let fails = |tx: &mut Tx<'_>| {
+        add("undone")(tx)?;
+        tx.prepare("INSERT INTO queue (id, name) VALUES ('not a number', 'x')")?.execute([])?;
+        Ok(())
+    };
+    let (first, failed, last) = tokio::join!(writer.call(add("first")), writer.call(fails), async {
+        let last = writer.call(add("last"));
+        go.send(()).unwrap();
+        last.await
+    });
+    assert!(first.is_ok() && last.is_ok());
+    assert!(matches!(failed, Err(StoreError::Refused { .. })), "{failed:?}");
+    assert_eq!(number(&writer, "SELECT count(*) FROM queue").await, 2);
+}
+
+#[tokio::test]
+async fn a_full_disk_stops_only_what_does_not_fit() {
+    let folder = tempfile::tempdir().unwrap();
+    let writer = writer(folder.path());
+    limit(&writer, number(&writer, "PRAGMA page_count").await + 40).await;
+    let go = hold(&writer).await;
+    let (small, large, other) = tokio::join!(writer.call(add_body(100)), writer.call(add_body(10_000_000)), async {
+        let other = writer.call(add_body(100));
+        go.send(()).unwrap();
+        other.await
+    });
+    assert!(matches!(large, Err(StoreError::Full { .. })), "{large:?}");
+    assert!(small.is_ok() && other.is_ok(), "{small:?} {other:?}");
+    assert_eq!(number(&writer, "SELECT count(*) FROM body").await, 2);
+    limit(&writer, 100_000).await;
+    writer.call(add_body(10_000_000)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_read_only_file_refuses_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let writer = writer(folder.path());
+    // As SQLite does for a file without write permission, which a test that may run as root cannot make.
+    writer.call(|tx| Ok(tx.connection().execute_batch("PRAGMA query_only = on")?)).await.unwrap();
+    let refused = writer.call(add("mail")).await;
+    assert!(matches!(refused, Err(StoreError::ReadOnly { .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_file_that_was_removed_or_replaced_takes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let writer = writer(folder.path());
+    let path = folder.path().join("queue.db");
+    std::fs::rename(&path, folder.path().join("away.db")).unwrap();
+    let removed = writer.call(add("mail")).await;
+    assert!(matches!(&removed, Err(StoreError::Foreign { why, .. }) if why.contains("removed")), "{removed:?}");
+    std::fs::write(&path, "another").unwrap();
+    let replaced = writer.call(add("mail")).await;
+    assert!(matches!(&replaced, Err(StoreError::Foreign { why, .. }) if why.contains("replaced")), "{replaced:?}");
+}
+
+/// A number is never used twice, whatever was rolled back or deleted.
+#[tokio::test]
+async fn numbers_only_grow() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = writer(folder.path());
+    let number = |tx: &mut Tx<'_>| Ok(tx.number());
+    let a = first.call(number).await.unwrap();
+    let second = writer(folder.path());
+    let b = second.call(number).await.unwrap();
+    let c = first.call(number).await.unwrap();
+    assert!(a < b && b < c, "{a} {b} {c}");
+}
