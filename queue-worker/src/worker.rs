@@ -135,7 +135,11 @@ impl Worker {
     /// A whole worker program: reads the command line and the environment (flags win over what was built), logs to
     /// stderr, runs until SIGTERM or Ctrl-C. The codes are [`Exit`](crate::Exit)'s.
     pub fn main(self) -> ExitCode {
-        let flags = <Flags as clap::Parser>::parse();
+        self.main_with(<Flags as clap::Parser>::parse())
+    }
+
+    /// As [`Worker::main`], for a program that has parsed its command line itself.
+    pub fn main_with(self, flags: Flags) -> ExitCode {
         crate::program::main(self, flags)
     }
 

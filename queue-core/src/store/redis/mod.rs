@@ -1,6 +1,6 @@
 //! The Redis driver: queues are kombu's lists, every transition is one Lua script.
 //!
-//! [`keys`] spells every key, [`scripts`] holds the atomic steps (one file each in `lua/`), [`link`] is a connection that is
+//! `keys` spells every key, `scripts` holds the atomic steps (one file each in `lua/`), `link` is a connection that is
 //! remade after it broke. Each other file is one group of operations, and the trait impls here only delegate.
 
 mod arm;

@@ -45,11 +45,10 @@ impl Revocations {
     /// Which of `ids` are revoked. Asks the store only after it announced something.
     pub(super) async fn check(&self, store: &Inner, ids: &[&TaskId]) -> Result<Vec<bool>, StoreError> {
         let over = store.options.clock.now().as_millis() > self.valid_until.load(Ordering::Relaxed);
-        if self.stale.swap(false, Ordering::AcqRel) || over {
-            if let Err(error) = self.fetch(store).await {
-                self.stale.store(true, Ordering::Release);
-                return Err(error);
-            }
+        let stale = self.stale.swap(false, Ordering::AcqRel) || over;
+        if stale && let Err(error) = self.fetch(store).await {
+            self.stale.store(true, Ordering::Release);
+            return Err(error);
         }
         let known = self.ids.read().unwrap_or_else(PoisonError::into_inner);
         Ok(ids.iter().map(|id| !known.is_empty() && known.contains(id.as_str())).collect())
