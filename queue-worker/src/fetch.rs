@@ -5,7 +5,7 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use queue_core::store::{Delivery, LeaseRequest, Order, Share, StoreError};
 
@@ -20,6 +20,9 @@ const MAX_LEASE: usize = 1_000;
 /// The longest wait in the store. The wait is what an idle worker sends, so it is long; what becomes due meanwhile
 /// wakes it by itself.
 const MAX_WAIT: Duration = Duration::from_secs(25);
+
+/// How often a worker asks the store for its time: clocks drift apart.
+const ADJUST_EVERY: Duration = Duration::from_secs(60);
 
 /// Leases until the worker stops.
 pub(crate) async fn fetch(engine: Arc<Engine>) {
@@ -49,11 +52,13 @@ pub(crate) async fn fetch(engine: Arc<Engine>) {
 struct Fetcher<'a> {
     engine: &'a Arc<Engine>,
     credits: Credits,
+    adjusted: Instant,
 }
 
 impl<'a> Fetcher<'a> {
     fn new(engine: &'a Arc<Engine>) -> Self {
-        Self { engine, credits: Credits::new(engine.config.queues.iter().map(|(_, weight)| *weight)) }
+        let credits = Credits::new(engine.config.queues.iter().map(|(_, weight)| *weight));
+        Self { engine, credits, adjusted: Instant::now() }
     }
 
     /// One lease, and one wait when it left slots free.
@@ -114,10 +119,13 @@ impl<'a> Fetcher<'a> {
     }
 
     /// After an outage the store may be another one, with another clock.
-    async fn answered(&self) {
-        if self.engine.outage.answered(Caller::Fetch)
-            && let Err(error) = self.engine.time.adjust(&**self.engine.client.store()).await
-        {
+    async fn answered(&mut self) {
+        let was_away = self.engine.outage.answered(Caller::Fetch);
+        if !was_away && self.adjusted.elapsed() < ADJUST_EVERY {
+            return;
+        }
+        self.adjusted = Instant::now();
+        if let Err(error) = self.engine.time.adjust(&**self.engine.client.store()).await {
             tracing::debug!(%error, "the store did not tell its time");
         }
     }

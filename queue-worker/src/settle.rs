@@ -295,3 +295,7 @@ impl Origin {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "settle_tests.rs"]
+mod tests;

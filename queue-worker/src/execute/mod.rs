@@ -1,20 +1,22 @@
 //! Runs one job: acknowledges early where the task says so, runs the body within its limits, and hands its end to
 //! the settler.
 
-use std::future::Future;
+mod limits;
+mod thread;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use queue_core::TaskId;
 use queue_core::message::Json;
 use queue_core::store::{Settled, Settlement};
-use queue_core::task::{Body, Context, ContextParts, ErrorKind, Overrides, TaskError};
-use tokio::sync::oneshot;
-use tokio_util::sync::CancellationToken;
+use queue_core::task::{Body, Context, ContextParts, Overrides, TaskError};
 use tracing::Instrument;
 
-use crate::ending::{Subject, exception, in_words};
+use self::limits::{absolving, within};
+use self::thread::{Thread, leave_stuck, lost_thread, no_thread};
+use crate::ending::{Subject, in_words};
 use crate::engine::{Engine, count};
 use crate::jobs::Held;
 use crate::panics::{Caught, catch};
@@ -205,129 +207,4 @@ impl Run {
         let (payload, suspect) = (self.held.payload.len(), self.suspect.take());
         Item { settlement, queue, message, payload, suspect, answer: None }
     }
-}
-
-/// Runs `body`: its token is cancelled after `soft`; `None` when it was not done after `hard`.
-async fn within<F: Future>(
-    body: F,
-    soft: Option<Duration>,
-    hard: Option<Duration>,
-    cancel: &CancellationToken,
-) -> Option<F::Output> {
-    // Nearly all tasks, and no timer for them.
-    if soft.is_none() && hard.is_none() {
-        return Some(body.await);
-    }
-    let mut body = std::pin::pin!(body);
-    let started = tokio::time::Instant::now();
-    if let Some(soft) = soft
-        && hard.is_none_or(|hard| soft < hard)
-    {
-        if let Ok(output) = tokio::time::timeout(soft, &mut body).await {
-            return Some(output);
-        }
-        tracing::warn!(limit = ?soft, "task ran past its soft time limit, asking it to end");
-        cancel.cancel();
-    }
-    match hard {
-        Some(hard) => tokio::time::timeout_at(started + hard, body).await.ok(),
-        None => Some(body.await),
-    }
-}
-
-/// Awaits `body`; a suspect that has run for `after` without taking the worker along is taken off suspicion.
-async fn absolving<F: Future>(
-    body: F,
-    after: Option<Duration>,
-    engine: &Engine,
-    held: &Held,
-    suspect: &mut Option<SuspectGuard>,
-) -> F::Output {
-    let Some(after) = after else { return body.await };
-    let mut body = std::pin::pin!(body);
-    tokio::select! {
-        output = &mut body => return output,
-        () = tokio::time::sleep(after) => {}
-    }
-    tokio::select! {
-        output = &mut body => output,
-        () = absolve(engine, held, suspect) => body.await,
-    }
-}
-
-async fn absolve(engine: &Engine, held: &Held, suspect: &mut Option<SuspectGuard>) {
-    let Some(tag) = held.tag() else { return };
-    match engine.consumer.absolve(&tag).await {
-        Ok(Some(tag)) => {
-            held.set_tag(Some(tag));
-            suspect.take();
-            tracing::info!("a task whose worker had died before runs well: no longer a suspect");
-        }
-        Ok(None) => tracing::warn!("the lease of this task was lost while it runs"),
-        // It stays a suspect, which costs speed, not safety.
-        Err(error) => tracing::warn!(%error, "a suspect could not be absolved"),
-    }
-}
-
-/// A body on a thread of its own.
-struct Thread {
-    outcome: oneshot::Receiver<Outcome>,
-    /// Set by whoever comes first: the body that returned, or the worker that gave it up.
-    late: Arc<AtomicBool>,
-}
-
-impl Thread {
-    fn start(
-        engine: &Arc<Engine>,
-        held: &Arc<Held>,
-        slot: Option<Slot>,
-        body: fn(Context) -> Outcome,
-        context: Context,
-    ) -> std::io::Result<Self> {
-        let (tell, outcome) = oneshot::channel();
-        let late = Arc::new(AtomicBool::new(false));
-        let (given_up, engine, held) = (Arc::clone(&late), Arc::clone(engine), Arc::clone(held));
-        let (runtime, span) = (tokio::runtime::Handle::current(), tracing::Span::current());
-        let started = Instant::now();
-        let pool = engine.blocking.clone();
-        pool.run(move || {
-            let _runtime = runtime.enter();
-            let _span = span.enter();
-            let inner = context.clone();
-            let result = catch(|| context.enter_blocking(|| body(inner))).flatten();
-            // The slot is free once the thread is; before the worker hears of it, so that it leases for it.
-            drop(slot);
-            if given_up.swap(true, Ordering::AcqRel) {
-                engine.slots.unstuck();
-                let (task, id) = (held.message.display_name(), &held.message.id);
-                tracing::warn!(task, %id, ran = ?started.elapsed(), "a stuck task returned, its slot is free again");
-            }
-            // Nobody listens when it was given up.
-            let _ = tell.send(result);
-        })?;
-        Ok(Self { outcome, late })
-    }
-}
-
-/// A thread cannot be ended: its slot is stuck until the body returns.
-fn leave_stuck(engine: &Engine, held: &Held, limit: Option<Duration>, late: &AtomicBool) {
-    if late.swap(true, Ordering::AcqRel) {
-        return;
-    }
-    let stuck = engine.slots.stuck();
-    tracing::error!(
-        task = held.message.display_name(), id = %held.message.id, ?limit, stuck, slots = engine.config.concurrency,
-        "a blocking task ran past its time limit and cannot be ended: its slot is stuck until it returns"
-    );
-}
-
-fn no_thread(error: &std::io::Error) -> TaskError {
-    tracing::error!(%error, "no thread to run a blocking task on, trying again later");
-    let exception = exception("queue", "NoThread", &error.to_string());
-    TaskError { kind: ErrorKind::Snooze(Duration::from_secs(1)), exception }
-}
-
-fn lost_thread() -> TaskError {
-    let exception = exception("queue", "LostThread", "the thread ended without an answer");
-    TaskError { kind: ErrorKind::Failed, exception }
 }
