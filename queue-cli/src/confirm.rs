@@ -24,7 +24,20 @@ fn ask(question: &str) -> bool {
     let mut stderr = io::stderr().lock();
     let mut answer = String::new();
     let asked = write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush());
-    asked.is_ok()
-        && io::stdin().lock().read_line(&mut answer).is_ok()
-        && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+    asked.is_ok() && io::stdin().lock().read_line(&mut answer).is_ok() && is_yes(&answer)
+}
+
+fn is_yes(answer: &str) -> bool {
+    matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_yes;
+
+    #[test]
+    fn only_yes_is_yes() {
+        assert!(["y\n", "Y\r\n", "yes", " YES \n"].into_iter().all(is_yes));
+        assert!(!["", "\n", "n\n", "no", "ye", "yess", "j"].into_iter().any(is_yes));
+    }
 }

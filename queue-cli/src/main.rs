@@ -15,6 +15,7 @@ mod open;
 mod out;
 mod outcome;
 mod pick;
+mod progress;
 mod render;
 mod seen;
 mod summary;

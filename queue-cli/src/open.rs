@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use queue_core::store::{self, Store, StoreUrl};
-use queue_core::{QueueName, Timestamp};
+use queue_core::store::{self, Store, StoreError, StoreUrl};
+use queue_core::{QueueName, TaskId, Timestamp};
 
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::out::Out;
+use crate::progress;
+use crate::seen::Seen;
 
 /// What every command gets.
 #[derive(Debug)]
@@ -22,6 +24,12 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// Every message of task `id`. In a long queue that takes a while: it is searched in small steps.
+    pub(crate) async fn find(&self, id: &TaskId) -> Result<Vec<Seen>, StoreError> {
+        let _sign = progress::searching();
+        Ok(self.store.find(id).await?.into_iter().map(Seen::from).collect())
+    }
+
     /// The queues meant: the one named, or all there are.
     pub(crate) async fn queues(&self, named: &[QueueName]) -> Result<Vec<QueueName>, CliError> {
         let known = self.store.queues().await?;

@@ -4,7 +4,7 @@
 //! The second reading takes no more than the first one counted, and no dead letter that came after it.
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use queue_core::store::{JobState, StoreError};
 use queue_core::{QueueName, TaskId};
 
@@ -13,6 +13,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::filter::Filter;
 use crate::open::Session;
+use crate::progress::bar;
 use crate::seen::Seen;
 use crate::summary::{Summary, what};
 use crate::walk::Walk;
@@ -126,7 +127,7 @@ async fn pick<M: Mend>(session: &Session, args: &PickArgs, mend: &M) -> Result<(
 async fn find<M: Mend>(session: &Session, args: &PickArgs, mend: &M) -> Result<(Picked, Vec<String>), CliError> {
     let (mut found, mut summary, mut missing) = (Vec::new(), Summary::default(), Vec::new());
     for id in &args.ids {
-        let jobs: Vec<Seen> = session.store.find(id).await?.into_iter().map(Seen::from).collect();
+        let jobs: Vec<Seen> = session.find(id).await?;
         let mut why = format!("{id}: there is no such job");
         let before = found.len();
         for seen in jobs {
@@ -234,15 +235,6 @@ async fn total(session: &Session, queues: &[QueueName], states: &[JobState]) -> 
         total += states.iter().map(|state| crate::commands::status::count(&counts, *state)).sum::<u64>();
     }
     Ok(total)
-}
-
-/// Drawn on a terminal only.
-fn bar(total: u64, verb: &'static str) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(10)).with_message(verb);
-    match ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} {eta}") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
 }
 
 fn dry_run<M: Mend>(session: &Session, summary: &Summary, missing: &[String]) -> Result<Exit, CliError> {

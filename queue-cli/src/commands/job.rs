@@ -49,7 +49,7 @@ struct FullJob<'a> {
 
 /// Shows it.
 pub(crate) async fn run(session: &Session, args: &JobArgs) -> Result<Exit, CliError> {
-    let jobs: Vec<Seen> = session.store.find(&args.id).await?.into_iter().map(Seen::from).collect();
+    let jobs: Vec<Seen> = session.find(&args.id).await?;
     let outcome = Outcome::of(session, &args.id).await?;
     if jobs.is_empty() && outcome.is_none() {
         return Err(CliError::not_found(

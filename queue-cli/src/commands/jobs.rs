@@ -13,6 +13,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::filter::Filter;
 use crate::open::Session;
+use crate::progress;
 use crate::render::style::Style;
 use crate::render::table::{Column, Grid};
 use crate::render::{text, time};
@@ -80,6 +81,7 @@ async fn list(session: &Session, args: &JobsArgs) -> Result<Listing, CliError> {
     if let Some(cursor) = &args.cursor {
         walk = walk.resume(Position::decode(cursor)?);
     }
+    let _sign = progress::searching();
     let mut listing = Listing { jobs: Vec::new(), looked_at: 0, next: None };
     while listing.jobs.len() < args.limit.get() && listing.looked_at < args.scan.get() {
         let Some(step) = walk.next().await? else { return Ok(listing) };

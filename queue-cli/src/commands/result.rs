@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::open::Session;
 use crate::outcome::Outcome;
 use crate::render::{text, time};
-use crate::seen::{Seen, word};
+use crate::seen::word;
 
 /// Whose result, and how long to wait for it.
 #[derive(Debug, Args)]
@@ -66,9 +66,15 @@ async fn none(session: &Session, id: &TaskId) -> Result<CliError, CliError> {
     Ok(CliError::not_found(format!("no result is stored for job `{}`", text::one_line(id.as_str())), hint))
 }
 
-/// Where the job is instead.
+/// How long a hint may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Where the job is instead, unless the queues are too long to find that out in passing.
 async fn whereabouts(session: &Session, id: &TaskId) -> Result<Option<String>, CliError> {
-    let jobs: Vec<Seen> = session.store.find(id).await?.into_iter().map(Seen::from).collect();
+    let Ok(jobs) = tokio::time::timeout(PATIENCE, session.find(id)).await else {
+        return Ok(Some(format!("`queue job {id}` searches the queues for it")));
+    };
+    let jobs = jobs?;
     let places: Vec<_> =
         jobs.iter().map(|seen| format!("{} in queue `{}`", word(seen.job.state), seen.job.queue)).collect();
     Ok((!places.is_empty()).then(|| format!("the job is {}; more: `queue job {id}`", places.join(" and "))))
