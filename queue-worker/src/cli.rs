@@ -34,23 +34,23 @@ pub struct Flags {
     #[arg(short = 'Q', long, value_delimiter = ',', value_name = "QUEUE[:WEIGHT],…")]
     pub queues: Vec<WeightedQueue>,
 
-    /// How many tasks run at once [default: the number of CPUs].
+    /// How many tasks run at once (default: the number of CPUs).
     #[arg(short, long, value_name = "N")]
     pub concurrency: Option<NonZeroUsize>,
 
-    /// How many messages to hold beyond those that run [default: 0].
+    /// How many messages to hold beyond those that run (default: 0).
     #[arg(long, value_name = "N")]
     pub prefetch: Option<usize>,
 
-    /// How long running tasks have to finish when the worker is asked to stop [default: 10s].
+    /// How long running tasks have to finish when the worker is asked to stop (default: 10s).
     #[arg(long, value_parser = humantime::parse_duration, value_name = "TIME")]
     pub grace: Option<Duration>,
 
-    /// How long results are kept; 0s is for ever [default: 1day].
+    /// How long results are kept; 0s is for ever (default: 1day).
     #[arg(long, env = "QUEUE_RESULT_TTL", value_parser = humantime::parse_duration, value_name = "TIME")]
     pub result_ttl: Option<Duration>,
 
-    /// The name shown to people [default: queue@HOST].
+    /// The name shown to people (default: queue@HOST).
     #[arg(long, value_name = "NAME@HOST")]
     pub hostname: Option<String>,
 
