@@ -49,7 +49,7 @@ impl Report {
     }
 
     pub(crate) fn print_json(&mut self) {
-        let rows: Vec<_> = self.0.iter_mut().map(|row| {
+        let rows = self.0.iter_mut().map(|row| {
             let median = percentile(&mut row.values, 0.5);
             serde_json::json!({"store": row.store, "what": row.name, "unit": row.unit, "median": median, "values": row.values})
         });
