@@ -128,7 +128,7 @@ fn table(session: &Session, jobs: &[Seen], workers: &[WorkerInfo]) -> String {
         Column::Cut("QUEUE"),
         Column::Whole("STATE"),
         Column::Number("AGE"),
-        Column::Number("RETRIES"),
+        Column::Spare("RETRIES"),
         Column::Cut("ABOUT"),
     ]);
     for seen in jobs {

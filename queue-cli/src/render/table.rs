@@ -1,6 +1,6 @@
 //! Tables without borders: one line per row, fitted to the terminal, cut with `…`.
 
-use comfy_table::{Attribute, Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row, Table, presets};
+use comfy_table::{Attribute, Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row, Table, Width, presets};
 
 use super::style::Style;
 use super::text;
@@ -8,6 +8,10 @@ use crate::out::Out;
 
 /// The longest cell where no terminal says how wide it may be.
 const WIDEST: usize = 120;
+/// What gives way keeps at least this much; a terminal still narrower wraps the lines.
+const LEAST: u16 = 12;
+/// A terminal with fewer columns is narrow.
+const NARROW: u16 = 100;
 
 /// How a column behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,12 +22,14 @@ pub(crate) enum Column {
     Number(&'static str),
     /// Text that gives way when the terminal is narrow.
     Cut(&'static str),
+    /// A number that is left out when the terminal is narrow.
+    Spare(&'static str),
 }
 
 impl Column {
     fn title(self) -> &'static str {
         match self {
-            Self::Whole(title) | Self::Number(title) | Self::Cut(title) => title,
+            Self::Whole(title) | Self::Number(title) | Self::Cut(title) | Self::Spare(title) => title,
         }
     }
 }
@@ -60,7 +66,9 @@ impl Grid {
         if let Some(width) = out.width {
             table.set_width(width);
         }
-        table.set_header(self.columns.iter().map(|column| header(*column)));
+        let mut titles = Row::from(self.columns.iter().map(|column| header(*column)).collect::<Vec<_>>());
+        titles.max_height(1);
+        table.set_header(titles);
         for cells in self.rows {
             let cells = self.columns.iter().zip(cells).map(|(column, (text, style))| cell(*column, text, style, out));
             let mut row = Row::from(cells.collect::<Vec<_>>());
@@ -68,7 +76,7 @@ impl Grid {
             table.add_row(row);
         }
         for (place, column) in self.columns.iter().enumerate() {
-            shape(&mut table, place, *column);
+            shape(&mut table, place, *column, out);
         }
         trimmed(&table.to_string())
     }
@@ -76,7 +84,7 @@ impl Grid {
 
 fn header(column: Column) -> Cell {
     let cell = Cell::new(column.title()).add_attribute(Attribute::Bold);
-    if matches!(column, Column::Number(_)) { cell.set_alignment(CellAlignment::Right) } else { cell }
+    if matches!(column, Column::Number(_) | Column::Spare(_)) { cell.set_alignment(CellAlignment::Right) } else { cell }
 }
 
 fn cell(column: Column, text: String, style: Style, out: Out) -> Cell {
@@ -92,7 +100,8 @@ fn cell(column: Column, text: String, style: Style, out: Out) -> Cell {
     }
 }
 
-fn shape(table: &mut Table, place: usize, column: Column) {
+fn shape(table: &mut Table, place: usize, column: Column, out: Out) {
+    let needed = table.column_max_content_widths().get(place).copied().unwrap_or(0);
     let Some(made) = table.column_mut(place) else { return };
     let left = if place == 0 { 0 } else { 1 };
     made.set_padding((left, 1));
@@ -100,11 +109,16 @@ fn shape(table: &mut Table, place: usize, column: Column) {
         Column::Whole(_) => {
             made.set_constraint(ColumnConstraint::ContentWidth);
         }
-        Column::Number(_) => {
+        Column::Spare(_) if out.width.is_some_and(|width| width < NARROW) => {
+            made.set_constraint(ColumnConstraint::Hidden);
+        }
+        Column::Number(_) | Column::Spare(_) => {
             made.set_constraint(ColumnConstraint::ContentWidth);
             made.set_cell_alignment(CellAlignment::Right);
         }
-        Column::Cut(_) => {}
+        Column::Cut(_) => {
+            made.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(needed.min(LEAST) + left + 1)));
+        }
     }
 }
 
