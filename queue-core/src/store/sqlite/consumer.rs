@@ -37,7 +37,7 @@ impl SqliteConsumer {
             }
             Ok((signing.sign_on(tx)?, queues))
         };
-        let (_, queues) = core.writer.call_then(work, move |(incarnation, _)| signed.is_now(incarnation)).await?;
+        let (_, queues) = core.writer.call_unsynced(work, move |(incarnation, _)| signed.is_now(incarnation)).await?;
         Ok(Self { core, identity, queues })
     }
 
@@ -66,7 +66,7 @@ impl Consumer for SqliteConsumer {
             }
             lease::lease(tx, &identity, &request)
         };
-        match self.core.writer.call_then(work, lease::Taken::committed).await {
+        match self.core.writer.call_unsynced(work, lease::Taken::committed).await {
             Ok(taken) => Ok(taken.hand_out()),
             Err(error) => {
                 self.identity.doubt();
@@ -98,19 +98,19 @@ impl Consumer for SqliteConsumer {
     async fn give_back(&self, tags: &[DeliveryTag]) -> Result<usize, StoreError> {
         let (tags, identity) = (tags.to_vec(), Arc::clone(&self.identity));
         let work = move |tx: &mut Tx<'_>| settle::give_back(tx, &tags);
-        let given = self.core.writer.call_then(work, move |rows| identity.forgets(rows.iter().copied())).await?;
+        let given = self.core.writer.call_unsynced(work, move |rows| identity.forgets(rows.iter().copied())).await?;
         Ok(given.len())
     }
 
     async fn absolve(&self, tag: &DeliveryTag) -> Result<Option<DeliveryTag>, StoreError> {
         let suspect = tag.clone();
-        let stood = self.core.writer.call(move |tx| settle::absolve(tx, &suspect)).await?;
+        let stood = self.core.writer.call_unsynced(move |tx| settle::absolve(tx, &suspect), |_| ()).await?;
         Ok(stood.then(|| DeliveryTag { suspect: false, ..tag.clone() }))
     }
 
     async fn progress(&self, tag: &DeliveryTag, results: &[StoredResult]) -> Result<bool, StoreError> {
         let (tag, results) = (tag.clone(), results.to_vec());
-        self.core.writer.call(move |tx| settle::progress(tx, &tag, &results)).await
+        self.core.writer.call_unsynced(move |tx| settle::progress(tx, &tag, &results), |_| ()).await
     }
 
     async fn beat(&self) -> Result<Beat, StoreError> {
@@ -121,7 +121,7 @@ impl Consumer for SqliteConsumer {
         let (identity, done) = (Arc::clone(&self.identity), Arc::clone(&self.identity));
         let work = move |tx: &mut Tx<'_>| beat::beat(tx, &identity, patience);
         let (_, mut beat, more) =
-            self.core.writer.call_then(work, move |(incarnation, ..)| done.is_now(incarnation)).await?;
+            self.core.writer.call_unsynced(work, move |(incarnation, ..)| done.is_now(incarnation)).await?;
         beat.fenced = self.identity.take_fenced();
         if more {
             self.core.tidy();
@@ -150,6 +150,6 @@ impl Consumer for SqliteConsumer {
             tx.prepare(super::sql::WORKER_DELETE)?.execute([incarnation.id])?;
             Ok(())
         };
-        self.core.writer.call_then(work, move |()| identity.close()).await
+        self.core.writer.call_unsynced(work, move |()| identity.close()).await
     }
 }

@@ -29,6 +29,8 @@ const GROUP: usize = 256;
 
 /// A request as the thread sees it.
 trait Request: Send {
+    /// Whether its commit must reach the disk.
+    fn synced(&self) -> bool;
     /// Does it, inside a transaction. May be called again after a rollback.
     fn run(&mut self, tx: &mut Tx<'_>) -> Outcome<()>;
     /// It is committed.
@@ -40,6 +42,7 @@ trait Request: Send {
 struct Call<T, W, D> {
     work: W,
     done: D,
+    synced: bool,
     out: Option<T>,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
@@ -50,6 +53,10 @@ where
     W: FnMut(&mut Tx<'_>) -> Outcome<T> + Send,
     D: FnOnce(&mut T) + Send,
 {
+    fn synced(&self) -> bool {
+        self.synced
+    }
+
     fn run(&mut self, tx: &mut Tx<'_>) -> Outcome<()> {
         self.out = None;
         self.out = Some((self.work)(tx)?);
@@ -100,12 +107,12 @@ impl Writer {
     pub(super) fn start(setup: Setup) -> std::io::Result<Self> {
         let (inbox, requests) = channel();
         let url = Arc::clone(&setup.url);
-        let thread = Thread { setup, queues: Queues::default() };
+        let thread = Thread { setup, queues: Queues::default(), synced: true };
         std::thread::Builder::new().name("queue-sqlite-write".into()).spawn(move || thread.run(&requests))?;
         Ok(Self { inbox, url })
     }
 
-    /// Runs `work` in a transaction; answers when it is committed.
+    /// Runs `work` in a transaction; answers when it is committed and on the disk.
     pub(super) async fn call<T, W>(&self, work: W) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -121,8 +128,29 @@ impl Writer {
         W: FnMut(&mut Tx<'_>) -> Outcome<T> + Send + 'static,
         D: FnOnce(&mut T) + Send + 'static,
     {
+        self.send(true, work, done).await
+    }
+
+    /// As [`Writer::call_then`], for what concerns only workers that run (leases, heartbeats): the commit survives
+    /// their death, but is not waited for on the disk. When the power fails the workers end too, and a lease undone is
+    /// one given back. The next synced commit takes it along, so the order of commits is kept.
+    pub(super) async fn call_unsynced<T, W, D>(&self, work: W, done: D) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: FnMut(&mut Tx<'_>) -> Outcome<T> + Send + 'static,
+        D: FnOnce(&mut T) + Send + 'static,
+    {
+        self.send(false, work, done).await
+    }
+
+    async fn send<T, W, D>(&self, synced: bool, work: W, done: D) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: FnMut(&mut Tx<'_>) -> Outcome<T> + Send + 'static,
+        D: FnOnce(&mut T) + Send + 'static,
+    {
         let (reply, answer) = oneshot::channel();
-        let sent = self.inbox.send(Box::new(Call { work, done, out: None, reply }));
+        let sent = self.inbox.send(Box::new(Call { work, done, synced, out: None, reply }));
         match sent {
             Ok(()) => answer.await.unwrap_or_else(|_| Err(Fault::Gone.tell(&self.url, true))),
             Err(_) => Err(Fault::Gone.tell(&self.url, false)),
@@ -133,6 +161,8 @@ impl Writer {
 struct Thread {
     setup: Setup,
     queues: Queues,
+    /// Whether the connection waits for the disk just now.
+    synced: bool,
 }
 
 type Group = Vec<Box<dyn Request>>;
@@ -189,7 +219,20 @@ impl Thread {
         }
     }
 
+    /// Whether the next commit waits for the disk. One that does takes all earlier ones along.
+    fn wait_for_disk(&mut self, synced: bool) -> Outcome<()> {
+        if self.synced != synced {
+            let level = if synced { "PRAGMA synchronous = full" } else { "PRAGMA synchronous = normal" };
+            self.setup.connection.execute_batch(level)?;
+            self.synced = synced;
+        }
+        Ok(())
+    }
+
     fn transact(&mut self, group: Group) -> Result<(), Failed> {
+        if let Err(fault) = self.wait_for_disk(group.iter().any(|request| request.synced())) {
+            return Err(Failed { group, cause: (fault, false), began: false });
+        }
         let setup = &self.setup;
         let _turn = match begin(setup) {
             Ok(turn) => turn,
