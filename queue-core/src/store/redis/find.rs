@@ -7,7 +7,7 @@ use super::keys::ListKeys;
 use super::look::{self, at, dead_job, held, scan, scheduled_job};
 use super::{Inner, StoreError};
 use crate::message::{DecodeLimits, Message};
-use crate::names::TaskId;
+use crate::names::{QueueName, TaskId};
 use crate::store::{Cursor, Job, JobState};
 
 /// See [`crate::store::Inspect::find`].
@@ -15,24 +15,69 @@ pub(super) async fn find(store: &Inner, id: &TaskId) -> Result<Vec<Job>, StoreEr
     let mut found = Vec::new();
     let needle = Finder::new(id.as_str());
     for queue in look::queues(store).await? {
-        for state in [JobState::Ready, JobState::Leased] {
-            let mut cursor: Option<Cursor> = None;
-            loop {
-                let page = look::page(store, &queue, state, cursor.as_ref(), look::STEP).await?;
-                found.extend(page.jobs.into_iter().filter(|job| is_of(&needle, id, &job.payload)));
-                cursor = page.next;
-                if cursor.is_none() {
-                    break;
-                }
-            }
+        let lanes = ListKeys::all(&queue);
+        let used = used(store, &lanes).await?;
+        let states = [
+            (JobState::Ready, used.iter().any(|lane| lane.ready)),
+            (JobState::Leased, used.iter().any(|lane| lane.held)),
+        ];
+        for (state, _) in states.into_iter().filter(|(_, used)| *used) {
+            find_in_pages(store, &queue, state, &needle, id, &mut found).await?;
         }
-        for lane in ListKeys::all(&queue) {
-            find_scheduled(store, &lane, &needle, id, &mut found).await?;
-            find_dead(store, &lane, &needle, id, &mut found).await?;
+        for (lane, used) in lanes.iter().zip(used) {
+            if used.scheduled {
+                find_scheduled(store, lane, &needle, id, &mut found).await?;
+            }
+            if used.dead {
+                find_dead(store, lane, &needle, id, &mut found).await?;
+            }
         }
     }
     found.extend(moved_meanwhile(store, id, &found).await?);
     Ok(found)
+}
+
+/// Which keys of a list exist; most do not.
+struct Used {
+    ready: bool,
+    held: bool,
+    scheduled: bool,
+    dead: bool,
+}
+
+async fn used(store: &Inner, lanes: &[ListKeys]) -> Result<Vec<Used>, StoreError> {
+    let mut pipe = redis::pipe();
+    for lane in lanes {
+        pipe.cmd("EXISTS").arg(&*lane.list).arg(&lane.suspects).cmd("EXISTS").arg(&lane.workers);
+        pipe.cmd("EXISTS").arg(&lane.scheduled).cmd("EXISTS").arg(&lane.dead_message);
+    }
+    let counts: Vec<u64> = store.link.pipe(&pipe).await?;
+    let used = counts.chunks_exact(4).map(|lane| Used {
+        ready: lane[0] > 0,
+        held: lane[1] > 0,
+        scheduled: lane[2] > 0,
+        dead: lane[3] > 0,
+    });
+    Ok(used.collect())
+}
+
+async fn find_in_pages(
+    store: &Inner,
+    queue: &QueueName,
+    state: JobState,
+    needle: &Finder<'_>,
+    id: &TaskId,
+    found: &mut Vec<Job>,
+) -> Result<(), StoreError> {
+    let mut cursor: Option<Cursor> = None;
+    loop {
+        let page = look::page(store, queue, state, cursor.as_ref(), look::STEP).await?;
+        found.extend(page.jobs.into_iter().filter(|job| is_of(needle, id, &job.payload)));
+        cursor = page.next;
+        if cursor.is_none() {
+            return Ok(());
+        }
+    }
 }
 
 /// A message that was ready when the held ones were read, and held when the ready ones were: looks at the held ones again.
@@ -43,8 +88,10 @@ async fn moved_meanwhile(store: &Inner, id: &TaskId, found: &[Job]) -> Result<Ve
     }
     let needle = Finder::new(id.as_str());
     for queue in look::queues(store).await? {
-        for lane in ListKeys::all(&queue) {
-            let jobs = held(store, &lane, 0, 10_000).await?;
+        let lanes = ListKeys::all(&queue);
+        let used = used(store, &lanes).await?;
+        for (lane, _) in lanes.iter().zip(used).filter(|(_, used)| used.held) {
+            let jobs = held(store, lane, 0, 10_000).await?;
             more.extend(jobs.into_iter().filter(|job| is_of(&needle, id, &job.payload)));
         }
     }

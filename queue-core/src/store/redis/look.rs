@@ -9,8 +9,10 @@ use crate::clock::Timestamp;
 use crate::names::QueueName;
 use crate::store::{Cursor, DeadLetter, DeadReason, Job, JobKey, JobState, Page, QueueCounts, WorkerInfo};
 
-/// Elements of one read at most: with messages of ordinary size far under a millisecond of the server's time.
-pub(super) const STEP: usize = 100;
+/// Elements of one read at most: with messages of ordinary size under a millisecond of the server's time.
+pub(super) const STEP: usize = 500;
+/// A read that brought more bytes than this is followed by a smaller one.
+const STEP_BYTES: usize = 250_000;
 
 /// See [`crate::store::Inspect::queues`].
 pub(super) async fn queues(store: &Inner) -> Result<Vec<QueueName>, StoreError> {
@@ -170,7 +172,7 @@ async fn ready_page(
                 if n_found < asked {
                     break;
                 }
-                step = if bytes > 100_000 { (step / 2).max(1) } else { STEP };
+                step = if bytes > STEP_BYTES { (step / 2).max(1) } else { STEP };
             }
         }
     }
