@@ -78,14 +78,41 @@ async fn its_progress_is_refused(bench: &Bench) {
     assert_eq!(b.finish(&again).await, Settled::Done);
 }
 
-/// It takes nobody off suspicion.
+/// It takes nobody off suspicion, not even the suspect that it ran itself.
 async fn it_absolves_nobody(bench: &Bench) {
-    let Zombie { a, b, lost } = zombie(bench, &["m1"]).await;
-    assert!(a.absolve(&lost[0].tag).await.unwrap().is_none());
+    let Zombie { a, b, .. } = zombie(bench, &["m1"]).await;
+    assert!(a.pulse().await.fenced);
+    let suspect = a.take_one().await;
+    assert!(suspect.suspect);
+    assert_eq!(bench.bury(&[&b]).await, 1);
+
+    assert!(a.absolve(&suspect.tag).await.unwrap().is_none());
     let again = b.take_one().await;
     assert!(again.suspect);
-    assert!(a.absolve(&lost[0].tag).await.unwrap().is_none());
-    assert_eq!(b.finish(&again).await, Settled::Done);
+    assert!(a.absolve(&suspect.tag).await.unwrap().is_none());
+    // It is the suspect of its new worker still, and no ordinary message of anybody.
+    assert_eq!((b.held().await.unwrap(), bench.counts("mail").await.leased), (1, 1));
+    assert_eq!(bench.bury(&[&a]).await, 1);
+    assert_eq!(a.take_one().await.deaths, 2);
+}
+
+/// What a worker gave back is not its own any more, though the worker lives: another has it.
+async fn what_was_given_back_is_anothers(bench: &Bench) {
+    bench.enqueue("mail", &["m1"]).await;
+    let (a, b) = (bench.worker("a", &["mail"]).await, bench.worker("b", &["mail"]).await);
+    let mine = a.take(1).await;
+    assert_eq!(a.return_all(&mine).await, 1);
+    let yours = b.take_one().await;
+
+    let progress = [result(&bench.id("m1"), "PROGRESS", 1)];
+    assert_eq!(a.settle_one(dead_letter(&mine[0], "late")).await, Settled::LeaseLost);
+    assert_eq!(a.finish(&mine[0]).await, Settled::LeaseLost);
+    assert!(!a.progress(&mine[0].tag, &progress).await.unwrap());
+    assert_eq!(a.return_all(&mine).await, 0);
+    let counts = bench.counts("mail").await;
+    assert_eq!((counts.ready, counts.leased, counts.dead), (0, 1, 0));
+    assert!(bench.result("m1").await.is_none());
+    assert_eq!(b.finish(&yours).await, Settled::Done);
 }
 
 /// What it leases before it knows is truly its own, or nothing at all; either way nothing is stranded.
@@ -221,6 +248,7 @@ queue_tests::conformance!(
     it_gives_nothing_back,
     its_progress_is_refused,
     it_absolves_nobody,
+    what_was_given_back_is_anothers,
     its_lease_is_whole_or_nothing,
     its_wait_strands_nothing,
     a_wait_under_way_strands_nothing,

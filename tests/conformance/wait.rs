@@ -127,7 +127,8 @@ async fn a_dropped_wait_loses_nothing(bench: &Bench) {
     for round in 0..5 {
         let wait = waiting(&a, 1, PATIENCE).await;
         wait.abort();
-        assert!(wait.await.unwrap_err().is_cancelled());
+        // A wait may end early, with nothing; not with a message that nobody has sent.
+        assert!(wait.await.unwrap_or_default().is_empty());
         bench.enqueue("mail", &[&format!("m{round}")]).await;
         assert_eq!(drain(bench, "mail", &[&a, &b], 1).await, [format!("m{round}")]);
     }
@@ -178,17 +179,13 @@ async fn a_promoted_message_wakes_a_worker(bench: &Bench) {
     assert!(b.pulse().await.next_due.is_none());
 }
 
-/// A worker that waits until the time its heartbeat named, and then leases, starts a due message on time.
+/// A worker alone that waits and leases, as its heartbeat's `next_due` tells it, gets a due message without another
+/// heartbeat, and not before its time.
 async fn a_worker_alone_meets_the_due_time(bench: &Bench) {
     let worker = bench.worker("a", &["mail"]).await;
     bench.enqueue_in(Duration::from_millis(300), "mail", "m1").await;
     let due = worker.pulse().await.next_due.unwrap();
-    let now = bench.store.now().await.unwrap();
-    let mut came = worker.wait_for(1, now.until(due) + Duration::from_millis(1)).await;
-    if came.is_empty() {
-        came = worker.take(1).await;
-    }
-    assert_eq!(labels(&came), ["m1"]);
+    assert_eq!(labels(&next(&worker, 1).await), ["m1"]);
     assert!(bench.store.now().await.unwrap() >= due);
 }
 

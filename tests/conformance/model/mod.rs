@@ -24,11 +24,16 @@ enum Place {
 fn any_sequence_agrees(place: Place, cases: u32) {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(cases);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let server = matches!(place, Place::BehindProxy).then(|| RedisServer::start(&[]));
+    // A server of its own: thousands of queues would be in the way of tests that look at all there are.
+    let on_redis = matches!(place, Place::BehindProxy | Place::On(Driver::Redis));
+    let server = on_redis.then(|| RedisServer::start(&[]));
     let config = Config { cases, max_shrink_time: 30_000, failure_persistence: None, ..Config::default() };
     let outcome = TestRunner::new(config).run(&op::sequence(), |ops| {
         runtime.block_on(async {
             let (bench, proxy) = match place {
+                Place::On(Driver::Redis) => {
+                    (Bench::at(Driver::Redis, &server.as_ref().unwrap().url(), |_| ()).await, None)
+                }
                 Place::On(driver) => (Bench::open(driver).await, None),
                 Place::BehindProxy => {
                     let proxy = Proxy::start(server.as_ref().unwrap().address()).await;

@@ -154,3 +154,43 @@ async fn a_lost_wakening_strands_nothing() {
         assert_eq!(came.len() + rest.len(), 1);
     }
 }
+
+/// A move that comes late, when the worker's line is long dead, puts a message into hands that know nothing of it: the
+/// heartbeat's count finds it. (The test makes that move itself; see `docs/redis-layout.md` for the key.)
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_move_that_nobody_heard_of_is_found() {
+    let server = queue_tests::RedisServer::start(&[]);
+    let bench = Bench::at(Driver::Redis, &server.url(), |_| ()).await;
+    let a = bench.worker("a", &["mail"]).await;
+    bench.enqueue("mail", &["m1", "m2"]).await;
+    let known = a.take_one().await;
+    let list = bench.queue("mail").to_string();
+    let held = format!("{{{list}}}:held:{}", a.incarnation());
+    let moved = server.command(&["LMOVE", &list, &held, "RIGHT", "LEFT"]);
+    assert!(moved.starts_with('$'), "{moved}");
+    assert_eq!(a.held().await.unwrap(), 2);
+
+    assert_eq!(a.finish(&known).await, Settled::Done);
+    assert_eq!(drain(&bench, "mail", &[&a], 1).await, ["m2"]);
+}
+
+/// A move that comes late, after its worker has signed off or was reclaimed, is refused by the server: the message stays.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_move_is_refused() {
+    let server = queue_tests::RedisServer::start(&[]);
+    let bench = Bench::at(Driver::Redis, &server.url(), |_| ()).await;
+    let (gone, dead) = (bench.worker("gone", &["mail"]).await, bench.worker("dead", &["mail"]).await);
+    let b = bench.worker("b", &["mail"]).await;
+    gone.close().await.unwrap();
+    let _ = bench.bury(&[&b]).await;
+    bench.enqueue("mail", &["m1"]).await;
+    let list = bench.queue("mail").to_string();
+    for worker in [&gone, &dead] {
+        for kind in ["held", "suspects:held"] {
+            let held = format!("{{{list}}}:{kind}:{}", worker.incarnation());
+            let moved = server.command(&["LMOVE", &list, &held, "RIGHT", "LEFT"]);
+            assert!(moved.starts_with("-WRONGTYPE"), "{kind}: {moved}");
+        }
+    }
+    assert_eq!(b.finish_all().await, ["m1"]);
+}
