@@ -173,6 +173,23 @@ async fn leases_dropped_in_the_crowd(bench: &Bench) {
     assert!(finished.iter().enumerate().all(|(n, label)| *label == format!("m{n:02}")), "{finished:?}");
 }
 
+/// A worker that was reclaimed leases the same message again and only then settles the lost lease: what it holds now is
+/// not handed out a second time.
+async fn a_late_settlement_of_a_lost_lease(bench: &Bench) {
+    let (a, b) = (bench.worker("a", &["mail"]).await, bench.worker("b", &["mail"]).await);
+    bench.enqueue("mail", &["m1"]).await;
+    let lost = a.take_one().await;
+    assert_eq!(bench.bury(&[&b]).await, 1);
+    assert!(a.pulse().await.fenced);
+    let again = a.take_one().await;
+    assert_eq!(a.finish(&lost).await, Settled::LeaseLost);
+    for _ in 0..3 {
+        a.pulse().await;
+        assert_eq!(labels(&a.take(10).await), Vec::<String>::new());
+    }
+    assert_eq!(a.finish(&again).await, Settled::Done);
+}
+
 queue_tests::conformance!(
     a_dropped_lease,
     a_dropped_wait,
@@ -182,4 +199,5 @@ queue_tests::conformance!(
     a_dropped_enqueue,
     a_call_never_made,
     leases_dropped_in_the_crowd,
+    a_late_settlement_of_a_lost_lease,
 );
