@@ -4,6 +4,7 @@ use queue_core::store::{Delivery, JobState, Settled};
 use queue_tests::{Bench, PATIENCE, TestWorker, dead_letter, done, labels, result, with_follow, with_result};
 
 use crate::drain::drain;
+use crate::reconcile::dropped_after;
 
 /// `a` leased the messages, stopped, and was reclaimed by `b`, who is alive.
 struct Zombie {
@@ -113,6 +114,34 @@ async fn what_was_given_back_is_anothers(bench: &Bench) {
     assert_eq!((counts.ready, counts.leased, counts.dead), (0, 1, 0));
     assert!(bench.result("m1").await.is_none());
     assert_eq!(b.finish(&yours).await, Settled::Done);
+}
+
+/// A suspect that was given back and leased by another is no longer absolved by the first.
+async fn a_suspect_given_back_is_anothers(bench: &Bench) {
+    let Zombie { b, .. } = zombie(bench, &["m1"]).await;
+    let c = bench.worker("c", &["mail"]).await;
+    let mine = b.take(1).await;
+    assert!(mine[0].suspect);
+    assert_eq!(b.return_all(&mine).await, 1);
+    let yours = c.take_one().await;
+    assert!(yours.suspect);
+    assert!(b.absolve(&mine[0].tag).await.unwrap().is_none());
+    assert_eq!(bench.bury(&[&b]).await, 1);
+    assert_eq!(b.take_one().await.deaths, 1, "it was the only suspect of the one that died");
+}
+
+/// What it leased but was never handed (its future was dropped) is lost with the rest: it does not hand it out later.
+async fn what_it_never_saw_is_lost_too(bench: &Bench) {
+    for polls in 1..=12 {
+        bench.enqueue("mail", &["m1"]).await;
+        let (a, b) = (bench.worker("a", &["mail"]).await, bench.worker("b", &["mail"]).await);
+        drop(dropped_after(polls, a.lease(&a.request(1))).await);
+        let _ = bench.bury(&[&b]).await;
+        let theirs = b.take_one().await;
+        let late = a.lease(&a.request(1)).await.unwrap_or_default();
+        assert!(late.is_empty(), "dropped after {polls} polls");
+        assert_eq!(b.finish(&theirs).await, Settled::Done);
+    }
 }
 
 /// What it leases before it knows is truly its own, or nothing at all; either way nothing is stranded.
@@ -249,6 +278,8 @@ queue_tests::conformance!(
     its_progress_is_refused,
     it_absolves_nobody,
     what_was_given_back_is_anothers,
+    a_suspect_given_back_is_anothers,
+    what_it_never_saw_is_lost_too,
     its_lease_is_whole_or_nothing,
     its_wait_strands_nothing,
     a_wait_under_way_strands_nothing,
