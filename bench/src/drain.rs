@@ -9,6 +9,8 @@ use crate::tasks::noop;
 
 /// How many tasks the worker runs at once.
 const CONCURRENCY: usize = 200;
+/// How many more messages it may hold, so that leasing, running and settling overlap.
+const PREFETCH: usize = 200;
 
 /// Fills the queue, then starts a worker; the clock runs from the first job taken to the last one settled.
 pub(crate) async fn measure(bench: &Bench<'_>, jobs: usize, report: &mut Report) -> Outcome<()> {
@@ -26,7 +28,7 @@ pub(crate) async fn measure(bench: &Bench<'_>, jobs: usize, report: &mut Report)
             report.figure(&bench.name, "bytes per queued job", "B", (after - before) as f64 / jobs as f64);
             redis.command::<()>(&["CONFIG", "RESETSTAT"]).await?;
         }
-        let worker = bench.worker(CONCURRENCY)?;
+        let worker = bench.worker(CONCURRENCY, PREFETCH)?;
         until(&client, |counts| counts.ready < jobs as u64).await?;
         let begun = Instant::now();
         until(&client, empty).await?;

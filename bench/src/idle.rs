@@ -14,7 +14,7 @@ const WATCH: Duration = Duration::from_secs(20);
 pub(crate) async fn measure(bench: &Bench<'_>, report: &mut Report) -> Outcome<()> {
     let client = bench.fresh().await?;
     client.send(noop.s(0).ignore_result(true)).await?;
-    let worker = bench.worker(10)?;
+    let worker = bench.worker(10, 0)?;
     until(&client, empty).await?;
     drop(client);
     if let Some(redis) = bench.redis {

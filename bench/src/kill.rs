@@ -18,7 +18,7 @@ pub(crate) async fn measure(bench: &Bench<'_>, report: &mut Report) -> Outcome<(
     let _ = std::fs::remove_file(&file);
     let path = file.to_string_lossy().into_owned();
     client.send_many((0..JOBS).map(|n| ledger.s(n, path.clone()))).await?;
-    let (mut victim, other) = (bench.worker(CONCURRENCY)?, bench.worker(CONCURRENCY)?);
+    let (mut victim, other) = (bench.worker(CONCURRENCY, 0)?, bench.worker(CONCURRENCY, 0)?);
     let lines = || std::fs::read_to_string(&file).unwrap_or_default();
     let begun = Instant::now();
     while lines().lines().count() < JOBS as usize / 3 {

@@ -115,10 +115,10 @@ impl<'a> Bench<'a> {
     }
 
     /// A worker process on the benchmark's queue.
-    pub(crate) fn worker(&self, concurrency: usize) -> Outcome<Child> {
+    pub(crate) fn worker(&self, concurrency: usize, prefetch: usize) -> Outcome<Child> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["worker", "--url", &self.url, "-Q", "bench", "--log-level", "warn"]);
-        command.args(["-c", &concurrency.to_string()]).kill_on_drop(true);
+        command.args(["-c", &concurrency.to_string(), "--prefetch", &prefetch.to_string()]).kill_on_drop(true);
         Ok(command.spawn()?)
     }
 }

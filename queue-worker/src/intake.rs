@@ -81,7 +81,7 @@ fn undecodable(engine: &Engine, delivery: Delivery, suspect: Option<SuspectGuard
     };
     let (queue, payload) = (delivery.queue.clone(), delivery.payload().len());
     let settlement = Settlement { ending: Ending::Dead(letter), ..Settlement::done(delivery.tag) };
-    engine.settler.settle(Item { settlement, queue, message: None, payload, suspect, answer: None });
+    engine.settler.settle(Item { settlement, queue, message: None, payload, suspect, slot: None, answer: None });
 }
 
 /// Asks the store which of them were revoked, until it answers.
@@ -173,5 +173,5 @@ fn end(engine: &Engine, arrival: Arrival, closed: Gate) {
         }
     };
     let (queue, message, payload) = (held.queue.clone(), Some(Arc::clone(message)), held.payload.len());
-    engine.settler.settle(Item { settlement, queue, message, payload, suspect, answer: None });
+    engine.settler.settle(Item { settlement, queue, message, payload, suspect, slot: None, answer: None });
 }

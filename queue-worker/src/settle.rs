@@ -14,7 +14,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::logging::causes;
 use crate::reconnect::{Caller, Outage, Tries};
-use crate::slots::SuspectGuard;
+use crate::slots::{Slot, SuspectGuard};
 
 /// The most deliveries that one call ends.
 const MAX_BATCH: usize = 1_000;
@@ -38,6 +38,8 @@ pub(crate) struct Item {
     pub(crate) payload: usize,
     /// A suspect is one until the store knows its end.
     pub(crate) suspect: Option<SuspectGuard>,
+    /// Taken until the store knows its end: what a crash may run again is never more than there are slots.
+    pub(crate) slot: Option<Slot>,
     /// Who waits for the answer.
     pub(crate) answer: Option<oneshot::Sender<Settled>>,
 }
@@ -79,6 +81,7 @@ struct Origin {
     queue: QueueName,
     message: Option<Arc<Message>>,
     _suspect: Option<SuspectGuard>,
+    _slot: Option<Slot>,
     answer: Option<oneshot::Sender<Settled>>,
 }
 
@@ -244,9 +247,9 @@ fn in_doubt(answer: Settled, unanswered: Option<Instant>) -> Settled {
 
 impl Batch {
     fn push(&mut self, item: Item, bytes: usize) {
-        let Item { settlement, queue, message, suspect, answer, payload: _ } = item;
+        let Item { settlement, queue, message, suspect, slot, answer, payload: _ } = item;
         self.settlements.push(settlement);
-        self.origins.push(Origin { queue, message, _suspect: suspect, answer });
+        self.origins.push(Origin { queue, message, _suspect: suspect, _slot: slot, answer });
         self.bytes += bytes;
     }
 

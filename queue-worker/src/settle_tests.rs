@@ -71,7 +71,7 @@ fn item(id: &str, bytes: usize) -> Item {
     let result = StoredResult { id, meta: Bytes::from(vec![b'x'; bytes]), ttl: None };
     let settlement =
         Settlement { tag: None, ending: Ending::Done, results: vec![result], follow: Vec::new(), early: None };
-    Item { settlement, queue: QueueName::celery(), message: None, payload: 0, suspect: None, answer: None }
+    Item { settlement, queue: QueueName::celery(), message: None, payload: 0, suspect: None, slot: None, answer: None }
 }
 
 /// Settles `items` with `fake`; what it was asked.

@@ -89,7 +89,7 @@ fn lose(engine: &Engine, held: &Held) {
     count(&engine.counts.dead);
     let (queue, message) = (held.queue.clone(), Some(Arc::clone(&held.message)));
     let payload = held.payload.len();
-    engine.settler.settle(Item { settlement, queue, message, payload, suspect: None, answer: None });
+    engine.settler.settle(Item { settlement, queue, message, payload, suspect: None, slot: None, answer: None });
 }
 
 async fn give_back(engine: &Engine, tags: Vec<DeliveryTag>) -> usize {

@@ -31,7 +31,7 @@ struct Suspicion {
 #[derive(Debug)]
 pub(crate) struct Room(OwnedSemaphorePermit);
 
-/// One place; free again when dropped.
+/// One place, from the lease until the end is settled; free again when dropped.
 #[derive(Debug)]
 pub(crate) struct Slot {
     _hold: OwnedSemaphorePermit,
@@ -107,6 +107,13 @@ impl Slots {
     /// How many slots are stuck now.
     pub(crate) fn stuck_now(&self) -> usize {
         self.stuck.load(Ordering::Acquire)
+    }
+}
+
+impl Slot {
+    /// The body has ended: another may run, while this one's end goes to the store.
+    pub(crate) fn ended(&mut self) {
+        self.run = None;
     }
 }
 

@@ -78,7 +78,7 @@ impl Run {
     async fn acknowledge(&mut self) -> bool {
         let Some(tag) = self.held.set_tag(None) else { return true };
         // What follows is not a lease any more, so no crash can be blamed on it either.
-        let item = self.item(Settlement::done(tag));
+        let item = self.item(Settlement::done(tag), None);
         let settled = self.engine.settler.settle_and_wait(item).await;
         if settled == Settled::LeaseLost {
             self.engine.jobs.claim(&self.held);
@@ -150,7 +150,11 @@ impl Run {
                 let Thread { outcome, late } = thread;
                 let limited = within(outcome, soft, hard, &cancel);
                 match absolving(limited, absolved_after, &self.engine, &self.held, &mut self.suspect).await {
-                    Some(outcome) => outcome.unwrap_or_else(|_| Err(lost_thread())),
+                    Some(Ok((outcome, slot))) => {
+                        self.slot = slot;
+                        outcome
+                    }
+                    Some(Err(_)) => Err(lost_thread()),
                     None => {
                         leave_stuck(&self.engine, &self.held, hard, &late);
                         Err(TaskError::time_limit(hard.unwrap_or_default()))
@@ -198,13 +202,15 @@ impl Run {
     }
 
     fn hand_in(mut self, settlement: Settlement) {
-        let item = self.item(settlement);
+        let mut slot = self.slot.take();
+        slot.iter_mut().for_each(Slot::ended);
+        let item = self.item(settlement, slot);
         self.engine.settler.settle(item);
     }
 
-    fn item(&mut self, settlement: Settlement) -> Item {
+    fn item(&mut self, settlement: Settlement, slot: Option<Slot>) -> Item {
         let (queue, message) = (self.held.queue.clone(), Some(Arc::clone(&self.held.message)));
         let (payload, suspect) = (self.held.payload.len(), self.suspect.take());
-        Item { settlement, queue, message, payload, suspect, answer: None }
+        Item { settlement, queue, message, payload, suspect, slot, answer: None }
     }
 }

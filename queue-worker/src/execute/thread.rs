@@ -16,7 +16,8 @@ use crate::slots::Slot;
 
 /// A body on a thread of its own.
 pub(super) struct Thread {
-    pub(super) outcome: oneshot::Receiver<Outcome>,
+    /// With the slot, which is free once the end is settled.
+    pub(super) outcome: oneshot::Receiver<(Outcome, Option<Slot>)>,
     /// Set by whoever comes first: the body that returned, or the worker that gave it up.
     pub(super) late: Arc<AtomicBool>,
 }
@@ -41,15 +42,15 @@ impl Thread {
             let _span = span.enter();
             let inner = context.clone();
             let result = catch(|| context.enter_blocking(|| body(inner))).flatten();
-            // The slot is free once the thread is; before the worker hears of it, so that it leases for it.
-            drop(slot);
             if given_up.swap(true, Ordering::AcqRel) {
+                drop(slot);
                 engine.slots.unstuck();
                 let (task, id) = (held.message.display_name(), &held.message.id);
                 tracing::warn!(task, %id, ran = ?started.elapsed(), "a stuck task returned, its slot is free again");
+                return;
             }
-            // Nobody listens when it was given up.
-            let _ = tell.send(result);
+            // Nobody listens when it is given up at this very moment: then the slot is free here.
+            let _ = tell.send((result, slot));
         })?;
         Ok(Self { outcome, late })
     }
