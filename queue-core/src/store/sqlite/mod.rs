@@ -1,6 +1,6 @@
 //! The SQLite driver: one file, shared by any number of processes of one host, or a database in memory.
 //!
-//! Each open store has one thread that writes (`writer`), one that reads ([`reader`]) and one that notices what
+//! Each open store has one thread that writes (`writer`), one that reads (`reader`) and one that notices what
 //! other processes did (`poller`); the runtime is never blocked. The operations are one file each, the statements
 //! are in `sql/`, the tables and what their columns mean in `migrations/1.sql`.
 //!
