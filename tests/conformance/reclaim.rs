@@ -71,6 +71,26 @@ async fn a_heartbeat_clears_the_suspicion(bench: &Bench) {
     assert_eq!(a.finish(&delivery).await, Settled::Done);
 }
 
+/// Suspicions do not add up: workers that are late again and again, with one always under suspicion so that the sweeps
+/// never come to rest, live as long as each beats within its own grace.
+async fn suspicions_do_not_add_up(bench: &Bench) {
+    bench.enqueue("mail", &["m1", "m2"]).await;
+    let (a, b) = (bench.worker("a", &["mail"]).await, bench.worker("b", &["mail"]).await);
+    let c = bench.worker("c", &["mail"]).await;
+    let (first, second) = (a.take_one().await, c.take_one().await);
+    for second in 1..=40 {
+        bench.advance(SECOND);
+        assert_eq!(b.pulse().await.reclaimed, 0, "after {second} s");
+        match second % 10 {
+            0 => assert!(!a.pulse().await.fenced),
+            5 => assert!(!c.pulse().await.fenced),
+            _ => {}
+        }
+    }
+    assert_eq!(a.finish(&first).await, Settled::Done);
+    assert_eq!(c.finish(&second).await, Settled::Done);
+}
+
 /// A store that slept for an hour kills nobody: all its workers were silent, for no fault of theirs.
 async fn a_store_that_slept_kills_nobody(bench: &Bench) {
     bench.enqueue("mail", &["m1", "m2"]).await;
@@ -361,6 +381,7 @@ queue_tests::conformance!(
     a_dead_worker_is_found_in_time,
     a_short_silence_is_nothing,
     a_heartbeat_clears_the_suspicion,
+    suspicions_do_not_add_up,
     a_store_that_slept_kills_nobody,
     a_store_that_naps_kills_nobody,
     the_dead_are_found_after_a_sleep,

@@ -1,7 +1,7 @@
 //! Results: stored as Celery stores them, awaited by subscription.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
@@ -60,6 +60,9 @@ pub(super) async fn forget(store: &Inner, ids: &[TaskId]) -> Result<Vec<bool>, S
     Ok(found)
 }
 
+/// How long to rest after a failed look.
+const RETRY: Duration = Duration::from_millis(50);
+
 /// See [`crate::store::Results::wait_result`]. Subscribed first, looked up then, so that nothing falls between.
 pub(super) async fn wait(
     store: &Inner,
@@ -74,8 +77,18 @@ pub(super) async fn wait(
     loop {
         // The first notice says that the subscription stands; each later one that something was published (or the
         // connection came back): either way the store has the truth.
-        if let Some(value) = get(store, std::slice::from_ref(id)).await?.pop().flatten().filter(|value| ready(value)) {
-            return Ok(Some(value));
+        match get(store, std::slice::from_ref(id)).await {
+            Ok(mut found) => {
+                if let Some(value) = found.pop().flatten().filter(|value| ready(value)) {
+                    return Ok(Some(value));
+                }
+            }
+            // A line that was cut is made anew; only an outage that outlasts the wait is the caller's business.
+            Err(error) if error.is_transient() && Instant::now() + RETRY < ends => {
+                tokio::time::sleep(RETRY).await;
+                continue;
+            }
+            Err(error) => return Err(error),
         }
         if tokio::time::timeout_at(ends.into(), news.notified()).await.is_err() {
             return Ok(None);
