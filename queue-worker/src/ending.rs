@@ -83,13 +83,21 @@ impl<'a> Subject<'a> {
         end
     }
 
-    /// Not to be run: the result says REVOKED and why, `revoked` or `expired`.
+    /// Not to be run: the result says REVOKED and why.
     pub(crate) fn revoked(&self, why: &str) -> Settlement {
         let mut end = self.done();
         if !self.ignore_result {
             let why = exception("celery.exceptions", "TaskRevokedError", why);
             end.results.push(self.stored(self.failed(State::Revoked, &why, Some(self.now))));
         }
+        end
+    }
+
+    /// Too late to be run: kept aside; the result says REVOKED, as Celery's does.
+    pub(crate) fn expired(&self) -> Settlement {
+        let mut end = self.revoked("expired");
+        let why = exception("celery.exceptions", "TaskRevokedError", "expired before it started");
+        end.ending = Ending::Dead(self.letter(DeadReason::Expired, &why));
         end
     }
 

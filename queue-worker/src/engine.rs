@@ -62,6 +62,8 @@ pub(crate) struct Phase {
     pub(crate) abort: CancellationToken,
     /// All is over.
     pub(crate) ended: CancellationToken,
+    /// A loop of the worker's own ended that never should.
+    pub(crate) broken: AtomicBool,
     /// The bodies that still run were asked to end.
     pub(crate) interrupted: AtomicBool,
 }

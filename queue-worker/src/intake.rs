@@ -150,9 +150,9 @@ fn end(engine: &Engine, arrival: Arrival, closed: Gate) {
             subject.revoked("revoked")
         }
         Gate::Expired => {
-            tracing::warn!(task, id, %queue, "expired before it started");
+            tracing::warn!(task, id, %queue, "expired before it started, set aside");
             count(&engine.counts.revoked);
-            subject.revoked("expired")
+            subject.expired()
         }
         Gate::NotYet(eta) => {
             tracing::debug!(task, id, %queue, %eta, "not due yet");

@@ -64,7 +64,29 @@ pub(crate) struct Jobs {
 #[derive(Debug, Default)]
 struct List {
     held: HashMap<u64, Arc<Held>>,
+    /// Claimed, and their ends not yet handed to the settler.
+    ending: usize,
     last_key: u64,
+}
+
+/// The right to decide how a job ends. While it exists the job counts as not ended, so that a stop waits for it.
+#[derive(Debug)]
+pub(crate) struct Claim<'a>(&'a Jobs);
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        let mut list = self.0.lock();
+        list.ending -= 1;
+        if list.is_empty() {
+            self.0.empty.notify_waiters();
+        }
+    }
+}
+
+impl List {
+    fn is_empty(&self) -> bool {
+        self.held.is_empty() && self.ending == 0
+    }
 }
 
 impl Jobs {
@@ -78,21 +100,21 @@ impl Jobs {
         held
     }
 
-    /// Takes a job off the list; true for the one caller that may decide its end.
-    pub(crate) fn claim(&self, held: &Held) -> bool {
+    /// Takes a job off the list, for the one caller that may decide its end; to be kept until that is handed on.
+    pub(crate) fn claim(&self, held: &Held) -> Option<Claim<'_>> {
         let mut list = self.lock();
-        let claimed = list.held.remove(&held.key).is_some();
-        if list.held.is_empty() {
-            self.empty.notify_waiters();
-        }
-        claimed
+        list.held.remove(&held.key)?;
+        list.ending += 1;
+        Some(Claim(self))
     }
 
     /// Takes all jobs off the list, oldest first.
     pub(crate) fn claim_all(&self) -> Vec<Arc<Held>> {
         let mut all: Vec<_> = std::mem::take(&mut self.lock().held).into_values().collect();
         all.sort_unstable_by_key(|held| held.key);
-        self.empty.notify_waiters();
+        if self.lock().is_empty() {
+            self.empty.notify_waiters();
+        }
         all
     }
 
@@ -107,12 +129,12 @@ impl Jobs {
         self.lock().held.len()
     }
 
-    /// Waits until there is none.
+    /// Waits until there is none, and all ends are with the settler.
     pub(crate) async fn drained(&self) {
         loop {
             let mut empty = std::pin::pin!(self.empty.notified());
             empty.as_mut().enable();
-            if self.len() == 0 {
+            if self.lock().is_empty() {
                 return;
             }
             empty.await;

@@ -118,30 +118,45 @@ pub(crate) async fn run(engine: Arc<Engine>) -> Report {
         Ok(heartbeat) => heartbeat,
         Err(error) => {
             tracing::error!(%error, "no thread for the heartbeat: cannot run");
+            engine.phase.broken.store(true, Ordering::Release);
             engine.phase.stop.cancel();
             return Report::default();
         }
     };
-    let settling = {
+    let mut settling = {
         let engine = Arc::clone(&engine);
         tokio::spawn(async move { engine.settler.run().await })
     };
-    let fetching = tokio::spawn(fetch(Arc::clone(&engine)));
+    let mut fetching = tokio::spawn(fetch(Arc::clone(&engine)));
+    let mut fetched = false;
     tokio::select! {
+        biased;
         () = engine.phase.stop.cancelled() => {}
+        // Neither ends by itself: it panicked. A worker that beats and does nothing is worse than none.
+        _ = &mut settling => give_up(&engine, "settles"),
+        _ = &mut fetching => {
+            fetched = true;
+            give_up(&engine, "fetches");
+        }
         () = engine.slots.worn_out.cancelled() => {
             tracing::error!(stuck = engine.slots.stuck_now(), slots = engine.config.concurrency, "half of the slots are stuck: giving up");
             engine.phase.stop.cancel();
         }
     }
-    if fetching.await.is_err() {
-        tracing::error!("the fetch loop panicked");
+    if !fetched && fetching.await.is_err() {
+        give_up(&engine, "fetches");
     }
     let given_back = shut_down(&engine, heartbeat).await;
     settling.abort();
     let report = report(&engine, given_back);
     tracing::info!(succeeded = report.succeeded, retried = report.retried, dead = report.dead, given_back, "stopped");
     report
+}
+
+fn give_up(engine: &Engine, what: &str) {
+    tracing::error!("the part of this worker that {what} panicked: giving up");
+    engine.phase.broken.store(true, Ordering::Release);
+    engine.phase.stop.cancel();
 }
 
 fn report(engine: &Engine, given_back: usize) -> Report {

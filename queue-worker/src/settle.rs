@@ -16,8 +16,9 @@ use crate::logging::causes;
 use crate::reconnect::{Caller, Outage, Tries};
 use crate::slots::{Slot, SuspectGuard};
 
-/// The most deliveries that one call ends.
-const MAX_BATCH: usize = 1_000;
+/// The most deliveries that one call ends: no more than the drivers end in one step, so that a call is answered for all or
+/// for none.
+const MAX_BATCH: usize = 250;
 /// The most bytes of results, messages and dead letters that one call carries, unless a single one has more.
 const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// Unsettled bytes beyond which no more messages are taken in.
@@ -188,7 +189,8 @@ impl Settler {
                     return Ok(answers.into_iter().map(|answer| in_doubt(answer, unanswered)).collect());
                 }
                 // The lease may still stand when the store is back: nothing is lost by asking until it says no.
-                Err(error) if error.is_transient() => {
+                // A password being changed is no reason to throw finished work away either.
+                Err(error) if error.is_transient() || matches!(error, StoreError::Unauthorized { .. }) => {
                     if error.outcome_unknown() {
                         unanswered.get_or_insert_with(Instant::now);
                     }

@@ -25,6 +25,8 @@ pub(crate) async fn shut_down(engine: &Engine, heartbeat: Heartbeat) -> usize {
     tracing::info!(running, grace = ?engine.config.grace, "stopping: no more messages are taken");
     finish(engine).await;
     let unfinished = cut_off(engine);
+    // Ends that were being written when the rest was cut off.
+    let _ = tokio::time::timeout(LAST_CALL, engine.jobs.drained()).await;
     let _ = tokio::time::timeout(LAST_CALL, engine.settler.drained()).await;
     let unsettled = engine.settler.waiting();
     if unsettled > 0 {

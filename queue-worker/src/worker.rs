@@ -224,12 +224,16 @@ impl WorkerHandle {
     ///
     /// # Errors
     ///
-    /// [`WorkerError::Stuck`] when it stopped because half of its slots were stuck.
+    /// [`WorkerError::Stuck`] when it stopped because half of its slots were stuck, [`WorkerError::Panicked`] when a part of
+    /// the worker itself panicked or could not start.
     pub async fn wait(self) -> Result<Report, WorkerError> {
         let report = self.running.await.map_err(|_| WorkerError::Panicked)?;
         if self.engine.slots.worn_out.is_cancelled() {
             let (stuck, slots) = (self.engine.slots.stuck_now(), self.engine.config.concurrency);
             return Err(WorkerError::Stuck { stuck, slots });
+        }
+        if self.engine.phase.broken.load(std::sync::atomic::Ordering::Acquire) {
+            return Err(WorkerError::Panicked);
         }
         Ok(report)
     }

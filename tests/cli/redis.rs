@@ -55,11 +55,11 @@ async fn no_command_walks_a_whole_queue() {
         scene.queue(command);
     }
     let asked = commands(&server).await;
-    assert!(asked.iter().filter(|words| words[0] == "LRANGE").count() > 100, "{}", asked.len());
+    assert!(asked.iter().filter(|words| words[0] == "LRANGE").count() > 20, "{}", asked.len());
     for words in &asked {
         let number = |place: usize| words[place].parse::<i64>().unwrap();
         match words[0].as_str() {
-            "LRANGE" => assert!(number(3) - number(2) < 100 && number(2) < 0 && number(3) < 0, "{words:?}"),
+            "LRANGE" => assert!(number(3) - number(2) < 500 && number(2) < 0 && number(3) < 0, "{words:?}"),
             "KEYS" | "HGETALL" | "HKEYS" | "HVALS" | "SORT" | "LPOS" => panic!("{words:?}"),
             _ => {}
         }

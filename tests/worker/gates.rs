@@ -5,7 +5,7 @@ use queue_core::prelude::*;
 use queue_core::store::{DeadReason, Outgoing};
 use queue_tests::Bench;
 
-use crate::scene::{SOON, Stage, client, dead_letter, settled, start};
+use crate::scene::{SOON, Stage, client, dead_letter, start};
 use crate::tasks::*;
 
 async fn unknown_task_is_set_aside_and_the_nearest_name_is_said(bench: &Bench) {
@@ -71,7 +71,7 @@ async fn expired_job_does_not_start(bench: &Bench) {
     bench.advance(minutes(6));
     let _worker = start(bench, &stage).await;
     assert!(matches!(job.get(SOON).await, Err(JobError::Revoked(why)) if why.contains("expired")));
-    settled(bench).await;
+    assert_eq!(dead_letter(bench).await.1, DeadReason::Expired);
     assert_eq!(stage.count("ran"), 0);
 }
 

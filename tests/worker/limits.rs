@@ -23,6 +23,14 @@ async fn run_past_its_hard_limit_is_ended(bench: &Bench) {
     assert_eq!(stage.said(), ["started"]);
 }
 
+/// A limit of 10^19 s, as any producer may write it, is beyond what a clock can add.
+async fn limit_beyond_all_clocks_is_none(bench: &Bench) {
+    let _worker = start(bench, &Stage::default()).await;
+    let call =
+        add.s(1, 1).time_limit(Duration::from_secs(u64::MAX / 2)).soft_time_limit(Duration::from_secs(u64::MAX / 4));
+    assert_eq!(client(bench).send(call).await.unwrap().get(SOON).await.unwrap(), 2);
+}
+
 async fn soft_limit_asks_the_body_to_end(bench: &Bench) {
     let stage = Stage::default();
     let _worker = start(bench, &stage).await;
@@ -67,6 +75,7 @@ async fn worker_with_half_of_its_slots_stuck_gives_up(bench: &Bench) {
 
 queue_tests::conformance!(
     run_past_its_hard_limit_is_ended,
+    limit_beyond_all_clocks_is_none,
     soft_limit_asks_the_body_to_end,
     stuck_thread_fails_its_job_and_gives_its_slot_back_when_it_returns,
     worker_with_half_of_its_slots_stuck_gives_up,

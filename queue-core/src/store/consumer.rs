@@ -144,6 +144,8 @@ pub enum DeadReason {
     Rejected,
     /// It ran past its time limit.
     TimeLimit,
+    /// Nobody started it in time.
+    Expired,
 }
 
 /// Ends one delivery in one atomic step.

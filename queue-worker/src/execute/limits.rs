@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::engine::Engine;
 use crate::jobs::Held;
+use crate::reconnect::{Caller, Tries};
 use crate::slots::SuspectGuard;
 
 /// Runs `body`: its token is cancelled after `soft`; `None` when it was not done after `hard`.
@@ -32,7 +33,7 @@ pub(super) async fn within<F: Future>(
         cancel.cancel();
     }
     match hard {
-        Some(hard) => tokio::time::timeout_at(started + hard, body).await.ok(),
+        Some(hard) => tokio::time::timeout(hard.saturating_sub(started.elapsed()), body).await.ok(),
         None => Some(body.await),
     }
 }
@@ -51,22 +52,33 @@ pub(super) async fn absolving<F: Future>(
         output = &mut body => return output,
         () = tokio::time::sleep(after) => {}
     }
-    tokio::select! {
-        output = &mut body => output,
-        () = absolve(engine, held, suspect) => body.await,
-    }
+    // To its end, even if the body ends first: half absolved, the tag would name a place where the message is no more.
+    let (output, ()) = tokio::join!(body, absolve(engine, held, suspect));
+    output
 }
 
 async fn absolve(engine: &Engine, held: &Held, suspect: &mut Option<SuspectGuard>) {
     let Some(tag) = held.tag() else { return };
-    match engine.consumer.absolve(&tag).await {
-        Ok(Some(tag)) => {
-            held.set_tag(Some(tag));
-            suspect.take();
-            tracing::info!("a task whose worker had died before runs well: no longer a suspect");
+    let mut tries = Tries::default();
+    loop {
+        match engine.consumer.absolve(&tag).await {
+            Ok(Some(tag)) => {
+                held.set_tag(Some(tag));
+                suspect.take();
+                tracing::info!("a task whose worker had died before runs well: no longer a suspect");
+                return;
+            }
+            Ok(None) => {
+                tracing::warn!("the lease of this task was lost while it runs");
+                return;
+            }
+            // It may have happened: until that is known nobody knows where the message is, so it cannot be settled.
+            Err(error) if error.is_transient() => engine.outage.failed(Caller::Settle, &error),
+            Err(error) => {
+                tracing::warn!(%error, "a suspect could not be absolved");
+                return;
+            }
         }
-        Ok(None) => tracing::warn!("the lease of this task was lost while it runs"),
-        // It stays a suspect, which costs speed, not safety.
-        Err(error) => tracing::warn!(%error, "a suspect could not be absolved"),
+        tokio::time::sleep(tries.next_wait()).await;
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use queue_core::TaskId;
 use queue_core::message::Json;
-use queue_core::store::{Settled, Settlement};
+use queue_core::store::{DeadReason, Settled, Settlement};
 use queue_core::task::{Body, Context, ContextParts, Overrides, TaskError};
 use tracing::Instrument;
 
@@ -50,7 +50,12 @@ impl Run {
         let span = tracing::info_span!(
             "task", task = message.display_name(), id = %message.id, queue = %self.held.queue, retries = message.retries
         );
-        self.steps().instrument(span).await;
+        let (engine, held) = (Arc::clone(&self.engine), Arc::clone(&self.held));
+        // Bodies are caught where they run. What panics beside them (a destructor at the time limit, a bug of ours)
+        // must not leave the message with a worker that has forgotten it.
+        if let Err(panic) = Caught(Box::pin(self.steps().instrument(span))).await {
+            set_aside(&engine, &held, &panic);
+        }
     }
 
     async fn steps(mut self) {
@@ -81,7 +86,7 @@ impl Run {
         let item = self.item(Settlement::done(tag), None);
         let settled = self.engine.settler.settle_and_wait(item).await;
         if settled == Settled::LeaseLost {
-            self.engine.jobs.claim(&self.held);
+            drop(self.engine.jobs.claim(&self.held));
         }
         settled == Settled::Done
     }
@@ -96,7 +101,7 @@ impl Run {
             Ok(true) => true,
             Ok(false) => {
                 tracing::warn!("the lease of this task was lost before it started: not run here");
-                self.engine.jobs.claim(&self.held);
+                drop(self.engine.jobs.claim(&self.held));
                 false
             }
             Err(error) => {
@@ -118,7 +123,8 @@ impl Run {
             worker: engine.config.hostname.clone(),
             redelivered: held.redelivered,
             cancel: held.cancel.clone(),
-            deadline: self.time_limit().map(|limit| tokio::time::Instant::now() + limit),
+            // A limit beyond what a clock can say is none.
+            deadline: self.time_limit().and_then(|limit| tokio::time::Instant::now().checked_add(limit)),
             state: Arc::clone(&engine.state),
             client: engine.client.clone(),
             progress: Arc::new(Reporter::new(engine, held)),
@@ -166,9 +172,9 @@ impl Run {
 
     /// Decides what becomes of the job, and hands it on.
     fn end(self, outcome: Outcome, runtime: Duration, children: Vec<TaskId>) {
-        if !self.engine.jobs.claim(&self.held) {
-            return;
-        }
+        let engine = Arc::clone(&self.engine);
+        // Kept until the end is with the settler: a stop waits for it.
+        let Some(_claim) = engine.jobs.claim(&self.held) else { return };
         let interrupted = self.engine.phase.interrupted.load(Ordering::Acquire);
         let attempt = Attempt::new(&self.task.options, &self.held.message, interrupted);
         let runtime = format!("{:.6}", runtime.as_secs_f64());
@@ -213,4 +219,16 @@ impl Run {
         let (payload, suspect) = (self.held.payload.len(), self.suspect.take());
         Item { settlement, queue, message, payload, suspect, slot, answer: None }
     }
+}
+
+/// Ends a job whose run panicked outside its body.
+fn set_aside(engine: &Engine, held: &Arc<Held>, panic: &TaskError) {
+    let Some(_claim) = engine.jobs.claim(held) else { return };
+    let (task, id) = (held.message.display_name(), &held.message.id);
+    tracing::error!(task, %id, error = %in_words(&panic.exception), "the run of this task panicked, set aside");
+    count(&engine.counts.dead);
+    let settlement = Subject::new(engine, held).dead(DeadReason::Failed, &panic.exception);
+    let (queue, message) = (held.queue.clone(), Some(Arc::clone(&held.message)));
+    let payload = held.payload.len();
+    engine.settler.settle(Item { settlement, queue, message, payload, suspect: None, slot: None, answer: None });
 }

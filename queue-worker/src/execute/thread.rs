@@ -1,7 +1,6 @@
 //! Bodies that are plain functions: on a thread, which nobody can end.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use queue_core::task::{Context, ErrorKind, TaskError};
@@ -19,7 +18,7 @@ pub(super) struct Thread {
     /// With the slot, which is free once the end is settled.
     pub(super) outcome: oneshot::Receiver<(Outcome, Option<Slot>)>,
     /// Set by whoever comes first: the body that returned, or the worker that gave it up.
-    pub(super) late: Arc<AtomicBool>,
+    pub(super) late: Arc<Mutex<bool>>,
 }
 
 impl Thread {
@@ -32,7 +31,7 @@ impl Thread {
         context: Context,
     ) -> std::io::Result<Self> {
         let (tell, outcome) = oneshot::channel();
-        let late = Arc::new(AtomicBool::new(false));
+        let late = Arc::new(Mutex::new(false));
         let (given_up, engine, held) = (Arc::clone(&late), Arc::clone(engine), Arc::clone(held));
         let (runtime, span) = (tokio::runtime::Handle::current(), tracing::Span::current());
         let started = Instant::now();
@@ -42,13 +41,15 @@ impl Thread {
             let _span = span.enter();
             let inner = context.clone();
             let result = catch(|| context.enter_blocking(|| body(inner))).flatten();
-            if given_up.swap(true, Ordering::AcqRel) {
+            let mut late = given_up.lock().unwrap_or_else(PoisonError::into_inner);
+            if std::mem::replace(&mut *late, true) {
                 drop(slot);
                 engine.slots.unstuck();
                 let (task, id) = (held.message.display_name(), &held.message.id);
                 tracing::warn!(task, %id, ran = ?started.elapsed(), "a stuck task returned, its slot is free again");
                 return;
             }
+            drop(late);
             // Nobody listens when it is given up at this very moment: then the slot is free here.
             let _ = tell.send((result, slot));
         })?;
@@ -57,8 +58,9 @@ impl Thread {
 }
 
 /// A thread cannot be ended: its slot is stuck until the body returns.
-pub(super) fn leave_stuck(engine: &Engine, held: &Held, limit: Option<Duration>, late: &AtomicBool) {
-    if late.swap(true, Ordering::AcqRel) {
+pub(super) fn leave_stuck(engine: &Engine, held: &Held, limit: Option<Duration>, late: &Mutex<bool>) {
+    let mut late = late.lock().unwrap_or_else(PoisonError::into_inner);
+    if std::mem::replace(&mut *late, true) {
         return;
     }
     let stuck = engine.slots.stuck();
