@@ -9,7 +9,7 @@ use bytes::Bytes;
 use redis::aio::MultiplexedConnection;
 use tokio::sync::Notify;
 
-use super::consumer::{Lane, Shared};
+use super::consumer::{Lane, Shared, ms};
 use super::errors::map_error;
 use super::settle;
 use crate::store::StoreError;
@@ -108,23 +108,28 @@ async fn wait_once(
     }
     let Some(open) = connection.as_mut() else { return Ok(()) };
     let name = lane.incarnation();
-    let mut block = redis::cmd("BLMOVE");
-    block.arg(&*lane.keys.list).arg(lane.keys.held(&name)).arg("RIGHT").arg("LEFT").arg(BLOCK_S);
-    let answer = tokio::time::timeout(Duration::from_secs(BLOCK_S) + SLACK, block.query_async::<Option<Vec<u8>>>(open));
+    let mut block = redis::pipe();
+    // Registered before it may hold anything: after a renewal, or on a server that forgot, no heartbeat has done it yet.
+    let ends = shared.store_now() + ms(shared.store.options.lease);
+    block.cmd("ZADD").arg(&lane.keys.workers).arg("NX").arg(ends).arg(&*name).ignore();
+    block.cmd("BLMOVE").arg(&*lane.keys.list).arg(lane.keys.held(&name)).arg("RIGHT").arg("LEFT").arg(BLOCK_S);
+    let answer = block.query_async::<(Option<Vec<u8>>,)>(open);
+    let answer = tokio::time::timeout(Duration::from_secs(BLOCK_S) + SLACK, answer);
     match answer.await {
-        Ok(Ok(None)) => {
+        Ok(Ok((None,))) => {
             rearm(&shared);
             Ok(())
         }
-        Ok(Ok(Some(payload))) => arrived(&shared, lane, &name, Bytes::from(payload)).await,
-        Ok(Err(error)) if error.code() == Some("WRONGTYPE") => {
-            if shared.renew(lane, &name) {
+        Ok(Ok((Some(payload),))) => arrived(&shared, lane, &name, Bytes::from(payload)).await,
+        Ok(Err(error)) => match map_error(&shared.store.connector.url, error, true) {
+            StoreError::Foreign { .. } if shared.renew(lane, &name) => {
+                let mut gone = redis::cmd("ZREM");
+                shared.store.link.query::<()>(gone.arg(&lane.keys.workers).arg(&*name)).await?;
                 shared.news.notify_one();
-                return Ok(());
+                Ok(())
             }
-            Err(map_error(&shared.store.connector.url, error, false))
-        }
-        Ok(Err(error)) => Err(map_error(&shared.store.connector.url, error, true)),
+            error => Err(error),
+        },
         Err(elapsed) => Err(shared.store.connector.unreachable(elapsed, true)),
     }
 }

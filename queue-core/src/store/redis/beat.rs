@@ -8,7 +8,7 @@ use redis::{Cmd, Value};
 use super::consumer::{Lane, NEVER, RedisConsumer, Shared, ms, timestamp};
 use super::keys::{self, QUEUES, TOMBSTONE_TTL_S};
 use super::link::Link;
-use super::{settle, wait};
+use super::{lease, settle, wait};
 use crate::store::{Beat, StoreError};
 
 /// How long a worker's description outlives its last heartbeat, in seconds.
@@ -54,7 +54,6 @@ pub(super) async fn beat(consumer: &RedisConsumer) -> Result<Beat, StoreError> {
     if shared.closed.load(Ordering::Acquire) {
         return Ok(Beat::default());
     }
-    keep_description(consumer).await?;
     let lanes: Vec<&Lane> = shared.lanes.iter().filter(|lane| lane.is_active()).collect();
     let names: Vec<Arc<str>> = lanes.iter().map(|lane| lane.incarnation()).collect();
     let call = beat_call(shared, &lanes, &names);
@@ -75,6 +74,7 @@ pub(super) async fn beat(consumer: &RedisConsumer) -> Result<Beat, StoreError> {
         find_used(consumer).await?;
     }
     check_surplus(consumer, report.held).await?;
+    keep_description(consumer).await?;
     if beat.promoted > 0 || report.suspects > 0 || beat.fenced {
         shared.news.notify_one();
     }
@@ -178,20 +178,23 @@ fn read_reply(shared: &Shared, lanes: &[&Lane], names: &[Arc<str>], reply: Vec<V
 /// What the store lists and nobody here knows for two beats (or the other way round), and what nobody fetched from the inbox for two beats.
 async fn check_surplus(consumer: &RedisConsumer, held: usize) -> Result<(), StoreError> {
     let shared = &*consumer.shared;
-    let leftover = {
+    let (leftover, lasting) = {
         let mut seen = consumer.beats.0.lock().unwrap_or_else(PoisonError::into_inner);
         let surplus = held != shared.ledger.len();
-        if surplus && seen.surplus {
-            shared.dirty.store(true, Ordering::Release);
-            shared.news.notify_one();
-        }
+        let lasting = surplus && seen.surplus;
         seen.surplus = surplus;
         let mut inbox = shared.inbox();
         let unclaimed = !inbox.is_empty() && shared.room.load(Ordering::Acquire) == 0;
         let leftover: Vec<_> = if unclaimed && seen.unclaimed { inbox.drain(..).collect() } else { Vec::new() };
         seen.unclaimed = unclaimed;
-        leftover
+        (leftover, lasting)
     };
+    if lasting {
+        // Here, not at the next lease: a worker without a free slot would keep what it does not know of. What is found goes
+        // into the inbox, and from there, if nobody comes for it, back.
+        lease::reconcile(shared, &consumer.pulse).await?;
+        shared.news.notify_one();
+    }
     if !leftover.is_empty() {
         let tags: Vec<_> = leftover.into_iter().map(|delivery| delivery.tag).collect();
         settle::return_unwanted(shared, &tags).await?;

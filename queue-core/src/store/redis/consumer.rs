@@ -25,6 +25,9 @@ use crate::store::{
     Beat, Consumer, Delivery, DeliveryTag, LeaseRequest, Settled, Settlement, StoreError, StoredResult, WorkerSpec,
 };
 
+/// How long a heartbeat waits for its connection and for its answer: well below a lease, so that a dead line is replaced
+/// before the leases end.
+const PULSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// No waiting message is known.
 pub(super) const NEVER: i64 = i64::MAX;
 
@@ -134,6 +137,8 @@ impl Shared {
         let generation = lane.generation.fetch_add(1, Ordering::Relaxed) + 1;
         *current = Arc::from(format!("{}~{generation}", self.spec.incarnation));
         self.ledger.forget_lane(lane.index);
+        // What was not handed out yet is somebody else's by now.
+        self.inbox().retain(|delivery| *delivery.tag.list != *lane.keys.list);
         true
     }
 
@@ -186,10 +191,15 @@ impl Shared {
         self.timer.notify_one();
     }
 
+    /// The store's time, as far as this host can tell, Unix ms.
+    pub(super) fn store_now(&self) -> i64 {
+        self.store.options.clock.now().as_millis() + self.drift_ms.load(Ordering::Relaxed)
+    }
+
     /// How long until the next waiting message is due.
     pub(super) fn until_due(&self) -> Option<Duration> {
         let due = self.next_due.load(Ordering::Relaxed);
-        let now = self.store.options.clock.now().as_millis() + self.drift_ms.load(Ordering::Relaxed);
+        let now = self.store_now();
         // A millisecond late rather than a little early: early would ask again and again.
         (due != NEVER)
             .then(|| if due <= now { Duration::ZERO } else { Duration::from_millis((due - now).unsigned_abs() + 1) })
@@ -251,7 +261,7 @@ impl RedisConsumer {
         });
         let due = shared.lanes.iter().map(|lane| wait::watch_due(&shared, lane)).collect();
         let arms = shared.lanes.iter().map(|lane| Arm::new(&shared, lane.index)).collect();
-        let pulse = shared.store.connector.link();
+        let pulse = shared.store.connector.hasty(PULSE_TIMEOUT).link();
         let consumer = Self { shared, arms, pulse, beats: beat::Memory::default(), _due: due };
         beat::sign_on(&consumer.shared, &consumer.shared.store.link).await?;
         Ok(consumer)

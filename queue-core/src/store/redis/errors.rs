@@ -14,6 +14,7 @@ pub(super) fn map_error(url: &str, error: RedisError, sent: bool) -> StoreError 
     // A pipeline or a transaction fails for what its first command failed of.
     let first = error.clone().into_server_errors().and_then(|all| Some(all.first()?.1.code().to_owned()));
     let code = first.or_else(|| error.code().map(str::to_owned));
+    let code = inside_script(&error).or(code);
     match code.as_deref() {
         Some("NOAUTH" | "WRONGPASS" | "NOPERM") => StoreError::Unauthorized { url, source: Box::new(error) },
         // MISCONF: the server cannot write its snapshots and therefore takes no writes.
@@ -28,6 +29,13 @@ pub(super) fn map_error(url: &str, error: RedisError, sent: bool) -> StoreError 
         _ if broken(&error) => StoreError::Unreachable { url, unknown: sent, source: Box::new(error) },
         _ => StoreError::Refused { url, source: Box::new(error) },
     }
+}
+
+/// Before Redis 7 an error inside a script comes as `ERR Error running script …: -OOM …`: its own code is in the text.
+fn inside_script(error: &RedisError) -> Option<String> {
+    let text = error.detail().filter(|text| text.starts_with("Error running script"))?;
+    let own = text.split(": -").nth(1)?;
+    Some(own.split(' ').next()?.to_owned())
 }
 
 fn is_server_error(error: &RedisError) -> bool {

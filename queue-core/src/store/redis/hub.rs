@@ -115,6 +115,13 @@ impl State {
     }
 }
 
+impl State {
+    fn tell_all(&self) {
+        let channels: Vec<String> = self.lock().channels.keys().cloned().collect();
+        channels.iter().for_each(|channel| self.tell(channel, None));
+    }
+}
+
 /// What the server knows that we listen to: per channel, the youngest listener that was told so.
 type Told = HashMap<String, u64>;
 
@@ -132,6 +139,10 @@ async fn run(weak: Weak<State>) {
                 }
             }
             Err(error) => tracing::debug!(%error, "the subscribed connection cannot be made"),
+        }
+        // Nobody hears anything now; whoever listens may look for itself.
+        if let Some(state) = weak.upgrade() {
+            state.tell_all();
         }
         tokio::time::sleep(rest.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
         rest = (rest * 2).min(REST.1);

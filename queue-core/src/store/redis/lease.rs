@@ -8,6 +8,7 @@ use bytes::Bytes;
 use redis::{Cmd, Value};
 
 use super::consumer::{DirtyUnlessDone, Lane, Shared, ms};
+use super::link::Link;
 use super::wait;
 use crate::store::{Delivery, LeaseRequest, Order, StoreError};
 
@@ -20,7 +21,7 @@ pub(super) async fn lease(shared: &Shared, request: &LeaseRequest) -> Result<Vec
         return Ok(Vec::new());
     }
     if shared.dirty.load(Ordering::Acquire) {
-        reconcile(shared).await?;
+        reconcile(shared, &shared.store.link).await?;
     }
     let limit = request.limit.get().min(MAX_BATCH);
     let mut guard = Handed { shared, found: shared.take_inbox(limit, request.suspect) };
@@ -148,8 +149,7 @@ fn read_reply(
             }
             _ => {
                 let said = rest.next().map(|text| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default();
-                let why = format!("key `{}` does not hold a queue: {said}", lane.keys.list);
-                error = Some(StoreError::Foreign { url: shared.store.connector.url.clone(), why });
+                error = Some(refused(shared, lane, said));
             }
         }
     }
@@ -170,7 +170,7 @@ fn bytes(value: Value) -> Option<Bytes> {
 }
 
 /// Compares what the store lists with what this process knows. What nobody here knows goes into the inbox.
-pub(super) async fn reconcile(shared: &Shared) -> Result<(), StoreError> {
+pub(super) async fn reconcile(shared: &Shared, link: &Link) -> Result<(), StoreError> {
     shared.dirty.store(false, Ordering::Release);
     let guard = DirtyUnlessDone::new(shared);
     let mut again = false;
@@ -178,15 +178,15 @@ pub(super) async fn reconcile(shared: &Shared) -> Result<(), StoreError> {
         let name = lane.incarnation();
         for suspect in [false, true] {
             let key = if suspect { lane.keys.suspects_held(&name) } else { lane.keys.held(&name) };
-            let Some(listed) = listed(shared, &key).await? else {
+            let Some(listed) = listed(link, &key).await? else {
                 shared.renew(lane, &name);
                 break;
             };
             let (adopted, more) = shared.ledger.compare((lane.index, suspect), listed, Instant::now());
             again |= more;
             for payload in adopted {
-                let deaths = if suspect { Some(deaths(shared, lane, &payload).await) } else { None };
-                shared.inbox().push_back(shared.delivery(lane, &name, payload, deaths));
+                // How many workers died of it is not asked: it must reach the inbox without a pause. The next death asks.
+                shared.inbox().push_back(shared.delivery(lane, &name, payload, suspect.then_some(0)));
             }
         }
     }
@@ -198,21 +198,23 @@ pub(super) async fn reconcile(shared: &Shared) -> Result<(), StoreError> {
 }
 
 /// What the list at `key` holds, oldest first; `None` where a tombstone stands.
-async fn listed(shared: &Shared, key: &str) -> Result<Option<Vec<Bytes>>, StoreError> {
+async fn listed(link: &Link, key: &str) -> Result<Option<Vec<Bytes>>, StoreError> {
     let mut look = redis::cmd("LRANGE");
     look.arg(key).arg(0).arg(-1);
-    match shared.store.link.query::<Vec<Vec<u8>>>(&look).await {
+    match link.query::<Vec<Vec<u8>>>(&look).await {
         Ok(listed) => Ok(Some(listed.into_iter().rev().map(Bytes::from).collect())),
         Err(StoreError::Foreign { .. }) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// How many workers died of an adopted suspect. It is known by now and must reach the inbox, so a failed
-/// question counts as none: the next death asks again.
-async fn deaths(shared: &Shared, lane: &Lane, payload: &Bytes) -> u32 {
-    let mut ask = redis::cmd("HGET");
-    ask.arg(&lane.keys.deaths).arg(sha1_smol::Sha1::from(payload).digest().to_string());
-    let count: Result<Option<u32>, _> = shared.store.link.query(&ask).await;
-    count.ok().flatten().unwrap_or(0)
+/// Why a list gave nothing.
+fn refused(shared: &Shared, lane: &Lane, said: String) -> StoreError {
+    let url = shared.store.connector.url.clone();
+    match said.split(' ').next() {
+        Some("READONLY") => StoreError::ReadOnly { url, source: said.into() },
+        Some("OOM" | "MISCONF") => StoreError::Full { url, source: said.into() },
+        Some("NOPERM") => StoreError::Unauthorized { url, source: said.into() },
+        _ => StoreError::Foreign { url, why: format!("key `{}` does not hold a queue: {said}", lane.keys.list) },
+    }
 }

@@ -5,7 +5,7 @@
 //! still happen on the server.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, Pipeline, RedisError};
@@ -45,9 +45,21 @@ impl Connector {
         StoreError::Unreachable { url: self.url.clone(), unknown, source: Box::new(source) }
     }
 
+    /// The same with shorter patience.
+    pub(super) fn hasty(&self, patience: Duration) -> Self {
+        let shorter = |usual: Duration| usual.min(patience);
+        let (connect_timeout, response_timeout) = (shorter(self.connect_timeout), shorter(self.response_timeout));
+        Self { connect_timeout, response_timeout, ..self.clone() }
+    }
+
     /// A link of its own, not yet connected.
     pub(super) fn link(&self) -> Link {
-        Link { connector: self.clone(), current: Mutex::new(None), connecting: tokio::sync::Mutex::new(()) }
+        Link {
+            connector: self.clone(),
+            current: Mutex::new(None),
+            connecting: tokio::sync::Mutex::new(()),
+            failed: Mutex::new(None),
+        }
     }
 }
 
@@ -57,6 +69,8 @@ pub(super) struct Link {
     connector: Connector,
     current: Mutex<Option<(u64, MultiplexedConnection)>>,
     connecting: tokio::sync::Mutex<()>,
+    /// When the last attempt to connect failed.
+    failed: Mutex<Option<Instant>>,
 }
 
 impl Link {
@@ -114,11 +128,20 @@ impl Link {
         if let Some(connection) = self.peek() {
             return Ok(connection);
         }
+        let asked = Instant::now();
         let _one_at_a_time = self.connecting.lock().await;
         if let Some(connection) = self.peek() {
             return Ok(connection);
         }
-        let fresh = (fastrand::u64(..), self.connector.open().await?);
+        // Whoever queued behind an attempt that failed shares its failure, or a hundred callers would wait a hundred timeouts.
+        if self.failed.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|at| at > asked) {
+            return Err(self.connector.unreachable(std::io::Error::from(std::io::ErrorKind::NotConnected), false));
+        }
+        let opened = self.connector.open().await;
+        if opened.is_err() {
+            *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
+        let fresh = (fastrand::u64(..), opened?);
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(fresh.clone());
         Ok(fresh)
     }
@@ -137,5 +160,11 @@ impl Link {
 
 /// Whether the connection is of no more use after this error.
 pub(super) fn broken(error: &RedisError) -> bool {
-    error.is_io_error() || error.is_connection_dropped() || error.is_timeout() || error.is_unrecoverable_error()
+    // A primary that became a replica stays one: the next connection may lead to the new one.
+    let demoted = matches!(error.code(), Some("READONLY" | "MASTERDOWN"));
+    demoted
+        || error.is_io_error()
+        || error.is_connection_dropped()
+        || error.is_timeout()
+        || error.is_unrecoverable_error()
 }

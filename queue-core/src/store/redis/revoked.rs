@@ -1,7 +1,7 @@
 //! Which tasks were revoked: a copy of the store's set, fetched anew only when something was revoked.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -28,7 +28,9 @@ pub(super) async fn revoke(store: &Inner, ids: &[TaskId], keep: Duration) -> Res
 #[derive(Debug)]
 pub(super) struct Revocations {
     ids: RwLock<HashSet<String>>,
-    stale: Arc<AtomicBool>,
+    /// Counts announcements; the copy is stale while it is not of the latest.
+    announced: Arc<AtomicU64>,
+    fetched: AtomicU64,
     /// Until when the copy is right, the store's time in Unix ms: the first revocation in it ends then.
     valid_until: AtomicI64,
     _news: Subscription,
@@ -36,19 +38,21 @@ pub(super) struct Revocations {
 
 impl Revocations {
     pub(super) fn new(store: &Arc<Inner>) -> Self {
-        let stale = Arc::new(AtomicBool::new(true));
-        let mark = stale.clone();
-        let news = store.hub.subscribe(REVOKED_VERSION.to_owned(), move |_| mark.store(true, Ordering::Release));
-        Self { ids: RwLock::default(), stale, valid_until: AtomicI64::new(i64::MAX), _news: news }
+        let announced = Arc::new(AtomicU64::new(1));
+        let count = announced.clone();
+        let news = store.hub.subscribe(REVOKED_VERSION.to_owned(), move |_| _ = count.fetch_add(1, Ordering::AcqRel));
+        let (ids, fetched) = (RwLock::default(), AtomicU64::new(0));
+        Self { ids, announced, fetched, valid_until: AtomicI64::new(i64::MAX), _news: news }
     }
 
     /// Which of `ids` are revoked. Asks the store only after it announced something.
     pub(super) async fn check(&self, store: &Inner, ids: &[&TaskId]) -> Result<Vec<bool>, StoreError> {
         let over = store.options.clock.now().as_millis() > self.valid_until.load(Ordering::Relaxed);
-        let stale = self.stale.swap(false, Ordering::AcqRel) || over;
-        if stale && let Err(error) = self.fetch(store).await {
-            self.stale.store(true, Ordering::Release);
-            return Err(error);
+        let announced = self.announced.load(Ordering::Acquire);
+        if over || self.fetched.load(Ordering::Acquire) != announced {
+            // Noted only afterwards: a fetch that fails or is dropped leaves the copy stale.
+            self.fetch(store).await?;
+            self.fetched.fetch_max(announced, Ordering::AcqRel);
         }
         let known = self.ids.read().unwrap_or_else(PoisonError::into_inner);
         Ok(ids.iter().map(|id| !known.is_empty() && known.contains(id.as_str())).collect())

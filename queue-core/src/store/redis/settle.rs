@@ -53,7 +53,7 @@ async fn announce_queues(shared: &Shared, batch: &[Settlement]) -> Result<(), St
         if shared.store.known_queues.is_news(&message.queue) {
             let mut add = redis::cmd("SADD");
             add.arg(QUEUES).arg(message.queue.as_str());
-            shared.store.link.query::<()>(&add).await?;
+            shared.store.link.query::<()>(&add).await.inspect_err(|_| shared.store.known_queues.clear())?;
         }
     }
     Ok(())

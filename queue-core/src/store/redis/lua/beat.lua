@@ -15,6 +15,8 @@
 -- An outage is not a death: a worker is reclaimed only when it was silent past its lease AND stayed silent for the grace
 -- while this store kept answering sweeps. A suspicion names the lease it is about ("since lease-end"), so that a
 -- heartbeat, which moves the lease, ends it without a write.
+-- A removal first: a server at its memory limit refuses only a script's first write, and this step must go on there.
+redis.call("ZREM", KEYS[3], "")
 local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1]
 local lease, grace, gap, ttl = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]

@@ -6,6 +6,8 @@
 -- Returns  how many messages were given back
 --
 -- The tombstones fence a wait that is still blocked on the server.
+-- A removal first: a server at its memory limit refuses only a script's first write, and this step must go on there.
+redis.call("ZREM", KEYS[5], "")
 if redis.call("TYPE", KEYS[2]).ok == "string" then return 0 end
 local n = 0
 -- From the newest to the oldest, so that the oldest ends up rightmost: next to be delivered.

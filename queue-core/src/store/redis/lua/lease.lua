@@ -11,6 +11,8 @@
 --          {"m", list, message, …} messages, oldest first; {"e", list, error} the list is not a list
 --
 -- Fencing: a reclaimed incarnation's held key is a string, so that pushing onto it fails before anything is removed.
+-- A removal first: a server at its memory limit refuses only a script's first write, and this step must go on there.
+redis.call("ZREM", KEYS[3], "")
 local time = redis.call("TIME")
 local ends = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1] + ARGV[2]
 local left = tonumber(ARGV[3])

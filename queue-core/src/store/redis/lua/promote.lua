@@ -6,6 +6,8 @@
 -- Returns  {moved, the next due time in ms or -1, the server's time in ms}
 --
 -- A member that begins with a zero byte is "\0<number>\0" and the message (see schedule.lua).
+-- A removal first: a server at its memory limit refuses only a script's first write, and this step must go on there.
+redis.call("ZREM", KEYS[1], "")
 local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1]
 local moved, next_due = 0, -1

@@ -29,5 +29,5 @@ for i = 2, #ARGV, 2 do
     if due < earliest then earliest = due end
   end
 end
-if earliest < first then redis.call("PUBLISH", KEYS[3], string.format("%d", earliest)) end
+if earliest < first then redis.pcall("PUBLISH", KEYS[3], string.format("%d", earliest)) end
 return ready
