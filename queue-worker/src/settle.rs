@@ -186,7 +186,11 @@ impl Settler {
             match self.consumer.settle(settlements).await {
                 Ok(answers) => {
                     self.outage.answered(Caller::Settle);
-                    return Ok(answers.into_iter().map(|answer| in_doubt(answer, unanswered)).collect());
+                    return Ok(answers
+                        .into_iter()
+                        .zip(settlements)
+                        .map(|(answer, settlement)| in_doubt(answer, unanswered, carries_nothing(settlement)))
+                        .collect());
                 }
                 // The lease may still stand when the store is back: nothing is lost by asking until it says no.
                 // A password being changed is no reason to throw finished work away either.
@@ -239,12 +243,18 @@ impl Settler {
 }
 
 /// What `answer` means after a try that got no answer: what that one did is now [`Settled::LeaseLost`]. It was that
-/// one, unless so much time has passed that the lease may have been lost since.
-fn in_doubt(answer: Settled, unanswered: Option<Instant>) -> Settled {
+/// one, unless so much time has passed that the lease may have been lost since. A settlement that is `bare` has what it
+/// asked for either way; an early acknowledgement is one, and a job that may run twice is better than one that never does.
+fn in_doubt(answer: Settled, unanswered: Option<Instant>, bare: bool) -> Settled {
     match (answer, unanswered) {
-        (Settled::LeaseLost, Some(since)) if since.elapsed() < SHORTER_THAN_A_LEASE => Settled::Done,
+        (Settled::LeaseLost, Some(since)) if bare || since.elapsed() < SHORTER_THAN_A_LEASE => Settled::Done,
         (answer, _) => answer,
     }
+}
+
+/// Whether all that it asks is that the message be gone from our hands.
+fn carries_nothing(settlement: &Settlement) -> bool {
+    matches!(settlement.ending, Ending::Done) && settlement.results.is_empty() && settlement.follow.is_empty()
 }
 
 impl Batch {

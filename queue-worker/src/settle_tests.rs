@@ -144,3 +144,12 @@ async fn no_room_while_too_many_wait() {
         () = settler.room() => {}
     }
 }
+
+#[test]
+fn an_early_acknowledgement_in_doubt_counts_as_given_however_long_it_took() {
+    let long_ago = Instant::now().checked_sub(SHORTER_THAN_A_LEASE * 2);
+    assert!(long_ago.is_some());
+    assert_eq!(in_doubt(Settled::LeaseLost, long_ago, true), Settled::Done);
+    assert_eq!(in_doubt(Settled::LeaseLost, long_ago, false), Settled::LeaseLost);
+    assert_eq!(in_doubt(Settled::LeaseLost, None, true), Settled::LeaseLost);
+}
