@@ -148,19 +148,8 @@ impl Shared {
     }
 
     /// Takes what arrived, up to `limit`, at most one suspect among it and none unless `suspect`.
-    pub(super) fn take_inbox(&self, limit: usize, mut suspect: bool) -> Vec<Delivery> {
-        let mut inbox = self.inbox();
-        let (mut taken, mut kept) = (Vec::new(), VecDeque::new());
-        while let Some(delivery) = inbox.pop_front() {
-            if taken.len() >= limit || (delivery.suspect && !suspect) {
-                kept.push_back(delivery);
-            } else {
-                suspect &= !delivery.suspect;
-                taken.push(delivery);
-            }
-        }
-        *inbox = kept;
-        taken
+    pub(super) fn take_inbox(&self, limit: usize, suspect: bool) -> Vec<Delivery> {
+        take(&mut self.inbox(), limit, suspect)
     }
 
     /// Where `tag` is held.
@@ -204,6 +193,21 @@ impl Shared {
         (due != NEVER)
             .then(|| if due <= now { Duration::ZERO } else { Duration::from_millis((due - now).unsigned_abs() + 1) })
     }
+}
+
+/// See [`Shared::take_inbox`].
+pub(super) fn take(inbox: &mut VecDeque<Delivery>, limit: usize, mut suspect: bool) -> Vec<Delivery> {
+    let (mut taken, mut kept) = (Vec::new(), VecDeque::new());
+    while let Some(delivery) = inbox.pop_front() {
+        if taken.len() >= limit || (delivery.suspect && !suspect) {
+            kept.push_back(delivery);
+        } else {
+            suspect &= !delivery.suspect;
+            taken.push(delivery);
+        }
+    }
+    *inbox = kept;
+    taken
 }
 
 /// Marks the shared state as dirty unless the call it guards ran to its end.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::consumer::{Lane, RedisConsumer, Shared, deadline};
+use super::consumer::{Lane, RedisConsumer, Shared, deadline, take};
 use super::hub::Subscription;
 use super::link::Link;
 use crate::store::{Delivery, LeaseRequest, StoreError};
@@ -19,6 +19,14 @@ impl<'a> Room<'a> {
     fn open(shared: &'a Shared, limit: usize) -> Self {
         shared.room.store(limit, Ordering::Release);
         Self(shared)
+    }
+
+    /// Closes and takes what arrived. Both under the inbox's lock, which arrivals hold too: one that comes between would
+    /// lie in the inbox of a worker that has what it wanted.
+    fn close(self, request: &LeaseRequest) -> Vec<Delivery> {
+        let mut inbox = self.0.inbox();
+        self.0.room.store(0, Ordering::Release);
+        take(&mut inbox, request.limit.get(), request.suspect)
     }
 }
 
@@ -38,8 +46,8 @@ pub(super) async fn wait(
     if shared.closed.load(Ordering::Acquire) {
         return Ok(Vec::new());
     }
-    let (limit, ends) = (request.limit.get(), deadline(at_most));
-    let _room = Room::open(shared, limit);
+    let ends = deadline(at_most);
+    let room = Room::open(shared, request.limit.get());
     for arm in &consumer.arms {
         let lane = &shared.lanes[arm.lane()];
         if lane.is_active() && request.queues.iter().any(|share| share.queue == lane.keys.queue) {
@@ -48,21 +56,21 @@ pub(super) async fn wait(
     }
     loop {
         let news = shared.news.notified();
-        let found = shared.take_inbox(limit, request.suspect);
-        if !found.is_empty() || shared.dirty.load(Ordering::Acquire) {
-            return Ok(found);
+        let arrived = shared.inbox().iter().any(|delivery| request.suspect || !delivery.suspect);
+        if arrived || shared.dirty.load(Ordering::Acquire) {
+            return Ok(room.close(request));
         }
         let due = shared.until_due();
         tokio::select! {
             // With an empty inbox somebody says that a lease may find something.
-            () = news => return Ok(shared.take_inbox(limit, request.suspect)),
+            () = news => return Ok(room.close(request)),
             () = shared.timer.notified() => {}
             () = tokio::time::sleep(due.unwrap_or(Duration::MAX)), if due.is_some() => {
                 if promote(shared, &shared.store.link).await? > 0 {
-                    return Ok(shared.take_inbox(limit, request.suspect));
+                    return Ok(room.close(request));
                 }
             }
-            () = tokio::time::sleep_until(ends.into()) => return Ok(shared.take_inbox(limit, request.suspect)),
+            () = tokio::time::sleep_until(ends.into()) => return Ok(room.close(request)),
         }
     }
 }
