@@ -115,7 +115,7 @@ impl<'a> Subject<'a> {
 
     fn done(&self) -> Settlement {
         let tag: Option<DeliveryTag> = self.held.tag();
-        Settlement { tag, ending: Ending::Done, results: Vec::new(), follow: Vec::new(), early: None }
+        Settlement { tag, ..Settlement::early() }
     }
 
     /// The original bytes once more, with another time and perhaps another count of retries.

@@ -227,6 +227,8 @@ impl Settler {
             ending: Ending::Dead(origin.letter(why, &settlement.ending)),
             results: Vec::new(),
             follow: Vec::new(),
+            chords: Vec::new(),
+            chord_end: None,
             ..settlement
         };
         if let Err(error) = self.send(std::slice::from_ref(&aside)).await {
@@ -254,7 +256,10 @@ fn in_doubt(answer: Settled, unanswered: Option<Instant>, bare: bool) -> Settled
 
 /// Whether all that it asks is that the message be gone from our hands.
 fn carries_nothing(settlement: &Settlement) -> bool {
-    matches!(settlement.ending, Ending::Done) && settlement.results.is_empty() && settlement.follow.is_empty()
+    matches!(settlement.ending, Ending::Done)
+        && settlement.results.is_empty()
+        && settlement.follow.is_empty()
+        && settlement.chords.is_empty()
 }
 
 impl Batch {
@@ -274,6 +279,9 @@ impl Batch {
 
 impl Origin {
     fn log(self, answer: Settled) {
+        if answer == Settled::ChordTaken {
+            tracing::info!(queue = %self.queue, id = self.id(), "somebody else has sent the body of this chord");
+        }
         if answer == Settled::LeaseLost {
             tracing::warn!(
                 queue = %self.queue, task = self.task(), id = self.id(),

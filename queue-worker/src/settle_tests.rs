@@ -69,8 +69,7 @@ impl Consumer for Fake {
 fn item(id: &str, bytes: usize) -> Item {
     let id = TaskId::new(id).unwrap();
     let result = StoredResult { id, meta: Bytes::from(vec![b'x'; bytes]), ttl: None };
-    let settlement =
-        Settlement { tag: None, ending: Ending::Done, results: vec![result], follow: Vec::new(), early: None };
+    let settlement = Settlement { results: vec![result], ..Settlement::early() };
     Item { settlement, queue: QueueName::celery(), message: None, payload: 0, suspect: None, slot: None, answer: None }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{Outgoing, StoreError, StoredResult};
+use super::{ChordEnd, ChordStep, Outgoing, StoreError, StoredResult};
 use crate::clock::Timestamp;
 use crate::names::{QueueName, TaskId};
 
@@ -161,12 +161,29 @@ pub struct Settlement {
     pub follow: Vec<Outgoing>,
     /// With `tag: None` and [`Ending::Dead`]: the queue, step and bytes to keep aside.
     pub early: Option<(QueueName, u8, Bytes)>,
+    /// What it means for chords, in the same step: before its follow-ups go out.
+    pub chords: Vec<ChordStep>,
+    /// Set when this delivery is a chord's dispatch: see [`ChordEnd`].
+    pub chord_end: Option<ChordEnd>,
 }
 
 impl Settlement {
     /// Done, with nothing to store and nothing to send.
     pub fn done(tag: DeliveryTag) -> Self {
-        Self { tag: Some(tag), ending: Ending::Done, results: Vec::new(), follow: Vec::new(), early: None }
+        Self { tag: Some(tag), ..Self::early() }
+    }
+
+    /// Done, of a delivery that was acknowledged early.
+    pub fn early() -> Self {
+        Self {
+            tag: None,
+            ending: Ending::Done,
+            results: Vec::new(),
+            follow: Vec::new(),
+            early: None,
+            chords: Vec::new(),
+            chord_end: None,
+        }
     }
 }
 
@@ -178,6 +195,9 @@ pub enum Settled {
     Done,
     /// None of it happened: the lease had ended.
     LeaseLost,
+    /// With [`Settlement::chord_end`]: the delivery is gone, and nothing else of it happened, since somebody else has
+    /// dispatched that chord or is about to.
+    ChordTaken,
 }
 
 /// What one heartbeat did.

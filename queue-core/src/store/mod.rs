@@ -1,12 +1,13 @@
 //! What keeps messages and results: the traits a driver implements, their data and their errors.
 //!
 //! A [`Store`] is a broker and a result backend in one, so that both change in one step. It has
-//! three faces: [`Broker`] takes messages in and hands out a [`Consumer`] for each worker,
-//! [`Results`] keeps what tasks returned, [`Inspect`] looks and mends. [`connect`] chooses the driver by
-//! URL. A driver knows nothing of tasks: it moves bytes.
+//! four faces: [`Broker`] takes messages in and hands out a [`Consumer`] for each worker,
+//! [`Results`] keeps what tasks returned, [`Chords`] what groups and chords need, [`Inspect`] looks and mends.
+//! [`connect`] chooses the driver by URL. A driver knows nothing of tasks: it moves bytes.
 //!
 //! The words of these docs are the contract; `tests/conformance` checks them on every driver.
 
+mod chord;
 mod consumer;
 mod error;
 mod inspect;
@@ -24,6 +25,7 @@ use bytes::Bytes;
 use crate::clock::{Clock, Timestamp};
 use crate::names::{Priority, QueueName, TaskId};
 
+pub use self::chord::*;
 pub use self::consumer::*;
 pub use self::error::{BoxError, StoreError};
 pub use self::inspect::*;
@@ -79,9 +81,9 @@ impl Default for StoreOptions {
     }
 }
 
-/// Broker, result backend and their inspection in one.
-pub trait Store: Broker + Results + Inspect {}
-impl<T: Broker + Results + Inspect> Store for T {}
+/// Broker, result backend, chords and their inspection in one.
+pub trait Store: Broker + Results + Chords + Inspect {}
+impl<T: Broker + Results + Chords + Inspect> Store for T {}
 
 /// Takes messages in. Delivery is at least once.
 #[async_trait]

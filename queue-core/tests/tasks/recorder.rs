@@ -8,8 +8,8 @@ use bytes::Bytes;
 use queue_core::clock::{Clock, Timestamp};
 use queue_core::message::{DecodeLimits, Json, Message};
 use queue_core::store::{
-    Broker, Consumer, Cursor, Durability, Inspect, Job, JobKey, JobState, Outgoing, Page, QueueCounts, Ready, Results,
-    Store, StoreError, StoredResult, WorkerInfo, WorkerSpec,
+    Broker, ChordParts, ChordStart, Chords, Consumer, Cursor, Durability, Inspect, Job, JobKey, JobState, Outgoing,
+    Page, QueueCounts, Ready, Results, Store, StoreError, StoredResult, WorkerInfo, WorkerSpec,
 };
 use queue_core::task::{Body, ContextParts, ProgressSink, StateMap};
 use queue_core::{Call, Client, ClientOptions, Context, QueueName, Task, TaskError, TaskId};
@@ -21,6 +21,8 @@ pub(crate) struct Recorder {
     pub(crate) batches: Mutex<Vec<Vec<Outgoing>>>,
     pub(crate) revoked: Mutex<Vec<TaskId>>,
     pub(crate) results: Mutex<Vec<StoredResult>>,
+    pub(crate) chords: Mutex<Vec<ChordStart>>,
+    pub(crate) groups: Mutex<Vec<StoredResult>>,
     pub(crate) refuse_from: Mutex<Option<usize>>,
     clock: Clock,
 }
@@ -83,6 +85,31 @@ impl Results for Recorder {
         let found = self.get_results(ids).await?;
         self.results.lock().unwrap().retain(|result| !ids.contains(&result.id));
         Ok(found.iter().map(Option::is_some).collect())
+    }
+}
+
+#[async_trait]
+impl Chords for Recorder {
+    async fn begin_chords(&self, chords: &[ChordStart]) -> Result<(), StoreError> {
+        self.chords.lock().unwrap().extend_from_slice(chords);
+        Ok(())
+    }
+    async fn chord_parts(&self, _: &str) -> Result<ChordParts, StoreError> {
+        Ok(ChordParts::default())
+    }
+    async fn put_group(&self, group: &StoredResult) -> Result<(), StoreError> {
+        self.groups.lock().unwrap().push(group.clone());
+        Ok(())
+    }
+    async fn get_group(&self, group: &TaskId) -> Result<Option<Bytes>, StoreError> {
+        let groups = self.groups.lock().unwrap();
+        Ok(groups.iter().rev().find(|stored| stored.id == *group).map(|stored| stored.meta.clone()))
+    }
+    async fn forget_group(&self, group: &TaskId) -> Result<bool, StoreError> {
+        let mut groups = self.groups.lock().unwrap();
+        let before = groups.len();
+        groups.retain(|stored| stored.id != *group);
+        Ok(groups.len() < before)
     }
 }
 

@@ -37,8 +37,8 @@ use self::link::{Connector, Link};
 use self::scripts::Scripts;
 use super::url::mask;
 use super::{
-    Broker, Consumer, Cursor, Durability, Inspect, Job, JobKey, JobState, Outgoing, Page, QueueCounts, Ready, Results,
-    StoreError, StoreOptions, StoredResult, WorkerInfo, WorkerSpec,
+    Broker, ChordParts, ChordStart, Chords, Consumer, Cursor, Durability, Inspect, Job, JobKey, JobState, Outgoing,
+    Page, QueueCounts, Ready, Results, StoreError, StoreOptions, StoredResult, WorkerInfo, WorkerSpec,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::names::{QueueName, TaskId};
@@ -200,5 +200,28 @@ impl Inspect for RedisStore {
 
     async fn workers(&self) -> Result<Vec<WorkerInfo>, StoreError> {
         look::workers(&self.0).await
+    }
+}
+
+#[async_trait]
+impl Chords for RedisStore {
+    async fn begin_chords(&self, _chords: &[ChordStart]) -> Result<(), StoreError> {
+        Err(StoreError::Refused { url: self.display_url().to_owned(), source: "chords are not kept yet".into() })
+    }
+
+    async fn chord_parts(&self, _group: &str) -> Result<ChordParts, StoreError> {
+        Err(StoreError::Refused { url: self.display_url().to_owned(), source: "chords are not kept yet".into() })
+    }
+
+    async fn put_group(&self, _group: &StoredResult) -> Result<(), StoreError> {
+        Err(StoreError::Refused { url: self.display_url().to_owned(), source: "chords are not kept yet".into() })
+    }
+
+    async fn get_group(&self, _group: &TaskId) -> Result<Option<Bytes>, StoreError> {
+        Err(StoreError::Refused { url: self.display_url().to_owned(), source: "chords are not kept yet".into() })
+    }
+
+    async fn forget_group(&self, _group: &TaskId) -> Result<bool, StoreError> {
+        Err(StoreError::Refused { url: self.display_url().to_owned(), source: "chords are not kept yet".into() })
     }
 }

@@ -49,7 +49,8 @@ use self::reader::Reader;
 use self::turn::Gate;
 use self::writer::{Setup, Writer};
 use super::{
-    Broker, Consumer, Durability, Outgoing, Ready, Results, StoreError, StoreOptions, StoredResult, WorkerSpec,
+    Broker, ChordParts, ChordStart, Chords, Consumer, Durability, Outgoing, Ready, Results, StoreError, StoreOptions,
+    StoredResult, WorkerSpec,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::names::TaskId;
@@ -217,5 +218,28 @@ impl Results for SqliteStore {
     async fn forget(&self, ids: &[TaskId]) -> Result<Vec<bool>, StoreError> {
         let ids = ids.to_vec();
         self.core.writer.call(move |tx| ids.iter().map(|id| results::forget(tx, id)).collect()).await
+    }
+}
+
+#[async_trait]
+impl Chords for SqliteStore {
+    async fn begin_chords(&self, _chords: &[ChordStart]) -> Result<(), StoreError> {
+        Err(StoreError::Refused { url: self.display_url().to_owned(), source: "chords are not kept yet".into() })
+    }
+
+    async fn chord_parts(&self, _group: &str) -> Result<ChordParts, StoreError> {
+        Err(StoreError::Refused { url: self.display_url().to_owned(), source: "chords are not kept yet".into() })
+    }
+
+    async fn put_group(&self, _group: &StoredResult) -> Result<(), StoreError> {
+        Err(StoreError::Refused { url: self.display_url().to_owned(), source: "chords are not kept yet".into() })
+    }
+
+    async fn get_group(&self, _group: &TaskId) -> Result<Option<Bytes>, StoreError> {
+        Err(StoreError::Refused { url: self.display_url().to_owned(), source: "chords are not kept yet".into() })
+    }
+
+    async fn forget_group(&self, _group: &TaskId) -> Result<bool, StoreError> {
+        Err(StoreError::Refused { url: self.display_url().to_owned(), source: "chords are not kept yet".into() })
     }
 }
