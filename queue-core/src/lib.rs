@@ -33,6 +33,7 @@
 //!   apart from its arguments, is its [`Context`] and the worker's [`State`]; what it may answer instead of a value is a
 //!   [`TaskError`].
 //! - [`Call`] is a call not yet made, with options of its own.
+//! - [`canvas`] makes workflows of calls: chains, groups, chords; its documentation has each of Celery's idioms beside ours.
 //! - [`Client`] sends calls to a store, [`JobHandle`] waits for what becomes of one.
 //! - [`store`] is where messages and results are kept: the traits that drivers implement, and the drivers.
 //! - [`message`] and [`result`] are Celery's wire formats.
@@ -55,8 +56,8 @@ pub mod store;
 pub mod task;
 
 pub use crate::backoff::Backoff;
-pub use crate::canvas::Call;
-pub use crate::client::{Client, ClientOptions, JobError, JobHandle, SendError};
+pub use crate::canvas::{Call, Signature, group};
+pub use crate::client::{Client, ClientOptions, GroupHandle, JobError, JobHandle, SendError};
 pub use crate::clock::{Clock, Timestamp};
 pub use crate::names::{NameError, Priority, QueueName, TaskId};
 pub use crate::task::{Context, FromContext, State, Task, TaskError, TaskResult};

@@ -2,8 +2,8 @@
 
 pub use std::time::Duration;
 
-pub use crate::canvas::Call;
-pub use crate::client::{Client, JobError, JobHandle, SendError};
+pub use crate::canvas::{Call, Flow, Group, Partial, Signature, group};
+pub use crate::client::{Client, GroupHandle, JobError, JobHandle, SendError};
 pub use crate::task::{Context, State, Task, TaskError, TaskResult};
 pub use queue_macros::task;
 pub use serde_json::json;

@@ -4,7 +4,8 @@ pub use inventory;
 
 use std::marker::PhantomData;
 
-pub use crate::canvas::{Call, Sending};
+pub use crate::canvas::{Call, Immutable, Sending};
+pub use crate::client::JobHandle;
 pub use crate::message::Json;
 pub use crate::names::Priority;
 pub use crate::task::output::{Argument, Failure, ResultLike, Returned, arg, result, value};

@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
+use queue_core::canvas::{ResultNode, Signature};
 use queue_core::message::{Changes, Json, Message, rewrite};
 use queue_core::result::{ResultMeta, State};
 use queue_core::store::{DeadLetter, DeadReason, DeliveryTag, Ending, Outgoing, Settlement, StoredResult};
 use queue_core::task::Exception;
-use queue_core::{TaskId, Timestamp};
+use queue_core::{QueueName, Timestamp};
 
 use crate::engine::Engine;
 use crate::jobs::Held;
+
+/// The header that counts how often a message was given back because nobody knew its task.
+pub(crate) const UNKNOWN: &str = "unknown_here";
 
 /// A job whose end is being written.
 pub(crate) struct Subject<'a> {
@@ -20,8 +24,12 @@ pub(crate) struct Subject<'a> {
     pub(crate) ttl: Option<Duration>,
     /// Whether it stores a result at all.
     pub(crate) ignore_result: bool,
+    /// Where tasks go that name no queue.
+    pub(crate) default_queue: &'a QueueName,
     /// What its run sent.
-    pub(crate) children: Vec<TaskId>,
+    pub(crate) children: Vec<ResultNode>,
+    /// What its run added to its chord.
+    pub(crate) added: Vec<Signature>,
 }
 
 impl<'a> Subject<'a> {
@@ -33,17 +41,35 @@ impl<'a> Subject<'a> {
             now: engine.time.now(),
             ttl: engine.config.result_ttl,
             ignore_result: engine.tasks.ignores_result(&held.message),
+            default_queue: engine.client.default_queue(),
             children: Vec::new(),
+            added: Vec::new(),
         }
     }
 
-    /// The value is stored.
-    pub(crate) fn succeed(&self, value: Json) -> Settlement {
+    /// The value is stored, and what follows goes out.
+    pub(crate) fn succeed(mut self, value: Json) -> Settlement {
         let mut end = self.done();
+        if let Err(error) = self.follow_success(&mut end, &value) {
+            tracing::error!(%error, "what follows this task cannot be sent: it counts as failed");
+            return self.dead(DeadReason::Failed, &exception("queue", "CanvasError", &error.to_string()));
+        }
         if !self.ignore_result {
             end.results.push(self.stored(self.meta(State::Success, value, Some(self.now))));
         }
         end
+    }
+
+    /// Another signature takes its place; there is no result of its own.
+    pub(crate) fn replaced(mut self, sig: Signature) -> Settlement {
+        let mut end = self.done();
+        match self.follow_replacement(&mut end, sig) {
+            Ok(()) => end,
+            Err(error) => {
+                tracing::error!(%error, "what is to replace this task cannot be sent: it counts as failed");
+                self.dead(DeadReason::Failed, &exception("queue", "CanvasError", &error.to_string()))
+            }
+        }
     }
 
     /// The same message with one more retry, due after `wait`; the result says RETRY and why.
@@ -60,6 +86,12 @@ impl<'a> Subject<'a> {
     /// The same message, due after `wait`.
     pub(crate) fn snooze(&self, wait: Duration) -> Settlement {
         self.again(wait, None)
+    }
+
+    /// The same message, due after `wait`, with a note of how often that was so: nobody here knows its task.
+    pub(crate) fn unknown_here(&self, wait: Duration, tries: u32) -> Settlement {
+        let note = Json::from_value(&tries).unwrap_or_else(|_| Json::null());
+        self.sent_on(wait, Changes { headers: vec![(UNKNOWN.to_owned(), note)], ..Changes::default() })
     }
 
     /// The message as it came, due at `eta`.
@@ -80,16 +112,18 @@ impl<'a> Subject<'a> {
         if !self.ignore_result {
             end.results.push(self.stored(self.failed(State::Failure, why, Some(self.now))));
         }
+        self.follow_failure(&mut end, &State::Failure, why);
         end
     }
 
     /// Not to be run: the result says REVOKED and why.
     pub(crate) fn revoked(&self, why: &str) -> Settlement {
         let mut end = self.done();
+        let why = exception("celery.exceptions", "TaskRevokedError", why);
         if !self.ignore_result {
-            let why = exception("celery.exceptions", "TaskRevokedError", why);
             end.results.push(self.stored(self.failed(State::Revoked, &why, Some(self.now))));
         }
+        self.follow_failure(&mut end, &State::Revoked, &why);
         end
     }
 
@@ -113,7 +147,7 @@ impl<'a> Subject<'a> {
         self.stored(self.meta(State::from(state), meta, None))
     }
 
-    fn done(&self) -> Settlement {
+    pub(crate) fn done(&self) -> Settlement {
         let tag: Option<DeliveryTag> = self.held.tag();
         Settlement { tag, ..Settlement::early() }
     }
@@ -121,7 +155,12 @@ impl<'a> Subject<'a> {
     /// The original bytes once more, with another time and perhaps another count of retries.
     fn again(&self, wait: Duration, retries: Option<u32>) -> Settlement {
         let due = (!wait.is_zero()).then(|| self.now.after(wait));
-        let changes = Changes { retries, eta: Some(due), ..Changes::default() };
+        self.sent_on(wait, Changes { retries, eta: Some(due), ..Changes::default() })
+    }
+
+    /// The original bytes with these changes, due after `wait`.
+    fn sent_on(&self, wait: Duration, changes: Changes) -> Settlement {
+        let due = (!wait.is_zero()).then(|| self.now.after(wait));
         match rewrite(&self.held.payload, &changes) {
             Ok(payload) => {
                 let mut end = self.done();
@@ -176,11 +215,10 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// The results of single tasks, as Celery writes them: `[[id, parent], null]` each.
-fn result_tuples(ids: &[TaskId]) -> Json {
-    let tuples: Vec<_> = ids.iter().map(|id| ((id.as_str(), ()), ())).collect();
-    // Nothing but texts and nulls: always JSON.
-    Json::from_value(&tuples).unwrap_or_else(|_| Json::empty_array())
+/// The results of what was sent, as Celery writes them: `[[id, parent], null]` of a task.
+fn result_tuples(nodes: &[ResultNode]) -> Json {
+    let tuples: Vec<Json> = nodes.iter().map(ResultNode::to_json).collect();
+    Json::array_of(&tuples)
 }
 
 /// An exception as Celery names its own.

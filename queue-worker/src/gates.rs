@@ -4,7 +4,7 @@
 //! cannot.
 
 use queue_core::Timestamp;
-use queue_core::message::{Json, Message};
+use queue_core::message::Message;
 
 /// A message whose worker died this often while it was the only suspect running is poison.
 pub(crate) const MAX_DEATHS: u32 = 3;
@@ -38,8 +38,6 @@ pub(crate) enum Gate {
     NotYet(Timestamp),
     /// This worker has no such task.
     UnknownTask,
-    /// It has callbacks, a chain or a chord, which this worker would drop.
-    Canvas,
 }
 
 /// The first gate that `message` does not pass.
@@ -56,23 +54,10 @@ pub(crate) fn gate(message: &Message, facts: Facts) -> Gate {
     if !facts.known {
         return Gate::UnknownTask;
     }
-    if has_canvas(&message.embed) {
-        return Gate::Canvas;
-    }
     match message.eta {
         Some(eta) if eta > facts.now => Gate::NotYet(eta),
         _ => Gate::Open,
     }
-}
-
-/// Whether the body's third element asks for anything to follow.
-fn has_canvas(embed: &Json) -> bool {
-    // What nearly all messages say, without parsing it.
-    if matches!(embed.as_str(), "" | "null" | "{}" | "[]") {
-        return false;
-    }
-    let Ok(mut entries) = embed.entries() else { return false };
-    entries.any(|(_, value)| !matches!(value.as_str(), "null" | "[]" | "{}"))
 }
 
 #[cfg(test)]

@@ -1,13 +1,15 @@
 //! What happens to a message between its lease and its slot: it is read, passes the gates or ends there, and starts.
 
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use queue_core::TaskId;
 use queue_core::message::{DecodeError, Message};
 use queue_core::store::{DeadLetter, DeadReason, Delivery, Ending, Settlement, StoreError};
 use tokio_util::sync::CancellationToken;
 
-use crate::ending::{Subject, exception};
+use crate::chord;
+use crate::ending::{Subject, UNKNOWN, exception};
 use crate::engine::{Engine, count};
 use crate::execute::Run;
 use crate::gates::{Facts, Gate, gate};
@@ -15,6 +17,11 @@ use crate::jobs::Held;
 use crate::reconnect::{Caller, Tries};
 use crate::settle::Item;
 use crate::slots::{Room, SuspectGuard};
+
+/// A task that nobody here knows is given back so often, since a worker in another language may share the queue, and the
+/// first time for so long; each time for twice as long.
+const UNKNOWN_TRIES: u32 = 3;
+const UNKNOWN_WAIT: Duration = Duration::from_secs(1);
 
 /// A delivery that could be read.
 struct Arrival {
@@ -28,6 +35,10 @@ pub(crate) async fn take_in(engine: &Arc<Engine>, deliveries: Vec<Delivery>, roo
     let mut arrivals: Vec<Arrival> = deliveries.into_iter().filter_map(|one| read(engine, one)).collect();
     mark_revoked(engine, &mut arrivals).await;
     for arrival in arrivals {
+        if chord::is_dispatch(&arrival.held.payload, &arrival.held.message) {
+            chord::start(engine, arrival.held, arrival.suspect);
+            continue;
+        }
         let facts = Facts {
             deaths: arrival.held.deaths,
             revoked: arrival.revoked,
@@ -130,6 +141,15 @@ async fn start(engine: &Arc<Engine>, arrival: Arrival, room: &mut Room) {
     }
 }
 
+/// How often a message has been given back because a worker did not know its task.
+fn unknown_tries(message: &Message) -> u32 {
+    if !message.headers.as_str().contains(UNKNOWN) {
+        return 0;
+    }
+    let found = message.headers.entries().into_iter().flatten().find(|(key, _)| key == UNKNOWN);
+    found.and_then(|(_, tries)| tries.parse().ok()).unwrap_or(0)
+}
+
 /// Ends what did not pass.
 fn end(engine: &Engine, arrival: Arrival, closed: Gate) {
     let Arrival { held, suspect, .. } = arrival;
@@ -159,17 +179,18 @@ fn end(engine: &Engine, arrival: Arrival, closed: Gate) {
             engine.wakeups.due(eta);
             subject.not_yet(eta)
         }
+        Gate::UnknownTask if unknown_tries(message) < UNKNOWN_TRIES => {
+            let tries = unknown_tries(message);
+            let wait = UNKNOWN_WAIT * 2_u32.pow(tries);
+            tracing::warn!(task, id, %queue, ?wait, "unknown task: given back, another worker on this queue may know it");
+            engine.wakeups.due(engine.time.now().after(wait));
+            subject.unknown_here(wait, tries + 1)
+        }
         Gate::UnknownTask => {
             let why = engine.tasks.unknown(task);
             tracing::error!(task, id, %queue, "unknown task, set aside: {why}");
             count(&engine.counts.dead);
             subject.dead(DeadReason::UnknownTask, &exception("celery.exceptions", "NotRegistered", &why))
-        }
-        Gate::Canvas => {
-            let why = "it has callbacks, a chain or a chord, which this version does not run";
-            tracing::error!(task, id, %queue, "set aside: {why}");
-            count(&engine.counts.dead);
-            subject.dead(DeadReason::Rejected, &exception("queue", "Unsupported", why))
         }
     };
     let (queue, message, payload) = (held.queue.clone(), Some(Arc::clone(message)), held.payload.len());

@@ -19,6 +19,8 @@
 //! Inside, a fetch loop leases messages into free slots, each job runs as a task of its own (plain functions on threads
 //! of their own), a settler carries their ends to the store in batches, and a heart beats outside the runtime.
 
+mod canvas;
+mod chord;
 mod cli;
 mod error;
 mod logging;

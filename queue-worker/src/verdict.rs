@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use queue_core::Backoff;
+use queue_core::canvas::Signature;
 use queue_core::message::{Json, Message};
 use queue_core::store::DeadReason;
 use queue_core::task::{ErrorKind, Exception, Overrides, TaskError, TaskOptions};
@@ -13,10 +14,12 @@ use queue_core::task::{ErrorKind, Exception, Overrides, TaskError, TaskOptions};
 pub(crate) const DEFAULT_MAX_RETRIES: u32 = 3;
 
 /// What a finished run asks of the store.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Verdict {
     /// Store the value.
     Succeed(Json),
+    /// Send this in its place.
+    Replace(Box<Signature>),
     /// Run it again after this long, one attempt spent.
     Retry {
         /// How long to wait.
@@ -78,6 +81,9 @@ pub(crate) fn verdict(outcome: Result<Json, TaskError>, attempt: Attempt) -> Ver
         Err(error) => error,
     };
     let reason = error.dead_reason();
+    if let Some(sig) = error.replacement {
+        return Verdict::Replace(sig);
+    }
     let retry = match error.kind {
         // What the worker itself cut short has not failed by its own fault.
         ErrorKind::Failed | ErrorKind::Retry(_) | ErrorKind::Panicked if attempt.interrupted => {
@@ -87,13 +93,15 @@ pub(crate) fn verdict(outcome: Result<Json, TaskError>, attempt: Attempt) -> Ver
         ErrorKind::Failed | ErrorKind::Panicked => attempt.max_retries.and_then(|max| attempt.retry(max, None)),
         ErrorKind::Retry(wait) => attempt.retry(attempt.max_retries.unwrap_or(DEFAULT_MAX_RETRIES), wait),
         // As in Celery, a run that was ended by force is not tried again by itself.
-        ErrorKind::Fatal | ErrorKind::Reject | ErrorKind::BadArguments | ErrorKind::TimeLimit => None,
+        ErrorKind::Fatal | ErrorKind::Reject | ErrorKind::BadArguments | ErrorKind::TimeLimit | ErrorKind::Replaced => {
+            None
+        }
         // The enum may grow in a newer `queue-core`: a kind this worker does not know is a failure.
         _ => None,
     };
     match retry {
-        Some(wait) => Verdict::Retry { wait, why: error.exception },
-        None => Verdict::DeadLetter { reason, why: error.exception },
+        Some(wait) => Verdict::Retry { wait, why: *error.exception },
+        None => Verdict::DeadLetter { reason, why: *error.exception },
     }
 }
 

@@ -3,7 +3,7 @@ use super::*;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn error(kind: ErrorKind) -> TaskError {
-    TaskError { kind, exception: exception() }
+    TaskError { kind, exception: Box::new(exception()), replacement: None }
 }
 
 fn exception() -> Exception {

@@ -3,6 +3,7 @@
 //! The captures are described in `fixtures/celery/README.md`.
 #![allow(clippy::unwrap_used, reason = "tests say what is wrong by panicking")]
 
+mod canvas;
 mod captures;
 mod hostile;
 mod messages;

@@ -161,6 +161,7 @@ impl Expansion {
         let typed = self.parameters.iter().map(|Parameter { ident, ty, .. }| quote!(#ident: #ty));
         let asyncness = &self.function.sig.asyncness;
         let wait = asyncness.as_ref().map(|_| quote!(.await));
+        let partial = self.partial();
         quote! {
             #[allow(dead_code, unreachable_pub, clippy::too_many_arguments, clippy::unused_async, clippy::must_use_candidate)]
             impl #ty {
@@ -169,8 +170,15 @@ impl Expansion {
                     ::queue_core::__private::Call::of::<Self>(&(#(#owned,)*))
                 }
 
+                /// A call of this task that takes nothing from the step before it.
+                #vis fn si(self, #(#names: #taken),*) -> ::queue_core::__private::Immutable<#out> {
+                    self.s(#(#names),*).immutable()
+                }
+
+                #partial
+
                 /// Enqueues a call of this task with the default client.
-                #vis fn delay(self, #(#names: #taken),*) -> ::queue_core::__private::Sending<#out> {
+                #vis fn delay(self, #(#names: #taken),*) -> ::queue_core::__private::Sending<::queue_core::__private::JobHandle<#out>> {
                     self.s(#(#names),*).send()
                 }
 
@@ -178,6 +186,21 @@ impl Expansion {
                 #vis #asyncness fn run(self, #(#typed),*) #output {
                     __QueueBody::#name(#(#all),*) #wait
                 }
+            }
+        }
+    }
+
+    /// `partial`: a call that lacks its first argument. A task without arguments has none to lack.
+    fn partial(&self) -> TokenStream {
+        let Some(first) = self.arguments().next() else { return TokenStream::new() };
+        let (vis, lacking, out) = (&self.function.vis, &first.ty, self.out());
+        let names = self.arguments().skip(1).map(|argument| &argument.ident);
+        let taken = self.arguments().skip(1).map(taken_as);
+        let owned = self.arguments().skip(1).map(owned);
+        quote! {
+            /// A call of this task that lacks its first argument: the result of the step before it.
+            #vis fn partial(self, #(#names: #taken),*) -> ::queue_core::__private::Call<#out, #lacking> {
+                ::queue_core::__private::Call::of::<Self>(&(#(#owned,)*))
             }
         }
     }

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::Sending;
+use super::{Canvas, Sending, Signature};
 use crate::backoff::Backoff;
-use crate::client::{Client, SendError};
+use crate::client::{Client, JobHandle, SendError};
 use crate::clock::Timestamp;
 use crate::message::{Json, ValueError};
 use crate::names::{Priority, QueueName, TaskId};
@@ -32,10 +32,18 @@ use crate::task::{Task, TaskOptions};
 /// # Ok(()) }
 /// ```
 #[must_use = "a call does nothing until it is sent"]
-pub struct Call<Out = serde_json::Value> {
+pub struct Call<Out = serde_json::Value, In = Complete> {
     pub(crate) spec: Box<Spec>,
-    out: PhantomData<fn() -> Out>,
+    types: PhantomData<fn(In) -> Out>,
 }
+
+/// Says of a call or workflow that it lacks no argument, so that it can be sent.
+#[derive(Debug, Clone, Copy)]
+pub enum Complete {}
+
+/// A call that lacks its first argument, an `In`: the result of what comes before it in a chain, or the list of results of a
+/// group. `mul.partial(10)` makes one.
+pub type Partial<In, Out> = Call<Out, In>;
 
 /// When a call is to start.
 #[derive(Debug, Clone, Copy)]
@@ -64,7 +72,18 @@ pub(crate) struct Spec {
     pub(crate) acks_early: Option<bool>,
     pub(crate) shadow: Option<String>,
     pub(crate) headers: Vec<(String, Json)>,
+    /// What comes with it in a workflow; most calls have none.
+    pub(crate) links: Option<Box<Links>>,
     pub(crate) fault: Option<Fault>,
+}
+
+/// What a call says of those around it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Links {
+    pub(crate) link: Vec<Signature>,
+    pub(crate) link_error: Vec<Signature>,
+    pub(crate) stamps: Vec<(String, Json)>,
+    pub(crate) immutable: bool,
 }
 
 /// What was wrong with a call, kept until it is sent.
@@ -117,14 +136,14 @@ impl Call {
     }
 }
 
-impl<Out: 'static> Call<Out> {
+impl<Out, In> Call<Out, In> {
     /// For `#[task]`: a call of `T` with `args`, a tuple.
     #[doc(hidden)]
     pub fn of<T: Task<Out = Out>>(args: &impl Serialize) -> Self {
         Self::with(Cow::Borrowed(T::DEF.name), Some((T::DEF.options)())).args(args)
     }
 
-    fn with(task: Cow<'static, str>, task_options: Option<TaskOptions>) -> Self {
+    pub(crate) fn with(task: Cow<'static, str>, task_options: Option<TaskOptions>) -> Self {
         let spec = Spec {
             task,
             args: Json::empty_array(),
@@ -143,9 +162,10 @@ impl<Out: 'static> Call<Out> {
             acks_early: None,
             shadow: None,
             headers: Vec::new(),
+            links: None,
             fault: None,
         };
-        Self { spec: Box::new(spec), out: PhantomData }
+        Self { spec: Box::new(spec), types: PhantomData }
     }
 
     /// Positional arguments: whatever serde writes as an array, e.g. `json!([1, "a"])` or a tuple.
@@ -279,14 +299,44 @@ impl<Out: 'static> Call<Out> {
         self
     }
 
-    /// Sends it with the default client (see [`Client::current`]).
-    pub fn send(self) -> Sending<Out> {
-        Sending::new(self, None, None)
+    pub(crate) fn kwargs_json(mut self, kwargs: Json) -> Self {
+        self.spec.kwargs = kwargs;
+        self
     }
 
-    /// Sends it with this client.
-    pub fn send_with(self, client: &Client) -> Sending<Out> {
-        Sending::new(self, Some(client.clone()), None)
+    pub(crate) fn faulty(mut self, why: String) -> Self {
+        self.fail(Fault::Arguments(why));
+        self
+    }
+
+    pub(crate) fn retyped<O, I>(call: Call<O, I>) -> Self {
+        Self { spec: call.spec, types: PhantomData }
+    }
+
+    /// Calls `sig` with the result once this call has succeeded.
+    pub fn link(mut self, sig: impl Into<Signature>) -> Self {
+        self.links().link.push(sig.into());
+        self
+    }
+
+    /// Calls `sig` with this call's id, a text, once it has failed.
+    pub fn link_error(mut self, sig: impl Into<Signature>) -> Self {
+        self.links().link_error.push(sig.into());
+        self
+    }
+
+    /// Stamps it: a name and a value that travel along in its headers; `celery control revoke_by_stamped_headers` finds it.
+    pub fn stamp(mut self, name: impl Into<String>, value: impl Serialize) -> Self {
+        let name = name.into();
+        match Json::from_value(&value) {
+            Ok(value) => self.links().stamps.push((name, value)),
+            Err(why) => self.fail(Fault::Header { name, why: why.to_string() }),
+        }
+        self
+    }
+
+    pub(crate) fn links(&mut self) -> &mut Links {
+        self.spec.links.get_or_insert_default()
     }
 
     /// The name of the task it calls.
@@ -299,13 +349,25 @@ impl<Out: 'static> Call<Out> {
     }
 }
 
-impl<Out> Clone for Call<Out> {
-    fn clone(&self) -> Self {
-        Self { spec: self.spec.clone(), out: PhantomData }
+impl<Out: 'static> Call<Out> {
+    /// Sends it with the default client (see [`Client::current`]).
+    pub fn send(self) -> Sending<JobHandle<Out>> {
+        self.sending(None, None)
+    }
+
+    /// Sends it with this client.
+    pub fn send_with(self, client: &Client) -> Sending<JobHandle<Out>> {
+        self.sending(Some(client.clone()), None)
     }
 }
 
-impl<Out> fmt::Debug for Call<Out> {
+impl<Out, In> Clone for Call<Out, In> {
+    fn clone(&self) -> Self {
+        Self { spec: self.spec.clone(), types: PhantomData }
+    }
+}
+
+impl<Out, In> fmt::Debug for Call<Out, In> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Call");
         out.field("task", &self.spec.task).field("args", &self.spec.args.preview(60));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::call::{Spec, Start};
+use super::{CanvasError, Plan, Setting, Signature};
 use crate::client::{Client, SendError};
 use crate::clock::Timestamp;
 use crate::message::{Draft, Json, ValueError};
@@ -20,6 +21,9 @@ pub(crate) fn prepare(
 ) -> Result<(Outgoing, bool), SendError> {
     if let Some(fault) = spec.fault {
         return Err(fault.into_error(&spec.task));
+    }
+    if spec.links.is_some() {
+        return linked(spec, client, lineage, now);
     }
     let options = spec.task_options.as_ref();
     let queue = queue_of(&spec, client)?;
@@ -50,6 +54,25 @@ pub(crate) fn prepare(
     };
     let payload = draft.encode();
     Ok((Outgoing { queue, priority, due, id, task: Arc::from(&*spec.task), payload }, ignored))
+}
+
+/// The message of a call that others follow.
+fn linked(
+    mut spec: Spec,
+    client: &Client,
+    lineage: Option<Lineage>,
+    now: Timestamp,
+) -> Result<(Outgoing, bool), SendError> {
+    let ignored = spec.ignore_result.or(spec.task_options.as_ref().map(|o| o.ignore_result)).unwrap_or(false);
+    let mut setting = Setting::of_client(client.default_queue().clone(), now, client.options().result_ttl);
+    if let Some(of) = lineage {
+        spec.id = Some(of.id);
+        setting.sender = Some((of.parent, of.root));
+    }
+    let (task, mut plan) = (spec.task.clone(), Plan::default());
+    plan.add(Signature::of_spec(spec), &mut setting)?;
+    let why = || CanvasError::Call { task: task.into_owned(), why: "it is no single task".to_owned() };
+    Ok((plan.messages.pop().ok_or_else(why)?, ignored))
 }
 
 impl Start {

@@ -6,34 +6,95 @@ use std::pin::Pin;
 use std::task::{Context as PollContext, Poll};
 
 use futures_util::future::BoxFuture;
-use tokio::runtime::Handle;
+use tokio::runtime::Handle as Runtime;
 
-use super::Call;
-use crate::client::{Client, JobHandle, SendError, deliver};
+use super::{Call, Flow, Group, ResultNode, Signature};
+use crate::client::{AnyHandle, Client, GroupHandle, JobHandle, SendError, deliver};
 use crate::task::{Context, Lineage};
 
-/// A call on its way. Await it: nothing is sent before, and it may be given to `tokio::spawn`.
+/// A call or workflow on its way, which gives a handle of what was sent. Await it: nothing is sent before, and it may be given
+/// to `tokio::spawn`.
 ///
 /// What it belongs to (the running task, the client of the scope) is decided where it is made, not where it is awaited.
 #[must_use = "nothing is sent until it is awaited"]
-pub struct Sending<Out>(BoxFuture<'static, Result<JobHandle<Out>, SendError>>);
+pub struct Sending<Handle>(BoxFuture<'static, Result<Handle, SendError>>);
 
-impl<Out: 'static> Sending<Out> {
-    pub(crate) fn new(call: Call<Out>, client: Option<Client>, run: Option<Context>) -> Self {
-        let run = run.or_else(Context::current);
-        let client = client.or_else(|| Client::of_scope(run.as_ref()));
-        let spec = *call.spec;
+/// What can be sent: a [`Call`], a [`Flow`], a [`Group`], a [`Signature`].
+pub trait Canvas {
+    /// What waits for its results.
+    type Handle: Send + 'static;
+    /// Sends it: with `client` where one is given, as a child of `run` where that is given.
+    #[doc(hidden)]
+    fn sending(self, client: Option<Client>, run: Option<Context>) -> Sending<Self::Handle>;
+}
+
+impl<Out: 'static> Canvas for Call<Out> {
+    type Handle = JobHandle<Out>;
+    fn sending(self, client: Option<Client>, run: Option<Context>) -> Sending<JobHandle<Out>> {
+        let (client, run) = surroundings(client, run);
+        let spec = *self.spec;
         let lineage: Option<Lineage> = run.map(|run| run.next_lineage(spec.id.clone()));
-        Self(Box::pin(async move {
-            let client = match client {
-                Some(client) => client,
-                None => Client::current().await?,
-            };
+        Sending(Box::pin(async move {
+            let client = chosen(client).await?;
             let (job, ignored) = deliver::one(&client, spec, lineage).await?;
             Ok(JobHandle::new(client, job, ignored))
         }))
     }
+}
 
+impl<Out: 'static> Canvas for Flow<Out> {
+    type Handle = JobHandle<Out>;
+    fn sending(self, client: Option<Client>, run: Option<Context>) -> Sending<JobHandle<Out>> {
+        expanded(self.into(), client, run, |client, node| JobHandle::of_node(client, &node))
+    }
+}
+
+impl<T: 'static> Canvas for Group<T> {
+    type Handle = GroupHandle<T>;
+    fn sending(self, client: Option<Client>, run: Option<Context>) -> Sending<GroupHandle<T>> {
+        expanded(self.into(), client, run, GroupHandle::of_node)
+    }
+}
+
+impl Canvas for Signature {
+    type Handle = AnyHandle;
+    fn sending(self, client: Option<Client>, run: Option<Context>) -> Sending<AnyHandle> {
+        expanded(self, client, run, AnyHandle::of_node)
+    }
+}
+
+fn surroundings(client: Option<Client>, run: Option<Context>) -> (Option<Client>, Option<Context>) {
+    let run = run.or_else(Context::current);
+    let client = client.or_else(|| Client::of_scope(run.as_ref()));
+    (client, run)
+}
+
+async fn chosen(client: Option<Client>) -> Result<Client, SendError> {
+    match client {
+        Some(client) => Ok(client),
+        None => Ok(Client::current().await?),
+    }
+}
+
+fn expanded<H: Send + 'static>(
+    sig: Signature,
+    client: Option<Client>,
+    run: Option<Context>,
+    handle: impl FnOnce(Client, ResultNode) -> Result<H, SendError> + Send + 'static,
+) -> Sending<H> {
+    let (client, run) = surroundings(client, run);
+    let seed = run.as_ref().map(Context::next_seed);
+    Sending(Box::pin(async move {
+        let client = chosen(client).await?;
+        let node = deliver::canvas(&client, sig, run.as_ref().zip(seed)).await?;
+        if let Some(run) = run {
+            run.add_child(node.clone());
+        }
+        handle(client, node)
+    }))
+}
+
+impl<Handle> Sending<Handle> {
     /// Sends it and waits for that, from the body of a blocking task (a plain `fn`).
     ///
     /// # Errors
@@ -43,19 +104,19 @@ impl<Out: 'static> Sending<Out> {
     /// # Panics
     ///
     /// Called from asynchronous code, or on a thread without a Tokio runtime: mistakes in the program.
-    pub fn wait(self) -> Result<JobHandle<Out>, SendError> {
-        Handle::current().block_on(self)
+    pub fn wait(self) -> Result<Handle, SendError> {
+        Runtime::current().block_on(self)
     }
 }
 
-impl<Out> Future for Sending<Out> {
-    type Output = Result<JobHandle<Out>, SendError>;
+impl<Handle> Future for Sending<Handle> {
+    type Output = Result<Handle, SendError>;
     fn poll(mut self: Pin<&mut Self>, cx: &mut PollContext<'_>) -> Poll<Self::Output> {
         self.0.as_mut().poll(cx)
     }
 }
 
-impl<Out> fmt::Debug for Sending<Out> {
+impl<Handle> fmt::Debug for Sending<Handle> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Sending")
     }

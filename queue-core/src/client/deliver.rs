@@ -1,7 +1,7 @@
 //! Puts prepared messages into the store: one, or many in bounded batches.
 
 use super::{Client, SendError};
-use crate::canvas::{Spec, prepare};
+use crate::canvas::{Plan, ResultNode, Setting, Signature, Spec, prepare};
 use crate::names::TaskId;
 use crate::store::Outgoing;
 use crate::task::{Context, Lineage};
@@ -43,6 +43,36 @@ pub(crate) async fn one(client: &Client, spec: Spec, lineage: Option<Lineage>) -
     let id = message.id.clone();
     client.store().enqueue(&[message]).await.map_err(|why| SendError::store(&task, why))?;
     Ok((id, ignored))
+}
+
+/// Expands a signature and sends what is sent at once. `run` is the task that does so, and what the ids of its children derive from.
+pub(crate) async fn canvas(
+    client: &Client,
+    sig: Signature,
+    run: Option<(&Context, TaskId)>,
+) -> Result<ResultNode, SendError> {
+    let now = client.store().clock().now();
+    let mut setting = Setting::of_client(client.default_queue().clone(), now, client.options().result_ttl);
+    if let Some((run, seed)) = run {
+        setting = setting.of_task(run.id(), run.root_id(), seed);
+    }
+    let mut plan = Plan::default();
+    let node = plan.add(sig, &mut setting)?;
+    // Counted before anything runs: a part that is done before its chord is known would be the last of none.
+    if !plan.chords.is_empty() {
+        client.store().begin_chords(&plan.chords).await?;
+    }
+    let mut all = Vec::new();
+    let mut batch = Batch::default();
+    for message in plan.messages {
+        if !batch.has_room_for(&message) {
+            all.push(std::mem::take(&mut batch));
+        }
+        batch.push(message, false);
+    }
+    all.push(batch);
+    many(client, all).await?;
+    Ok(node)
 }
 
 /// Makes all the messages, as far as possible before anything is sent.

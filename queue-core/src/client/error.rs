@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::canvas::CanvasError;
 use crate::message::{DecodeError, ValueError};
 use crate::names::NameError;
 use crate::store::{ConnectError, StoreError};
@@ -49,6 +50,9 @@ pub enum SendError {
         /// Bytes it may have.
         limit: usize,
     },
+    /// A workflow that cannot be sent.
+    #[error("the workflow cannot be sent")]
+    Canvas(#[from] CanvasError),
     /// No client is installed, and the store at `$QUEUE_URL` cannot be opened.
     #[error("the default store cannot be opened")]
     Connect(#[from] ConnectError),
@@ -84,6 +88,7 @@ impl SendError {
             | Self::Arguments { .. }
             | Self::Header { .. }
             | Self::TooLarge { .. }
+            | Self::Canvas(_)
             | Self::Connect(ConnectError::Url(_)) => false,
         }
     }
@@ -102,6 +107,7 @@ impl SendError {
                 format!("{}; set $QUEUE_URL, or install a client", error.hint())
             }
             Self::Store(error) | Self::Partly { source: error, .. } => error.hint(),
+            Self::Canvas(_) => String::new(),
         }
     }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use super::{Client, JobError};
+use super::{Client, JobError, SendError};
+use crate::canvas::ResultNode;
 use crate::names::TaskId;
 use crate::result::{ResultMeta, State, is_ready_meta};
 use crate::store::StoreError;
@@ -22,6 +23,13 @@ pub struct JobHandle<Out = serde_json::Value> {
 impl<Out> JobHandle<Out> {
     pub(crate) fn new(client: Client, id: TaskId, ignored: bool) -> Self {
         Self { client, id, ignored, out: PhantomData }
+    }
+
+    /// Of the last result of a workflow.
+    pub(crate) fn of_node(client: Client, node: &ResultNode) -> Result<Self, SendError> {
+        let task = node.id().to_owned();
+        let id = TaskId::new(node.id()).map_err(|source| SendError::Name { task, source })?;
+        Ok(Self::new(client, id, false))
     }
 
     /// The job's id.

@@ -6,18 +6,20 @@
 mod current;
 pub(crate) mod deliver;
 mod error;
+mod group;
 mod handle;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::canvas::{Call, Sending, SendingMany};
+use crate::canvas::{Call, Canvas, Sending, SendingMany};
 use crate::names::{QueueName, TaskId};
 use crate::result::ResultMeta;
 use crate::store::{ConnectError, Store, StoreError, StoreOptions, connect_with};
 
 pub use self::current::InstallError;
 pub use self::error::{JobError, SendError};
+pub use self::group::{AnyHandle, GroupHandle};
 pub use self::handle::JobHandle;
 
 /// The environment's variable with the store's URL.
@@ -115,12 +117,12 @@ impl Client {
         &self.inner.options.default_queue
     }
 
-    /// Sends one call; when this returns `Ok`, the job survives any crash of this process.
+    /// Sends a call, a workflow, a group or a signature; when this returns `Ok`, it survives any crash of this process.
     ///
-    /// Every way to send is the same: awaited, it gives a [`JobHandle`], or [`SendError`] when the call is wrong or the
+    /// Every way to send is the same: awaited, it gives a [`JobHandle`] (of a group a [`GroupHandle`]), or [`SendError`] when the call is wrong or the
     /// store refuses it.
-    pub fn send<Out: 'static>(&self, call: Call<Out>) -> Sending<Out> {
-        call.send_with(self)
+    pub fn send<C: Canvas>(&self, canvas: C) -> Sending<C::Handle> {
+        canvas.sending(Some(self.clone()), None)
     }
 
     /// Sends many calls, in order, with one round trip for each thousand of them or 4 MiB. The handles come in the same

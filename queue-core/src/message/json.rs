@@ -58,6 +58,31 @@ impl Json {
         }
     }
 
+    /// A string.
+    pub(crate) fn text(text: &str) -> Self {
+        let mut out = Vec::with_capacity(text.len() + 2);
+        text::write_string(&mut out, text);
+        Self::trusted(String::from_utf8(out).expect("was put together from texts"))
+    }
+
+    /// An array of these elements.
+    pub fn array_of<'a>(elements: impl IntoIterator<Item = &'a Self>) -> Self {
+        Self::array(elements.into_iter().map(Self::as_str))
+    }
+
+    /// An array of texts that are JSON themselves.
+    pub(crate) fn array<'a>(elements: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut out = String::from("[");
+        for element in elements {
+            if out.len() > 1 {
+                out.push_str(", ");
+            }
+            out.push_str(element);
+        }
+        out.push(']');
+        Self::trusted(out)
+    }
+
     /// Takes a text that was checked or made here.
     pub(crate) fn trusted(text: impl Into<Box<str>>) -> Self {
         Self(text.into())

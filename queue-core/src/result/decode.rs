@@ -38,6 +38,11 @@ impl ResultMeta {
     }
 }
 
+/// What `bytes` hold, unpacked where they are compressed.
+pub(crate) fn unpack(bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
+    uncompressed(bytes).map(Cow::into_owned)
+}
+
 fn uncompressed(bytes: &[u8]) -> Result<Cow<'_, [u8]>, DecodeError> {
     let Some(rest) = bytes.strip_prefix(COMPRESSED) else { return Ok(Cow::Borrowed(bytes)) };
     let Some(end) = memchr::memchr(0, rest) else {

@@ -10,6 +10,7 @@ use crate::clock::Timestamp;
 use crate::message::Json;
 use crate::names::TaskId;
 
+pub(crate) use self::decode::unpack;
 pub use self::decode::{is_ready_meta, is_success_meta};
 
 /// A task's state, as its result says.

@@ -13,8 +13,8 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::StateMap;
-use crate::canvas::{Call, Sending};
+use super::{StateMap, TaskError};
+use crate::canvas::{Canvas, ResultNode, Sending, Signature};
 use crate::client::{Client, SendError};
 use crate::message::{DecodeLimits, Draft, Json, Message, ValueError};
 use crate::names::TaskId;
@@ -62,7 +62,8 @@ pub struct Context(Arc<Inner>);
 struct Inner {
     parts: ContextParts,
     calls: AtomicU64,
-    children: Mutex<Vec<TaskId>>,
+    children: Mutex<Vec<ResultNode>>,
+    added: Mutex<Vec<Signature>>,
     runtime: Option<Handle>,
 }
 
@@ -83,7 +84,8 @@ impl Context {
     /// [`Context::block_on`].
     pub fn new(parts: ContextParts) -> Self {
         let runtime = Handle::try_current().ok();
-        Self(Arc::new(Inner { parts, calls: AtomicU64::new(0), children: Mutex::default(), runtime }))
+        let (calls, children, added) = (AtomicU64::new(0), Mutex::default(), Mutex::default());
+        Self(Arc::new(Inner { parts, calls, children, added, runtime }))
     }
 
     /// A context for unit tests of tasks: a first run of `task` by nobody, with `client` as its worker's. What it
@@ -224,13 +226,42 @@ impl Context {
         Ok(self.parts().progress.report(state, meta).await?)
     }
 
-    /// Sends `call` to the worker's own store at once, as a child of this task.
+    /// Sends a call or workflow to the worker's own store at once, as a child of this task.
     ///
     /// Its id is derived from this task's id, the attempt, and how many calls this run made before: a run that is
     /// repeated after a crash sends the same ids again, so a workflow does not fork. This holds as long as the body
     /// makes its calls in the same order each time.
-    pub fn send<Out: 'static>(&self, call: Call<Out>) -> Sending<Out> {
-        Sending::new(call, Some(self.client().clone()), Some(self.clone()))
+    pub fn send<C: Canvas>(&self, canvas: C) -> Sending<C::Handle> {
+        canvas.sending(Some(self.client().clone()), Some(self.clone()))
+    }
+
+    /// To be returned as the task's error: instead of ending with a result of its own, the task is replaced by `sig`, which runs
+    /// under its id and takes its place in its chain, group and chord. Of a group the result is the list of its results.
+    ///
+    /// ```
+    /// # use queue_core::prelude::*;
+    /// # #[task] async fn slow_path(n: u64) -> u64 { n }
+    /// #[task]
+    /// async fn compute(n: u64, ctx: Context) -> TaskResult<u64> {
+    ///     if n > 1000 {
+    ///         return Err(ctx.replace(slow_path.s(n)));
+    ///     }
+    ///     Ok(n * n)
+    /// }
+    /// ```
+    pub fn replace(&self, sig: impl Into<Signature>) -> TaskError {
+        TaskError::replace(sig.into())
+    }
+
+    /// Adds a task to the chord that this task is a part of: it is sent, and counted, in the step that ends this run well, so
+    /// that a run that is repeated after a crash does not add it twice. Without a chord it is sent all the same, as a child.
+    pub fn add_to_chord(&self, sig: impl Into<Signature>) {
+        self.0.added.lock().unwrap_or_else(PoisonError::into_inner).push(sig.into());
+    }
+
+    /// What [`Context::add_to_chord`] was given; for the worker.
+    pub fn take_added(&self) -> Vec<Signature> {
+        std::mem::take(&mut self.0.added.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Runs `body` so that `.delay()` and `.send()` within it use this context: its client, ids and lineage.
@@ -257,19 +288,30 @@ impl Context {
         runtime.block_on(CURRENT.scope(self.clone(), future))
     }
 
-    /// The ids of what this run sent, in order; the first 10,000 of them. For the result's `children`.
-    pub fn children(&self) -> Vec<TaskId> {
+    /// What the results of what this run sent are called, in order; the first 10,000 of them. For the result's `children`.
+    pub fn children(&self) -> Vec<ResultNode> {
         self.0.children.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the ids of the next call's tasks derive from.
+    pub(crate) fn next_seed(&self) -> TaskId {
+        let nth = self.0.calls.fetch_add(1, Ordering::Relaxed);
+        self.id().child_of_attempt(self.retries(), nth)
+    }
+
+    /// Notes what the results of something sent are called.
+    pub(crate) fn add_child(&self, node: ResultNode) {
+        let mut children = self.0.children.lock().unwrap_or_else(PoisonError::into_inner);
+        if children.len() < MAX_CHILDREN {
+            children.push(node);
+        }
     }
 
     /// The place of the next call this run makes; `id` where the call brings its own.
     pub(crate) fn next_lineage(&self, id: Option<TaskId>) -> Lineage {
-        let nth = self.0.calls.fetch_add(1, Ordering::Relaxed);
-        let id = id.unwrap_or_else(|| self.id().child_of_attempt(self.retries(), nth));
-        let mut children = self.0.children.lock().unwrap_or_else(PoisonError::into_inner);
-        if children.len() < MAX_CHILDREN {
-            children.push(id.clone());
-        }
+        let derived = self.next_seed();
+        let id = id.unwrap_or(derived);
+        self.add_child(ResultNode::Task(id.as_str().to_owned()));
         Lineage { id, parent: self.id().as_str().to_owned(), root: self.root_id().to_owned() }
     }
 }

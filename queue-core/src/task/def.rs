@@ -1,12 +1,19 @@
 //! A task's definition and the registry that `#[task]` fills.
 
 use std::any::TypeId;
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::future::Future;
+use std::num::NonZeroUsize;
 use std::pin::Pin;
+use std::sync::OnceLock;
 use std::time::Duration;
+
+use serde::Serialize;
 
 use super::{Context, TaskError};
 use crate::backoff::Backoff;
+use crate::canvas::{Call, Complete, Group};
 use crate::message::Json;
 use crate::names::Priority;
 
@@ -113,10 +120,58 @@ pub trait Task: Copy + Send + Sync + 'static {
     fn name(self) -> &'static str {
         Self::DEF.name
     }
+
+    /// One job that runs this task once for each item, one after the other, and returns the list of results (Celery's
+    /// `map`). The item is the only argument.
+    fn map<I: Serialize>(self, items: impl IntoIterator<Item = I>) -> Call<Vec<Self::Out>> {
+        mapped::<Self, _>("celery.map", items.into_iter().collect())
+    }
+
+    /// As [`Task::map`], where each item is the list of arguments of one run: a tuple (Celery's `starmap`).
+    fn starmap<I: Serialize>(self, items: impl IntoIterator<Item = I>) -> Call<Vec<Self::Out>> {
+        mapped::<Self, _>("celery.starmap", items.into_iter().collect())
+    }
+
+    /// A group of jobs that each run `size` of the items as [`Task::starmap`] does (Celery's `chunks`).
+    fn chunks<I: Serialize>(self, items: impl IntoIterator<Item = I>, size: NonZeroUsize) -> Group<Vec<Self::Out>> {
+        let mut items = items.into_iter();
+        let mut jobs = Vec::new();
+        loop {
+            let chunk: Vec<I> = items.by_ref().take(size.get()).collect();
+            if chunk.is_empty() {
+                return crate::canvas::group(jobs);
+            }
+            jobs.push(mapped::<Self, _>("celery.starmap", chunk));
+        }
+    }
+}
+
+fn mapped<T: Task, I: Serialize>(name: &'static str, items: Vec<I>) -> Call<Vec<T::Out>> {
+    let options = (T::DEF.options)();
+    // The queue is that of the task: whoever runs the items must know it.
+    let queue = options.queue;
+    let task = Call::<(), Complete>::with(Cow::Borrowed(T::DEF.name), None).untyped().to_json();
+    match Json::from_value(&items) {
+        Ok(items) => {
+            let text = format!("{{\"task\": {}, \"it\": {}}}", task.as_str(), items.as_str());
+            let call = Call::with(Cow::Borrowed(name), None).kwargs_json(Json::trusted(text));
+            match queue {
+                Some(queue) => call.queue(queue),
+                None => call,
+            }
+        }
+        Err(why) => Call::with(Cow::Borrowed(name), None).faulty(why.to_string()),
+    }
 }
 
 /// All tasks linked into this binary, in no order. A crate of tasks that is never named in the binary registers
 /// nothing: write `use my_tasks as _;`.
 pub fn registered() -> impl Iterator<Item = &'static TaskDef> {
     inventory::iter::<TaskDef>.into_iter()
+}
+
+/// The definition of the task of this name, if it is linked into this binary.
+pub fn definition(name: &str) -> Option<&'static TaskDef> {
+    static BY_NAME: OnceLock<HashMap<&'static str, &'static TaskDef>> = OnceLock::new();
+    BY_NAME.get_or_init(|| registered().map(|def| (def.name, def)).collect()).get(name).copied()
 }

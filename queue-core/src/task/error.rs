@@ -5,6 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use crate::canvas::Signature;
 use crate::store::{BoxError, DeadReason};
 
 /// What a task's body returns when it may fail in ways of its own.
@@ -14,6 +15,8 @@ pub type TaskResult<T = ()> = Result<T, TaskError>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
+    /// Not an error: another signature takes its place. See [`Context::replace`](super::Context::replace).
+    Replaced,
     /// An ordinary error: retried where the task has retries left, else failed.
     Failed,
     /// Retry, after this long or after the task's backoff.
@@ -73,7 +76,9 @@ pub struct TaskError {
     /// What to do.
     pub kind: ErrorKind,
     /// What went wrong.
-    pub exception: Exception,
+    pub exception: Box<Exception>,
+    /// With [`ErrorKind::Replaced`]: what takes its place.
+    pub replacement: Option<Box<Signature>>,
 }
 
 impl TaskError {
@@ -150,7 +155,8 @@ impl TaskError {
             | ErrorKind::Reject
             | ErrorKind::BadArguments
             | ErrorKind::TimeLimit
-            | ErrorKind::Panicked => self.exception.add_cause(&cause),
+            | ErrorKind::Panicked
+            | ErrorKind::Replaced => self.exception.add_cause(&cause),
         }
         self
     }
@@ -161,16 +167,25 @@ impl TaskError {
             ErrorKind::BadArguments => DeadReason::BadArguments,
             ErrorKind::Reject => DeadReason::Rejected,
             ErrorKind::TimeLimit => DeadReason::TimeLimit,
-            ErrorKind::Failed | ErrorKind::Retry(_) | ErrorKind::Fatal | ErrorKind::Snooze(_) | ErrorKind::Panicked => {
-                DeadReason::Failed
-            }
+            ErrorKind::Failed
+            | ErrorKind::Retry(_)
+            | ErrorKind::Fatal
+            | ErrorKind::Snooze(_)
+            | ErrorKind::Panicked
+            | ErrorKind::Replaced => DeadReason::Failed,
         }
     }
 
     fn new(kind: ErrorKind, exc_type: &str, exc_module: &str, message: String) -> Self {
         let exception =
             Exception { exc_type: exc_type.to_owned(), exc_module: exc_module.to_owned(), message, traceback: None };
-        Self { kind, exception }
+        Self { kind, exception: Box::new(exception), replacement: None }
+    }
+
+    /// See [`Context::replace`](super::Context::replace).
+    pub(crate) fn replace(sig: Signature) -> Self {
+        let error = Self::new(ErrorKind::Replaced, "Ignore", "celery.exceptions", "Replaced by new task".to_owned());
+        Self { replacement: Some(Box::new(sig)), ..error }
     }
 
     fn of(error: &(dyn Error + 'static), type_name: &str) -> Self {

@@ -11,7 +11,7 @@ mod state;
 pub use self::bind::{Arguments, Param};
 pub(crate) use self::context::Lineage;
 pub use self::context::{Context, ContextParts, ProgressSink};
-pub use self::def::{Body, RunFuture, StateNeed, Task, TaskDef, TaskOptions, registered};
+pub use self::def::{Body, RunFuture, StateNeed, Task, TaskDef, TaskOptions, definition, registered};
 pub use self::error::{ErrorKind, Exception, TaskError, TaskResult};
 pub use self::overrides::Overrides;
 pub use self::state::{FromContext, State, StateMap};

@@ -1,5 +1,6 @@
 //! The tasks that every worker has, so that the stock one is useful before any Rust is written.
 
+mod celery;
 mod send_email;
 mod transport;
 

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use queue_core::TaskId;
 use queue_core::message::Json;
 use queue_core::store::{DeadReason, Settled, Settlement};
 use queue_core::task::{Body, Context, ContextParts, Overrides, TaskError};
@@ -72,7 +71,7 @@ impl Run {
         let started = Instant::now();
         let context = self.context();
         let outcome = self.body(context.clone()).await;
-        self.end(outcome, started.elapsed(), context.children());
+        self.end(outcome, started.elapsed(), &context);
     }
 
     fn acks_early(&self) -> bool {
@@ -171,18 +170,23 @@ impl Run {
     }
 
     /// Decides what becomes of the job, and hands it on.
-    fn end(self, outcome: Outcome, runtime: Duration, children: Vec<TaskId>) {
+    fn end(self, outcome: Outcome, runtime: Duration, context: &Context) {
         let engine = Arc::clone(&self.engine);
         // Kept until the end is with the settler: a stop waits for it.
         let Some(_claim) = engine.jobs.claim(&self.held) else { return };
         let interrupted = self.engine.phase.interrupted.load(Ordering::Acquire);
         let attempt = Attempt::new(&self.task.options, &self.held.message, interrupted);
         let runtime = format!("{:.6}", runtime.as_secs_f64());
-        let subject = Subject { children, ..Subject::new(&self.engine, &self.held) };
+        let (children, added) = (context.children(), context.take_added());
+        let subject = Subject { children, added, ..Subject::new(&self.engine, &self.held) };
         let (settlement, counter) = match verdict(outcome, attempt) {
             Verdict::Succeed(value) => {
                 tracing::info!(runtime, "task succeeded");
                 (subject.succeed(value), &self.engine.counts.succeeded)
+            }
+            Verdict::Replace(sig) => {
+                tracing::info!(runtime, by = sig.name(), "task replaced");
+                (subject.replaced(*sig), &self.engine.counts.succeeded)
             }
             Verdict::Retry { wait, why } => {
                 tracing::warn!(runtime, ?wait, error = %in_words(&why), "task failed, retrying");

@@ -1,0 +1,247 @@
+//! Turns a signature into what is sent at once: the messages of its first tasks, and the chords that they begin.
+//!
+//! Celery never sends a composition as such: whoever publishes one expands it, the client or a worker.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::error::CanvasError;
+use super::fields::Reader;
+use super::freeze::Ids;
+use super::node::ResultNode;
+use super::signature::{Chord, Shape, Signature};
+use crate::clock::Timestamp;
+use crate::message::{Draft, Json, JsonRef};
+use crate::names::{Priority, QueueName, TaskId};
+use crate::store::{ChordStart, Outgoing};
+use crate::task::{TaskOptions, definition};
+
+/// What sending needs to know besides the signature.
+#[derive(Debug)]
+pub struct Setting {
+    /// Where tasks go that name no queue, and that this program does not know either.
+    pub default_queue: QueueName,
+    /// Now.
+    pub now: Timestamp,
+    /// How long chords are kept; `None` is for ever.
+    pub chord_ttl: Option<Duration>,
+    /// Who sends it: the id of the running task, and that of its workflow's first task.
+    pub sender: Option<(String, String)>,
+    pub(crate) ids: Ids,
+}
+
+impl Setting {
+    /// A client's: nobody runs, ids are random.
+    pub fn of_client(default_queue: QueueName, now: Timestamp, chord_ttl: Option<Duration>) -> Self {
+        Self { default_queue, now, chord_ttl, sender: None, ids: Ids::Random }
+    }
+
+    /// A running task's: what it sends are its children, and their ids derive from `seed`, so that sending again sends the same.
+    pub fn of_task(mut self, id: &TaskId, root: &str, seed: TaskId) -> Self {
+        self.sender = Some((id.as_str().to_owned(), root.to_owned()));
+        self.ids = Ids::Of(seed, 0);
+        self
+    }
+}
+
+/// What is sent at once.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// The messages, in order.
+    pub messages: Vec<Outgoing>,
+    /// The chords that begin with them: to be written before.
+    pub chords: Vec<ChordStart>,
+}
+
+impl Plan {
+    /// Adds what sending `sig` means, and says what its results are called.
+    ///
+    /// # Errors
+    ///
+    /// [`CanvasError`] when it, or something in it, cannot be sent. The plan is then of no use.
+    pub fn add(&mut self, mut sig: Signature, setting: &mut Setting) -> Result<ResultNode, CanvasError> {
+        let node = sig.freeze_with(None, &mut setting.ids)?;
+        self.expand(sig, setting)?;
+        Ok(node)
+    }
+
+    fn expand(&mut self, mut sig: Signature, setting: &mut Setting) -> Result<(), CanvasError> {
+        match sig.shape {
+            Shape::Task(_) => self.send_task(&sig, setting),
+            Shape::Chain(_) => {
+                sig.hand_down();
+                let tail = sig.options.take("chain");
+                let Shape::Chain(steps) = sig.shape else { return Ok(()) };
+                self.expand_chain(steps, tail, setting)
+            }
+            Shape::Group(_) => match sig.options.take("chain") {
+                Some(tail) if tail.elements().is_ok_and(|mut steps| steps.next().is_some()) => {
+                    self.expand_group_before(sig, &tail, setting)
+                }
+                _ => self.expand_group(sig, setting),
+            },
+            Shape::Chord(_) => self.expand_chord(sig, setting),
+        }
+    }
+
+    fn expand_chain(
+        &mut self,
+        mut steps: Vec<Signature>,
+        tail: Option<Json>,
+        setting: &mut Setting,
+    ) -> Result<(), CanvasError> {
+        if steps.is_empty() {
+            return Err(CanvasError::EmptyChain);
+        }
+        let rest: Vec<Json> = steps.drain(1..).rev().map(|step| step.to_json()).collect();
+        let Some(mut first) = steps.pop() else { return Err(CanvasError::EmptyChain) };
+        let mut all: Vec<&str> = tail.as_ref().map(|tail| super::options::elements(tail.as_ref())).unwrap_or_default();
+        all.extend(rest.iter().map(Json::as_str));
+        first.attach_tail(&Json::array(all));
+        self.expand(first, setting)
+    }
+
+    /// A group that something follows is a chord's header.
+    fn expand_group_before(
+        &mut self,
+        mut sig: Signature,
+        tail: &Json,
+        setting: &mut Setting,
+    ) -> Result<(), CanvasError> {
+        let mut steps = super::options::elements(tail.as_ref());
+        let Some(next) = steps.pop() else { return self.expand_group(sig, setting) };
+        let mut body = Signature::from_json(JsonRef::trusted(next))?;
+        body.attach_tail(&Json::array(steps));
+        sig.hand_down();
+        let mut chord = sig.into_chord(body);
+        chord.freeze_with(None, &mut setting.ids)?;
+        self.expand_chord(chord, setting)
+    }
+
+    fn expand_group(&mut self, mut sig: Signature, setting: &mut Setting) -> Result<(), CanvasError> {
+        let group = sig.options.text("task_id").unwrap_or_else(|| setting.ids.next());
+        // What is in the header of a chord already has its place there.
+        let (outer, chord) = (sig.options.text("group_id"), sig.options.get("chord").map(JsonRef::to_json));
+        sig.hand_down();
+        let Shape::Group(members) = sig.shape else { return Ok(()) };
+        for (index, mut member) in (0..).zip(members) {
+            let in_chord = member.last_tasks().first().is_some_and(|task| task.options.get("chord").is_some());
+            if !in_chord {
+                member.join(outer.as_deref().unwrap_or(&group), index, chord.as_ref());
+            }
+            self.expand(member, setting)?;
+        }
+        Ok(())
+    }
+
+    fn expand_chord(&mut self, mut sig: Signature, setting: &mut Setting) -> Result<(), CanvasError> {
+        let group = sig.options.text("task_id").unwrap_or_else(|| setting.ids.next());
+        let tail = sig.options.take("chain");
+        sig.hand_down();
+        let Shape::Chord(chord) = sig.shape else { return Ok(()) };
+        let Chord { header, mut body } = *chord;
+        if let Some(tail) = tail {
+            body.attach_tail(&tail);
+        }
+        let size: u64 = header.iter().map(Signature::parts).sum();
+        if size == 0 {
+            body.name_group(&group);
+            body.prepend(&["[]"]);
+            return self.expand(body, setting);
+        }
+        body.name_group(&group);
+        let body = body.to_json();
+        let meta = nested(&group, &header);
+        self.chords.push(ChordStart { group: group.clone(), size, meta, ttl: setting.chord_ttl });
+        for (index, mut member) in (0..).zip(header) {
+            member.join(&group, index, Some(&body));
+            self.expand(member, setting)?;
+        }
+        Ok(())
+    }
+
+    fn send_task(&mut self, sig: &Signature, setting: &Setting) -> Result<(), CanvasError> {
+        let read = Reader { task: &sig.task, options: &sig.options };
+        let known = definition(&sig.task).map(|def| (def.options)());
+        let queue = read.queue(|| own_queue(known.as_ref(), setting))?;
+        let due = read.due(setting.now)?;
+        let id = read.id()?;
+        let own_priority = known.as_ref().map_or(Priority::HIGHEST, |options| options.priority);
+        let priority = read.number("priority")?.map_or(own_priority, Priority::new);
+        let own_expiry = known.as_ref().and_then(|options| options.expires).map(|after| setting.now.after(after));
+        let (parent_id, root_id) = match &setting.sender {
+            Some((parent, root)) => (Some(parent.clone()), Some(root.clone())),
+            None => (sig.options.text("parent_id"), sig.options.text("root_id")),
+        };
+        let draft = Draft {
+            args: sig.args.clone(),
+            kwargs: sig.kwargs.clone(),
+            embed: embed(sig),
+            priority,
+            eta: due,
+            retries: read.number("retries")?.and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
+            expires: read.expires(setting.now)?.or(own_expiry),
+            time_limit: read.seconds("time_limit")?,
+            soft_time_limit: read.seconds("soft_time_limit")?,
+            ignore_result: sig.options.get("ignore_result").map(|flag| flag.as_str() == "true"),
+            root_id,
+            parent_id,
+            group: sig.options.text("group_id"),
+            group_index: read.number("group_index")?,
+            sent_at: Some(setting.now),
+            headers: read.headers()?,
+            ..Draft::new(&*sig.task, id.clone(), queue.as_str())
+        };
+        let payload = draft.encode();
+        self.messages.push(Outgoing { queue, priority, due, id, task: Arc::from(&*sig.task), payload });
+        Ok(())
+    }
+}
+
+fn own_queue(known: Option<&TaskOptions>, setting: &Setting) -> QueueName {
+    let own = known.and_then(|options| options.queue).and_then(|name| QueueName::new(name).ok());
+    own.unwrap_or_else(|| setting.default_queue.clone())
+}
+
+/// The third element of a body: what follows from a task.
+fn embed(sig: &Signature) -> Json {
+    let parts = [("callbacks", "link"), ("errbacks", "link_error"), ("chain", "chain"), ("chord", "chord")];
+    if parts.iter().all(|(_, option)| sig.options.get(option).is_none()) {
+        return Json::null();
+    }
+    let mut text = String::from("{");
+    for (nth, (key, option)) in parts.into_iter().enumerate() {
+        let value = sig.options.get(option).map_or("null", JsonRef::as_str);
+        text.push_str(if nth == 0 { "\"" } else { ", \"" });
+        text.push_str(key);
+        text.push_str("\": ");
+        match option {
+            // A single signature instead of a list of one is accepted from hand-made ones.
+            "link" | "link_error" if value.starts_with('{') => text.push_str(&format!("[{value}]")),
+            _ => text.push_str(value),
+        }
+    }
+    text.push('}');
+    Json::trusted(text)
+}
+
+/// Celery's group meta, where the result of a member of the header is that of a group.
+fn nested(group: &str, header: &[Signature]) -> Option<bytes::Bytes> {
+    let nodes: Vec<ResultNode> = header.iter().map(node).collect();
+    let plain = nodes.iter().all(|node| matches!(node, ResultNode::Task(_)));
+    (!plain).then(|| ResultNode::Group(group.to_owned(), nodes).to_meta().as_str().to_owned().into())
+}
+
+fn node(sig: &Signature) -> ResultNode {
+    let id = |sig: &Signature| sig.options.text("task_id").unwrap_or_default();
+    match &sig.shape {
+        Shape::Task(_) => ResultNode::Task(id(sig)),
+        Shape::Chain(steps) => steps.last().map_or_else(|| ResultNode::Task(String::new()), node),
+        Shape::Group(members) => ResultNode::Group(id(sig), members.iter().map(node).collect()),
+        Shape::Chord(chord) => node(&chord.body),
+    }
+}
+
+#[cfg(test)]
+#[path = "publish_tests.rs"]
+mod tests;

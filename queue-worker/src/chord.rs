@@ -1,0 +1,99 @@
+//! The second phase of a chord: a worker that was lent its dispatch reads the parts, builds the body and sends it.
+
+use std::sync::Arc;
+
+use queue_core::canvas::{Broken, Dispatch};
+use queue_core::message::Message;
+use queue_core::result::ResultMeta;
+use queue_core::store::{ChordEnd, ChordParts, ChordStep, INTERNAL, Settlement, StoreError};
+use queue_core::{TaskId, canvas};
+
+use crate::canvas::send;
+use crate::ending::Subject;
+use crate::engine::{Engine, count};
+use crate::gates::MAX_DEATHS;
+use crate::jobs::Held;
+use crate::reconnect::{Caller, Tries};
+use crate::settle::Item;
+use crate::slots::SuspectGuard;
+
+/// Whether a delivery is the dispatch of a chord, which only a settle of our own makes.
+pub(crate) fn is_dispatch(payload: &[u8], message: &Message) -> bool {
+    message.task == canvas::DISPATCH && payload.starts_with(INTERNAL)
+}
+
+/// Does what a dispatch says, beside the slots: it waits for the store only.
+pub(crate) fn start(engine: &Arc<Engine>, held: Held, suspect: Option<SuspectGuard>) {
+    let held = engine.jobs.add(held);
+    let (engine, dispatched) = (Arc::clone(engine), Arc::clone(&held));
+    let running = tokio::spawn(async move { run(&engine, &dispatched, suspect).await });
+    // Set once, here.
+    let _ = held.abort.set(running.abort_handle());
+}
+
+async fn run(engine: &Engine, held: &Arc<Held>, suspect: Option<SuspectGuard>) {
+    let settlement = match Dispatch::of(&held.message) {
+        Ok(dispatch) => {
+            let parts = read_parts(engine, &dispatch.group).await;
+            let Some(_claim) = engine.jobs.claim(held) else { return };
+            let settlement = end(engine, held, &dispatch, &parts);
+            return hand_in(engine, held, settlement, suspect);
+        }
+        Err(error) => {
+            tracing::error!(%error, "the dispatch of a chord cannot be read, set aside");
+            count(&engine.counts.dead);
+            let why = crate::ending::exception("queue", "CanvasError", &error.to_string());
+            Subject::new(engine, held).dead(queue_core::store::DeadReason::Undecodable, &why)
+        }
+    };
+    let Some(_claim) = engine.jobs.claim(held) else { return };
+    hand_in(engine, held, settlement, suspect);
+}
+
+/// Asks until the store answers; an error that will not go away is a chord without parts, which fails.
+async fn read_parts(engine: &Engine, group: &str) -> Result<ChordParts, StoreError> {
+    let mut tries = Tries::default();
+    loop {
+        match engine.client.store().chord_parts(group).await {
+            Err(error) if error.is_transient() => engine.outage.failed(Caller::Settle, &error),
+            answer => return answer,
+        }
+        tokio::time::sleep(tries.next_wait()).await;
+    }
+}
+
+fn end(engine: &Engine, held: &Held, dispatch: &Dispatch, parts: &Result<ChordParts, StoreError>) -> Settlement {
+    let subject = Subject::new(engine, held);
+    let mut end = subject.done();
+    let chord_end = |failed| ChordEnd { group: dispatch.group.clone(), token: dispatch.token.clone(), failed };
+    let mut setting = dispatch.setting(subject.default_queue, subject.now, subject.ttl);
+    let sent = match parts {
+        _ if held.deaths >= MAX_DEATHS => Err(Broken::callback("the workers that were to send it died")),
+        Ok(parts) => dispatch.send_body(parts, &mut setting),
+        Err(error) => Err(Broken::join(error)),
+    };
+    match sent {
+        Ok(plan) => {
+            tracing::debug!(group = dispatch.group, "all parts of a chord are in: its body is sent");
+            send(&mut end, plan);
+            end.chord_end = Some(chord_end(false));
+        }
+        Err(Broken(why)) => {
+            tracing::error!(group = dispatch.group, error = %why.message, "the body of a chord is not sent");
+            let (follow, wrong) = dispatch.fail(&ResultMeta::exception_json(&why), &mut setting);
+            wrong.iter().for_each(|error| tracing::error!(%error, "what should follow a failed chord cannot be sent"));
+            send(&mut end, follow.plan);
+            end.results.extend(follow.ended.into_iter().map(|id: TaskId| subject.failed_too(id, &why)));
+            end.chords.extend(follow.parts.into_iter().map(|part| ChordStep::Part(subject.part(part))));
+            end.chord_end = Some(chord_end(true));
+        }
+    }
+    end
+}
+
+fn hand_in(engine: &Engine, held: &Arc<Held>, settlement: Settlement, suspect: Option<SuspectGuard>) {
+    let (queue, message) = (held.queue.clone(), Some(Arc::clone(&held.message)));
+    let payload = held.payload.len();
+    settlement.follow.iter().filter_map(|message| message.due).for_each(|due| engine.wakeups.due(due));
+    engine.settler.settle(Item { settlement, queue, message, payload, suspect, slot: None, answer: None });
+}
