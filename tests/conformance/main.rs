@@ -1,6 +1,7 @@
 //! The store's contract, sentence by sentence, on every driver. One file per behaviour; each case is a test per driver.
 #![allow(clippy::unwrap_used, reason = "tests stop at what should not happen")]
 
+mod chords;
 mod close;
 mod drain;
 mod enqueue;

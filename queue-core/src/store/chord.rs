@@ -19,6 +19,12 @@ use crate::names::TaskId;
 /// reclaimed, it goes among the suspects, which only our workers lease.
 pub const INTERNAL: &[u8] = b"{\"queue-internal\":1,";
 
+/// How long a claim to a chord stands: longer than it takes until a dead worker's dispatch is another's. A claim that ran out may be
+/// taken again while the chord is there.
+pub(crate) const CLAIM: Duration = Duration::from_secs(60);
+/// How long it is remembered that a chord is over, so that a late part does not begin it anew. As long as Celery remembers it.
+pub(crate) const DONE: Duration = Duration::from_secs(300);
+
 /// One change of a chord within a settlement.
 #[derive(Debug, Clone)]
 pub enum ChordStep {

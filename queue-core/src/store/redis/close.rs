@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::consumer::RedisConsumer;
 use super::keys::{self, TOMBSTONE_TTL_S};
-use crate::store::StoreError;
+use crate::store::{INTERNAL, StoreError};
 
 /// See [`crate::store::Consumer::close`].
 pub(super) async fn close(consumer: &RedisConsumer) -> Result<(), StoreError> {
@@ -19,7 +19,7 @@ pub(super) async fn close(consumer: &RedisConsumer) -> Result<(), StoreError> {
         let (name, k) = (lane.incarnation(), &lane.keys);
         let (held, suspect) = (k.held(&name), k.suspects_held(&name));
         let mut call = script.call(&[&k.list, &held, &k.suspects, &suspect, &k.workers, &k.silent]);
-        call.arg(&*name).arg(TOMBSTONE_TTL_S);
+        call.arg(&*name).arg(TOMBSTONE_TTL_S).arg(INTERNAL);
         shared.store.link.script::<usize>(script, &call).await?;
         shared.ledger.forget_lane(lane.index);
     }

@@ -30,6 +30,34 @@ pub(super) fn result(id: &str) -> String {
     format!("celery-task-meta-{id}")
 }
 
+/// The meta of a group (string), as Celery names it; also the channel that announces it, and the name of the chord whose
+/// header the group is.
+pub(super) fn group(id: &str) -> String {
+    format!("celery-taskset-meta-{id}")
+}
+
+/// What is counted of a chord, beside its group's meta. As Celery names it; `lua/settle.lua` writes ".d" (a set, who is
+/// counted) and ".t" (a number, what was added to the size), too.
+#[derive(Debug)]
+pub(super) struct ChordKeys {
+    /// The group's meta (string).
+    pub(super) meta: String,
+    /// The members that came in (zset, scored by index).
+    pub(super) parts: String,
+    /// How many are expected (string).
+    pub(super) size: String,
+    /// Who sends the body (string: a token, and "done" afterwards).
+    pub(super) claim: String,
+}
+
+impl ChordKeys {
+    /// The keys of the chord of this group.
+    pub(super) fn new(group: &str) -> Self {
+        let meta = self::group(group);
+        Self { parts: format!("{meta}.j"), size: format!("{meta}.s"), claim: format!("{meta}.c"), meta }
+    }
+}
+
 /// The list of `queue` at `step`: the bare name for step 0.
 pub(super) fn list(queue: &QueueName, step: u8) -> String {
     if step == 0 { queue.to_string() } else { format!("{queue}{SEP}{step}") }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::keys::{self, ListKeys};
 use super::{Inner, StoreError};
 use crate::names::QueueName;
-use crate::store::{JobKey, JobState};
+use crate::store::{INTERNAL, JobKey, JobState};
 
 /// Dead letters of one call at most.
 const CHUNK: usize = 100;
@@ -74,11 +74,12 @@ pub(super) async fn retry_dead(store: &Inner, jobs: &[(JobKey, Bytes)]) -> Resul
         }
     }
     for (list, group) in by_list {
-        let names =
-            [list.to_owned(), keys::dead(list), keys::dead_why(list), keys::dead_message(list), keys::deaths(list)];
+        let (dead, why, message) = (keys::dead(list), keys::dead_why(list), keys::dead_message(list));
+        let names = [list.to_owned(), dead, why, message, keys::deaths(list), keys::suspects(list)];
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         for chunk in group.chunks(CHUNK) {
             let mut call = store.scripts.dead_retry.call(&names);
+            call.arg(INTERNAL);
             for (job, payload) in chunk {
                 call.arg(&job.entry).arg(&payload[..]);
             }

@@ -5,6 +5,7 @@
 
 mod arm;
 mod beat;
+mod chord;
 mod close;
 mod consumer;
 mod durability;
@@ -205,23 +206,23 @@ impl Inspect for RedisStore {
 
 #[async_trait]
 impl Chords for RedisStore {
-    async fn begin_chords(&self, _chords: &[ChordStart]) -> Result<(), StoreError> {
-        Err(StoreError::Refused { url: self.display_url().to_owned(), source: "chords are not kept yet".into() })
+    async fn begin_chords(&self, chords: &[ChordStart]) -> Result<(), StoreError> {
+        chord::begin(&self.0, chords).await
     }
 
-    async fn chord_parts(&self, _group: &str) -> Result<ChordParts, StoreError> {
-        Err(StoreError::Refused { url: self.display_url().to_owned(), source: "chords are not kept yet".into() })
+    async fn chord_parts(&self, group: &str) -> Result<ChordParts, StoreError> {
+        chord::parts(&self.0, group).await
     }
 
-    async fn put_group(&self, _group: &StoredResult) -> Result<(), StoreError> {
-        Err(StoreError::Refused { url: self.display_url().to_owned(), source: "chords are not kept yet".into() })
+    async fn put_group(&self, group: &StoredResult) -> Result<(), StoreError> {
+        chord::put_group(&self.0, group).await
     }
 
-    async fn get_group(&self, _group: &TaskId) -> Result<Option<Bytes>, StoreError> {
-        Err(StoreError::Refused { url: self.display_url().to_owned(), source: "chords are not kept yet".into() })
+    async fn get_group(&self, group: &TaskId) -> Result<Option<Bytes>, StoreError> {
+        chord::get_group(&self.0, group).await
     }
 
-    async fn forget_group(&self, _group: &TaskId) -> Result<bool, StoreError> {
-        Err(StoreError::Refused { url: self.display_url().to_owned(), source: "chords are not kept yet".into() })
+    async fn forget_group(&self, group: &TaskId) -> Result<bool, StoreError> {
+        chord::forget_group(&self.0, group).await
     }
 }

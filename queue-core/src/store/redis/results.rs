@@ -14,9 +14,9 @@ use crate::store::{Ready, StoreError, StoredResult};
 /// How many keys one command names.
 const CHUNK: usize = 500;
 
-/// A result's time to live for a script: whole seconds, at least one; "0" is for ever.
-pub(super) fn ttl_s(result: &StoredResult) -> u64 {
-    result.ttl.map_or(0, |ttl| ttl.as_secs().max(1))
+/// A time to live for a script: whole seconds, at least one; "0" is for ever.
+pub(super) fn ttl_s(ttl: Option<Duration>) -> u64 {
+    ttl.map_or(0, |ttl| ttl.as_secs().max(1))
 }
 
 /// See [`crate::store::Results::put_results`].
@@ -26,7 +26,7 @@ pub(super) async fn put(store: &Inner, results: &[StoredResult]) -> Result<(), S
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let mut call = store.scripts.put_results.call(&names);
         for result in chunk {
-            call.arg(&result.meta[..]).arg(ttl_s(result));
+            call.arg(&result.meta[..]).arg(ttl_s(result.ttl));
         }
         store.link.script::<i64>(&store.scripts.put_results, &call).await?;
     }

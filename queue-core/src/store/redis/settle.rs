@@ -3,17 +3,23 @@
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
 use redis::Cmd;
 
-use super::consumer::Shared;
+use super::chord::{self, Claimable};
+use super::consumer::{DirtyUnlessDone, Shared, ms};
 use super::keys::{self, ListKeys, QUEUES};
 use super::results;
-use crate::store::{DeliveryTag, Ending, Settled, Settlement, StoreError, StoredResult};
+use crate::store::{
+    CLAIM, ChordStep, DONE, DeliveryTag, Ending, INTERNAL, Settled, Settlement, StoreError, StoredResult,
+};
 
 /// Settlements of one call at most, and their bytes, roughly: a server runs nothing else meanwhile, and with a result each
 /// settlement takes it some 10 us.
 const MAX_BATCH: usize = 250;
 const MAX_BYTES: usize = 4 << 20;
+/// A step of a chord costs the server as much as so many settlements.
+const CHORD_STEP: usize = 2;
 
 /// See [`crate::store::Consumer::settle`].
 pub(super) async fn settle(shared: &Shared, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
@@ -22,29 +28,61 @@ pub(super) async fn settle(shared: &Shared, settlements: &[Settlement]) -> Resul
     while !rest.is_empty() {
         let (batch, others) = rest.split_at(batch_size(rest));
         announce_queues(shared, batch).await?;
-        let call = settle_call(shared, batch);
-        let reply: Vec<i64> = shared.store.link.script(&shared.store.scripts.settle, &call).await?;
-        for (settlement, done) in batch.iter().zip(reply) {
-            if let Some(tag) = &settlement.tag {
-                forget(shared, tag);
-            }
-            answers.push(if done == 1 { Settled::Done } else { Settled::LeaseLost });
-        }
+        let mut claimable = Vec::new();
+        let call = settle_call(shared, batch, &mut claimable);
+        // A dispatch may have been leased although nobody hears of it.
+        let guard = claimable.iter().flatten().next().map(|_| DirtyUnlessDone::new(shared));
+        let (reply, leased) = shared.store.link.script(&shared.store.scripts.settle, &call).await?;
+        guard.into_iter().for_each(DirtyUnlessDone::done);
+        read_reply(shared, batch, reply, &mut answers);
+        hand_in(shared, claimable, leased);
         rest = others;
     }
     Ok(answers)
 }
 
+fn read_reply(shared: &Shared, batch: &[Settlement], reply: Vec<i64>, answers: &mut Vec<Settled>) {
+    for (settlement, done) in batch.iter().zip(reply) {
+        if let Some(tag) = &settlement.tag {
+            forget(shared, tag);
+        }
+        answers.push(match done {
+            1 => Settled::Done,
+            -1 => Settled::ChordTaken,
+            _ => Settled::LeaseLost,
+        });
+    }
+}
+
+/// Takes in the dispatches that were leased; `leased` counts the batch's parts from 1.
+fn hand_in(shared: &Shared, claimable: Vec<Option<Claimable<'_>>>, leased: Vec<usize>) {
+    for (number, dispatch) in claimable.into_iter().enumerate() {
+        if let Some(dispatch) = dispatch.filter(|_| leased.contains(&(number + 1))) {
+            dispatch.arrived(shared);
+        }
+    }
+}
+
 /// How many of `settlements` go into one call.
 fn batch_size(settlements: &[Settlement]) -> usize {
-    let mut bytes = 0;
-    let fits = settlements.iter().take(MAX_BATCH).take_while(|settlement| {
+    let (mut bytes, mut work) = (0, 0);
+    let fits = settlements.iter().take_while(|settlement| {
+        work += 1 + CHORD_STEP * settlement.chords.len();
+        bytes += settlement.chords.iter().map(chord_bytes).sum::<usize>();
         bytes += settlement.tag.as_ref().map_or(0, |tag| tag.payload.len());
         bytes += settlement.results.iter().map(|result| result.meta.len()).sum::<usize>();
         bytes += settlement.follow.iter().map(|message| message.payload.len()).sum::<usize>();
-        bytes <= MAX_BYTES
+        bytes <= MAX_BYTES && work <= MAX_BATCH
     });
     fits.count().max(1)
+}
+
+fn chord_bytes(step: &ChordStep) -> usize {
+    match step {
+        ChordStep::Begin(start) => start.meta.as_ref().map_or(0, Bytes::len),
+        ChordStep::Grow { .. } => 0,
+        ChordStep::Part(part) => part.member.len() + part.dispatch.payload.len(),
+    }
 }
 
 /// Writes the names of queues that follow-ups go to for the first time; the messages themselves go with the settle.
@@ -71,14 +109,15 @@ impl<'a> Names<'a> {
     }
 }
 
-fn settle_call(shared: &Shared, batch: &[Settlement]) -> Cmd {
+fn settle_call<'a>(shared: &'a Shared, batch: &[Settlement], claimable: &mut Vec<Option<Claimable<'a>>>) -> Cmd {
     let mut names = Names::default();
     let route = match batch.iter().find_map(|settlement| settlement.tag.as_ref()) {
         Some(tag) => names.held(tag).to_owned(),
         None => QUEUES.to_owned(),
     };
     let mut call = shared.store.scripts.settle.call(&[&route]);
-    call.arg(shared.store.options.clock.skew_ms());
+    let options = &shared.store.options;
+    call.arg(options.clock.skew_ms()).arg(ms(options.lease)).arg(CLAIM.as_secs()).arg(DONE.as_secs());
     for settlement in batch {
         match &settlement.tag {
             Some(tag) => {
@@ -89,7 +128,9 @@ fn settle_call(shared: &Shared, batch: &[Settlement]) -> Cmd {
                 call.arg("").arg("").arg("");
             }
         }
+        chord::add_end(&mut call, settlement.chord_end.as_ref());
         add_results(&mut call, &settlement.results);
+        chord::add_steps(&mut call, shared, &settlement.chords, claimable);
         add_follow(&mut call, settlement);
         add_dead(&mut call, settlement);
     }
@@ -99,21 +140,25 @@ fn settle_call(shared: &Shared, batch: &[Settlement]) -> Cmd {
 fn add_results(call: &mut Cmd, results: &[StoredResult]) {
     call.arg(results.len());
     for result in results {
-        call.arg(keys::result(result.id.as_str())).arg(&result.meta[..]).arg(results::ttl_s(result));
+        call.arg(keys::result(result.id.as_str())).arg(&result.meta[..]).arg(results::ttl_s(result.ttl));
     }
 }
 
 fn add_follow(call: &mut Cmd, settlement: &Settlement) {
     call.arg(settlement.follow.len());
     for message in &settlement.follow {
+        let (queue, step) = (&message.queue, message.priority.step());
+        let list = keys::list(queue, step);
+        // Python reads the list, and must never see this.
+        let list = if message.payload.starts_with(INTERNAL) { keys::suspects(&list) } else { list };
+        call.arg(list).arg(&message.payload[..]);
         match message.due {
             None => {
-                call.arg(keys::list(&message.queue, message.priority.step())).arg(&message.payload[..]);
                 call.arg("").arg("").arg("");
             }
             Some(due) => {
-                let keys = ListKeys::new(&message.queue, message.priority.step());
-                call.arg(&*keys.list).arg(&message.payload[..]).arg(due.as_millis()).arg(keys.scheduled).arg(keys.due);
+                let keys = ListKeys::new(queue, step);
+                call.arg(due.as_millis()).arg(keys.scheduled).arg(keys.due);
             }
         }
     }
@@ -174,8 +219,10 @@ pub(super) async fn return_unwanted(shared: &Shared, tags: &[DeliveryTag]) -> Re
 async fn give_back_group(shared: &Shared, group: &[&DeliveryTag]) -> Result<usize, StoreError> {
     let Some(first) = group.first() else { return Ok(0) };
     let from = Shared::held_key(first);
-    let to = if first.suspect { keys::suspects(&first.list) } else { first.list.to_string() };
-    let mut call = shared.store.scripts.give_back.call(&[&from, &to]);
+    let suspects = keys::suspects(&first.list);
+    let to = if first.suspect { &*suspects } else { &*first.list };
+    let mut call = shared.store.scripts.give_back.call(&[&from, to, &suspects]);
+    call.arg(INTERNAL);
     for tag in group {
         call.arg(&tag.payload[..]);
     }
@@ -212,7 +259,7 @@ pub(super) async fn progress(shared: &Shared, tag: &DeliveryTag, results: &[Stor
     let mut call = shared.store.scripts.progress.call(&names);
     call.arg(&tag.payload[..]);
     for result in results {
-        call.arg(&result.meta[..]).arg(results::ttl_s(result));
+        call.arg(&result.meta[..]).arg(results::ttl_s(result.ttl));
     }
     shared.store.link.script(&shared.store.scripts.progress, &call).await
 }

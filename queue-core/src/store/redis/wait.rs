@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::consumer::{Lane, RedisConsumer, Shared, deadline, take};
 use super::hub::Subscription;
 use super::link::Link;
-use crate::store::{Delivery, LeaseRequest, StoreError};
+use crate::store::{Delivery, INTERNAL, LeaseRequest, StoreError};
 
 /// How many due messages of a list one call moves.
 const PROMOTE_MAX: usize = 200;
@@ -77,13 +77,13 @@ pub(super) async fn wait(
 
 /// Moves what is due into its lists, and notes when the next is.
 pub(super) async fn promote(shared: &Shared, link: &Link) -> Result<usize, StoreError> {
-    let mut keys: Vec<&str> = Vec::with_capacity(2 * shared.lanes.len());
+    let mut keys: Vec<&str> = Vec::with_capacity(3 * shared.lanes.len());
     for lane in &shared.lanes {
-        keys.extend([&*lane.keys.scheduled, &*lane.keys.list]);
+        keys.extend([&*lane.keys.scheduled, &*lane.keys.list, &*lane.keys.suspects]);
     }
     let script = &shared.store.scripts.promote;
     let mut call = script.call(&keys);
-    call.arg(shared.store.options.clock.skew_ms()).arg(PROMOTE_MAX);
+    call.arg(shared.store.options.clock.skew_ms()).arg(PROMOTE_MAX).arg(INTERNAL);
     let asked = shared.due_news.load(Ordering::Acquire);
     let (moved, next_due, now): (usize, i64, i64) = link.script(script, &call).await?;
     shared.note_due(now, next_due, asked);

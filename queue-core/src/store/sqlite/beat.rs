@@ -12,7 +12,7 @@ use rusqlite::params;
 use super::fault::Outcome;
 use super::identity::{Identity, Incarnation};
 use super::tx::{Kind, Tx, Wake};
-use super::{lease, sql};
+use super::{chord, lease, sql};
 use crate::clock::Timestamp;
 use crate::store::Beat;
 
@@ -93,5 +93,6 @@ pub(super) fn tidy(tx: &Tx<'_>) -> Outcome<bool> {
     let slice = params![tx.now.as_millis(), i64::try_from(TIDY).unwrap_or(i64::MAX)];
     let results = tx.prepare(sql::RESULT_EXPIRE)?.execute(slice)?;
     let revoked = tx.prepare(sql::REVOKED_EXPIRE)?.execute(slice)?;
-    Ok(results >= TIDY || revoked >= TIDY)
+    let chords = chord::expire(tx, slice)?;
+    Ok(results.max(revoked).max(chords) >= TIDY)
 }

@@ -148,7 +148,7 @@ impl Identity {
         let tags = settlements.iter().zip(answers).filter_map(|(settlement, answer)| {
             let tag = settlement.tag.as_ref()?;
             let own = now.as_ref().is_some_and(|now| now.name == tag.incarnation);
-            (*answer == Settled::Done || own).then_some(tag.row)
+            (*answer != Settled::LeaseLost || own).then_some(tag.row)
         });
         self.forgets(tags);
     }

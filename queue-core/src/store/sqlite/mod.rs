@@ -2,17 +2,18 @@
 //!
 //! Each open store has one thread that writes (`writer`), one that reads (`reader`) and one that notices what
 //! other processes did (`poller`); the runtime is never blocked. The operations are one file each, the statements
-//! are in `sql/`, the tables and what their columns mean in `migrations/1.sql`.
+//! are in `sql/`, the tables and what their columns mean in `migrations/`.
 //!
 //! | file | what |
 //! |---|---|
 //! | `connection`, `migrations`, `network`, `presence` | which file it is, and whether it is ours |
 //! | `writer`, `turn`, `tx` | transactions: group commit, turns among processes, what follows a commit |
-//! | `enqueue`, `lease`, `settle`, `beat`, `results`, `revoked`, `look`, `mend` | the operations |
+//! | `enqueue`, `lease`, `settle`, `chord`, `beat`, `results`, `revoked`, `look`, `mend` | the operations |
 //! | `identity`, `consumer` | a worker: its incarnation, and what it holds |
 //! | `hub`, `poller` | who waits, and who wakes them |
 
 mod beat;
+mod chord;
 mod connection;
 mod consumer;
 mod enqueue;
@@ -223,23 +224,28 @@ impl Results for SqliteStore {
 
 #[async_trait]
 impl Chords for SqliteStore {
-    async fn begin_chords(&self, _chords: &[ChordStart]) -> Result<(), StoreError> {
-        Err(StoreError::Refused { url: self.display_url().to_owned(), source: "chords are not kept yet".into() })
+    async fn begin_chords(&self, chords: &[ChordStart]) -> Result<(), StoreError> {
+        let chords = chords.to_vec();
+        self.core.writer.call(move |tx| chords.iter().try_for_each(|start| chord::begin(tx, start))).await
     }
 
-    async fn chord_parts(&self, _group: &str) -> Result<ChordParts, StoreError> {
-        Err(StoreError::Refused { url: self.display_url().to_owned(), source: "chords are not kept yet".into() })
+    async fn chord_parts(&self, group: &str) -> Result<ChordParts, StoreError> {
+        let (group, now) = (group.to_owned(), self.core.now());
+        self.core.reader.look(move |connection| chord::parts(connection, &group, now)).await
     }
 
-    async fn put_group(&self, _group: &StoredResult) -> Result<(), StoreError> {
-        Err(StoreError::Refused { url: self.display_url().to_owned(), source: "chords are not kept yet".into() })
+    async fn put_group(&self, group: &StoredResult) -> Result<(), StoreError> {
+        let group = group.clone();
+        self.core.writer.call(move |tx| chord::put_group(tx, &group)).await
     }
 
-    async fn get_group(&self, _group: &TaskId) -> Result<Option<Bytes>, StoreError> {
-        Err(StoreError::Refused { url: self.display_url().to_owned(), source: "chords are not kept yet".into() })
+    async fn get_group(&self, group: &TaskId) -> Result<Option<Bytes>, StoreError> {
+        let (group, now) = (group.clone(), self.core.now());
+        self.core.reader.look(move |connection| chord::group_meta(connection, group.as_str(), now)).await
     }
 
-    async fn forget_group(&self, _group: &TaskId) -> Result<bool, StoreError> {
-        Err(StoreError::Refused { url: self.display_url().to_owned(), source: "chords are not kept yet".into() })
+    async fn forget_group(&self, group: &TaskId) -> Result<bool, StoreError> {
+        let group = group.clone();
+        self.core.writer.call(move |tx| chord::forget_group(tx, &group)).await
     }
 }

@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::fault::Outcome;
 use super::tx::{Kind, Tx, Wake, hash};
-use super::{enqueue, results, sql};
+use super::{chord, enqueue, results, sql};
 use crate::names::QueueName;
 use crate::store::{DeadLetter, DeliveryTag, Ending, Settled, Settlement, StoredResult};
 
@@ -35,26 +35,38 @@ pub(super) fn settle(tx: &mut Tx<'_>, settlements: &[Settlement]) -> Outcome<Vec
 }
 
 fn settle_one(tx: &mut Tx<'_>, owners: &mut Owners, settlement: &Settlement) -> Outcome<Settled> {
+    let taken = match &settlement.chord_end {
+        Some(end) => !chord::may_end(tx, end)?,
+        None => false,
+    };
     match &settlement.tag {
         // Fence and removal are one statement; what follows is undone with it should it fail.
         Some(tag) => {
             let Some(owner) = owners.of(tx, tag)? else { return Ok(Settled::LeaseLost) };
             let stood = match &settlement.ending {
-                Ending::Done => remove(tx, tag.row, owner)?,
-                Ending::Dead(letter) => set_aside(tx, tag.row, owner, letter)?,
+                Ending::Dead(letter) if !taken => set_aside(tx, tag.row, owner, letter)?,
+                Ending::Done | Ending::Dead(_) => remove(tx, tag.row, owner)?,
             };
             if !stood {
                 return Ok(Settled::LeaseLost);
             }
         }
+        None if taken => (),
         None => {
             if let (Ending::Dead(letter), Some((queue, step, payload))) = (&settlement.ending, &settlement.early) {
                 add_dead(tx, queue, *step, payload, letter)?;
             }
         }
     }
+    if taken {
+        return Ok(Settled::ChordTaken);
+    }
     results::put(tx, &settlement.results)?;
+    chord::apply(tx, &settlement.chords)?;
     enqueue::enqueue(tx, &settlement.follow)?;
+    if let Some(end) = &settlement.chord_end {
+        chord::end(tx, end)?;
+    }
     Ok(Settled::Done)
 }
 

@@ -3,6 +3,7 @@
 -- KEYS     the list, what the worker holds of it, "{list}:suspects", the suspect the worker holds, "{list}:workers", "{list}:silent"
 -- ARGV[1]  string  the incarnation
 -- ARGV[2]  number  how long the tombstone lives, s
+-- ARGV[3]  string  how a message of ours begins that Python must never see: it goes among the suspects
 -- Returns  how many messages were given back
 --
 -- The tombstones fence a wait that is still blocked on the server.
@@ -11,7 +12,13 @@ redis.call("ZREM", KEYS[5], "")
 if redis.call("TYPE", KEYS[2]).ok == "string" then return 0 end
 local n = 0
 -- From the newest to the oldest, so that the oldest ends up rightmost: next to be delivered.
-while redis.call("LMOVE", KEYS[2], KEYS[1], "LEFT", "RIGHT") do n = n + 1 end
+while true do
+  local newest = redis.call("LINDEX", KEYS[2], 0)
+  if not newest then break end
+  local internal = string.sub(newest, 1, #ARGV[3]) == ARGV[3]
+  redis.call("LMOVE", KEYS[2], internal and KEYS[3] or KEYS[1], "LEFT", "RIGHT")
+  n = n + 1
+end
 while redis.call("LMOVE", KEYS[4], KEYS[3], "LEFT", "RIGHT") do n = n + 1 end
 redis.call("SET", KEYS[2], "closed", "EX", ARGV[2])
 redis.call("SET", KEYS[4], "closed", "EX", ARGV[2])

@@ -1,8 +1,9 @@
 -- promote: move due messages of some lists into them, a bounded number each.
 --
--- KEYS     two per list: "{list}:scheduled", the list
+-- KEYS     three per list: "{list}:scheduled", the list, "{list}:suspects"
 -- ARGV[1]  number  added to the server's clock, ms
 -- ARGV[2]  number  how many per list at most
+-- ARGV[3]  string  how a message of ours begins that Python must never see: it goes among the suspects
 -- Returns  {moved, the next due time in ms or -1, the server's time in ms}
 --
 -- A member that begins with a zero byte is "\0<number>\0" and the message (see schedule.lua).
@@ -11,12 +12,13 @@ redis.call("ZREM", KEYS[1], "")
 local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1]
 local moved, next_due = 0, -1
-for i = 1, #KEYS, 2 do
+for i = 1, #KEYS, 3 do
   local due = redis.call("ZRANGE", KEYS[i], "-inf", now, "BYSCORE", "LIMIT", 0, ARGV[2])
   for _, member in ipairs(due) do
     local message = member
     if string.byte(member, 1) == 0 then message = string.sub(member, string.find(member, "\0", 2, true) + 1) end
-    redis.call("LPUSH", KEYS[i + 1], message)
+    local internal = string.sub(message, 1, #ARGV[3]) == ARGV[3]
+    redis.call("LPUSH", KEYS[internal and i + 2 or i + 1], message)
     redis.call("ZREM", KEYS[i], member)
     moved = moved + 1
   end

@@ -2,12 +2,25 @@
 --
 -- KEYS[1]  list    any held key of the batch (routes the call; all keys are named by the arguments)
 -- ARGV[1]  number  added to the server's clock, ms
--- ARGV[2…] per settlement:
+-- ARGV[2]  number  length of a lease, ms
+-- ARGV[3]  number  how long the claim to a chord stands, s
+-- ARGV[4]  number  how long it is remembered that a chord is over, s
+-- ARGV[5…] per settlement:
 --          held key ("" when it was acknowledged early: no fence), the message, "{list}:deaths" ("" unless a suspect),
+--          the chord it ends ("" for none), then: our claim, "1" when a part failed,
 --          count of results, then per result: key, value, TTL in s ("0" for ever),
+--          count of chord steps, then per step one of (TTL in s, "0" for ever):
+--            "b", chord, size, group meta ("" for none), TTL
+--            "g", chord, how many more, TTL
+--            "p", chord, task id, index ("+inf" for none), member, TTL, our claim, the dispatch, and of its list: what this
+--                 worker holds ("" for nothing), "{list}:suspects", "{list}:workers", the incarnation
 --          count of follow-ups, then per follow-up: list, message, due in Unix ms ("" for now), "{list}:scheduled", "{list}:due",
 --          "1" for a dead letter, then: "{list}:dead", "{list}:dead:why", "{list}:dead:message", entry, why (JSON), message
--- Returns  per settlement: 1 done, 0 the lease was lost and nothing happened
+-- Returns  {per settlement: 1 done, 0 the lease was lost and nothing happened, -1 only removed: the chord is somebody else's;
+--          {number of each "p" of this call, from 1, whose dispatch this worker now holds}}
+--
+-- A chord is named by its group's meta key; what is counted lies beside it, as Celery has it: ".j" members (zset by index),
+-- ".d" who is counted (set), ".s" the size, ".t" what was added to it, ".c" who sends the body, and then "done".
 --
 -- The removal from the held list is the fence and comes first within a settlement. That is safe because nothing after it
 -- can fail: a full or read-only server refuses the probe before anything is touched, and the types of all keys to be written are
@@ -23,13 +36,49 @@ local function expect(key, kind)
   if found ~= kind and found ~= "none" then wrong = "WRONGTYPE key '" .. key .. "' holds a " .. found .. ", not a " .. kind end
   checked[key] = true
 end
+-- A count that is no number would stop the script half-way, as a wrong type does.
+local function expect_number(key)
+  expect(key, "string")
+  local found = redis.pcall("GET", key)
+  if type(found) == "string" and not string.find(found, "^-?%d+$") then wrong = "WRONGTYPE key '" .. key .. "' does not hold a number" end
+end
+
+-- Each kind of chord step: how many arguments it has.
+local width = {b = 5, g = 4, p = 12}
+local function check_step(at)
+  local kind, chord = ARGV[at], ARGV[at + 1]
+  if kind == "g" then expect_number(chord .. ".t") end
+  if kind == "p" then
+    expect(chord .. ".c", "string")
+    expect(chord .. ".d", "set")
+    expect(chord .. ".j", "zset")
+    expect(chord .. ".s", "string")
+    expect(chord .. ".t", "string")
+    expect(ARGV[at + 9], "list")
+    expect(ARGV[at + 10], "zset")
+  end
+  return at + width[kind]
+end
+
 local held = {}
-local at = 2
+local at = 5
 while at <= #ARGV do
   local key = ARGV[at]
   if key ~= "" and held[key] == nil then held[key] = redis.call("TYPE", key).ok == "list" end
-  if ARGV[at + 3] ~= "0" then writes = true end
-  at = at + 4 + 3 * ARGV[at + 3]
+  at = at + 3
+  if ARGV[at] ~= "" then
+    writes = true
+    expect(ARGV[at] .. ".c", "string")
+    at = at + 2
+  end
+  if ARGV[at + 1] ~= "0" then writes = true end
+  at = at + 2 + 3 * ARGV[at + 1]
+  local steps = tonumber(ARGV[at])
+  at = at + 1
+  for _ = 1, steps do
+    writes = true
+    at = check_step(at)
+  end
   local follows = tonumber(ARGV[at])
   if follows > 0 then writes = true end
   at = at + 1
@@ -76,23 +125,130 @@ local function schedule(zset, message, due, channel)
   if not head[2] or tonumber(due) < tonumber(head[2]) then redis.pcall("PUBLISH", channel, due) end
 end
 
+local function set(key, value, ttl)
+  if ttl == "0" then redis.call("SET", key, value) else redis.call("SET", key, value, "EX", ttl) end
+end
+
+local function expire(ttl, ...)
+  if ttl == "0" then return end
+  for _, key in ipairs({...}) do redis.call("EXPIRE", key, ttl) end
+end
+
+-- Whether a worker of Celery <= 5.6, which writes no ".d", has counted this part: members are told apart by their beginning,
+-- `[1, "<id>", "`. Looked for only where more came in than ".d" knows of.
+local function is_counted(chord, index, member)
+  local parts, known = chord .. ".j", chord .. ".d"
+  if redis.call("ZCARD", parts) <= redis.call("SCARD", known) then return false end
+  local _, ends = string.find(member, '", "', 1, true)
+  if not ends then return false end
+  local start = string.sub(member, 1, ends)
+  for _, other in ipairs(redis.call("ZRANGEBYSCORE", parts, index, index, "LIMIT", 0, 1000)) do
+    if string.sub(other, 1, ends) == start then return true end
+  end
+  return false
+end
+
+local function insert(chord, id, index, member)
+  local seen = id .. ":" .. index
+  if redis.call("SISMEMBER", chord .. ".d", seen) == 1 then return false end
+  local counted = is_counted(chord, index, member)
+  redis.call("SADD", chord .. ".d", seen)
+  return not counted and redis.call("ZADD", chord .. ".j", index, member) == 1
+end
+
+local function is_complete(chord)
+  local size = tonumber(redis.call("GET", chord .. ".s") or "")
+  local grown = tonumber(redis.call("GET", chord .. ".t") or "0") or 0
+  return size and redis.call("ZCARD", chord .. ".j") == size + grown
+end
+
+-- Leases a chord's dispatch to the worker that settles its last part: true. Where that worker was reclaimed meanwhile, it goes
+-- among the suspects; never into the list, where Python would find it.
+local function lease_dispatch(message, mine, suspects, workers, incarnation)
+  if mine ~= "" and redis.call("TYPE", mine).ok ~= "string" then
+    redis.call("LPUSH", mine, message)
+    redis.call("ZADD", workers, now + ARGV[2], incarnation)
+    return true
+  end
+  redis.call("LPUSH", suspects, message)
+end
+
+local function part(chord, id, index, member, ttl, claim, message, ...)
+  if redis.call("GET", chord .. ".c") == "done" then return end
+  local inserted = insert(chord, id, index, member)
+  expire(ttl, chord .. ".j", chord .. ".t", chord .. ".s", chord .. ".d", chord)
+  if not inserted or not is_complete(chord) then return end
+  -- Longer than it takes until a dead worker's dispatch is another's.
+  if not redis.call("SET", chord .. ".c", claim, "NX", "EX", ARGV[3]) then return end
+  return lease_dispatch(message, ...)
+end
+
+local function chord_step(kind, chord, ...)
+  if kind == "p" then return part(chord, ...) end
+  if kind == "g" then
+    local by, ttl = ...
+    redis.call("INCRBY", chord .. ".t", by)
+    expire(ttl, chord .. ".t")
+  else
+    local size, meta, ttl = ...
+    set(chord .. ".s", size, ttl)
+    -- The same group applied again is a new run.
+    redis.call("DEL", chord .. ".c")
+    if meta ~= "" then set(chord, meta, ttl) end
+  end
+end
+
+-- Whether this worker may end the chord: its claim stands, or ran out and nobody took or ended the chord since.
+local function may_end(chord, claim)
+  local owner = redis.call("GET", chord .. ".c")
+  return owner == claim or (not owner and redis.call("EXISTS", chord .. ".s") == 1)
+end
+
+local function end_chord(chord, failed)
+  -- Of a failed one the parts stay until they expire, as with Celery.
+  if failed then
+    redis.call("DEL", chord .. ".s")
+  else
+    redis.call("UNLINK", chord .. ".j", chord .. ".t", chord .. ".s", chord .. ".d")
+  end
+  redis.call("SET", chord .. ".c", "done", "EX", ARGV[4])
+end
+
 -- Dead letters of one batch keep their order.
 local died = time[1] * 1000 + time[2] / 1000 + ARGV[1]
-local reply = {}
-at = 2
+local reply, leased, parts = {}, {}, 0
+at = 5
 while at <= #ARGV do
   local key, message, deaths = ARGV[at], ARGV[at + 1], ARGV[at + 2]
   local stands = key == "" or (held[key] and redis.call("LREM", key, -1, message) == 1)
-  local results = tonumber(ARGV[at + 3])
+  local answer = stands and 1 or 0
+  if stands and deaths ~= "" then redis.call("HDEL", deaths, redis.sha1hex(message)) end
+  local ends, failed = ARGV[at + 3], nil
   at = at + 4
+  if ends ~= "" then
+    failed = ARGV[at + 1] == "1"
+    if stands and not may_end(ends, ARGV[at]) then
+      stands, answer = false, -1
+    end
+    at = at + 2
+  end
+  local results = tonumber(ARGV[at])
+  at = at + 1
   if stands then
     for _ = 1, results do
       store(ARGV[at], ARGV[at + 1], ARGV[at + 2])
       at = at + 3
     end
-    if deaths ~= "" then redis.call("HDEL", deaths, redis.sha1hex(message)) end
   else
     at = at + 3 * results
+  end
+  local steps = tonumber(ARGV[at])
+  at = at + 1
+  for _ = 1, steps do
+    local after = at + width[ARGV[at]]
+    if ARGV[at] == "p" then parts = parts + 1 end
+    if stands and chord_step(unpack(ARGV, at, after - 1)) then leased[#leased + 1] = parts end
+    at = after
   end
   local follows = tonumber(ARGV[at])
   at = at + 1
@@ -120,6 +276,7 @@ while at <= #ARGV do
   else
     at = at + 1
   end
-  reply[#reply + 1] = stands and 1 or 0
+  if stands and ends ~= "" then end_chord(ends, failed) end
+  reply[#reply + 1] = answer
 end
-return reply
+return {reply, leased}

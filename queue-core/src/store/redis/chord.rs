@@ -1,0 +1,164 @@
+//! Chords and saved groups, kept as Celery keeps them. What a settlement does to a chord is in `lua/settle.lua`; here is how
+//! it is told, and what is done without a settlement.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use redis::{Cmd, Pipeline};
+
+use super::consumer::{Lane, Shared};
+use super::keys::{self, ChordKeys, ListKeys};
+use super::results::ttl_s;
+use super::{Inner, StoreError};
+use crate::names::TaskId;
+use crate::store::{ChordEnd, ChordPart, ChordParts, ChordStart, ChordStep, StoredResult};
+
+/// Members of one read at most.
+const STEP: isize = 500;
+/// Chords of one call at most.
+const CHUNK: usize = 500;
+
+/// See [`crate::store::Chords::begin_chords`].
+pub(super) async fn begin(store: &Inner, chords: &[ChordStart]) -> Result<(), StoreError> {
+    for chunk in chords.chunks(CHUNK) {
+        let mut pipe = redis::pipe();
+        pipe.atomic();
+        for chord in chunk {
+            let keys = ChordKeys::new(&chord.group);
+            if let Some(meta) = &chord.meta {
+                set(&mut pipe, &keys.meta, meta, chord.ttl);
+            }
+            pipe.cmd("DEL").arg(&keys.claim).ignore();
+            set(&mut pipe, &keys.size, chord.size.to_string().as_bytes(), chord.ttl);
+        }
+        store.link.pipe::<()>(&pipe).await?;
+    }
+    Ok(())
+}
+
+fn set(pipe: &mut Pipeline, key: &str, value: &[u8], ttl: Option<Duration>) {
+    let cmd = pipe.cmd("SET").arg(key).arg(value);
+    if ttl.is_some() {
+        cmd.arg("EX").arg(ttl_s(ttl));
+    }
+    cmd.ignore();
+}
+
+/// See [`crate::store::Chords::chord_parts`]. Whoever asks holds the claim, so that nothing comes in between two reads.
+pub(super) async fn parts(store: &Inner, group: &str) -> Result<ChordParts, StoreError> {
+    let keys = ChordKeys::new(group);
+    let mut members: Vec<Bytes> = Vec::new();
+    let mut first = 0;
+    loop {
+        let mut look = redis::cmd("ZRANGE");
+        let found: Vec<Vec<u8>> = store.link.query(look.arg(&keys.parts).arg(first).arg(first + STEP - 1)).await?;
+        let more = found.len() == STEP.unsigned_abs();
+        members.extend(found.into_iter().map(Bytes::from));
+        first += STEP;
+        if !more {
+            return Ok(ChordParts { meta: read(store, &keys.meta).await?, members });
+        }
+    }
+}
+
+async fn read(store: &Inner, key: &str) -> Result<Option<Bytes>, StoreError> {
+    let found: Option<Vec<u8>> = store.link.query(redis::cmd("GET").arg(key)).await?;
+    Ok(found.map(Bytes::from))
+}
+
+/// See [`crate::store::Chords::put_group`].
+pub(super) async fn put_group(store: &Inner, group: &StoredResult) -> Result<(), StoreError> {
+    let key = keys::group(group.id.as_str());
+    let mut pipe = redis::pipe();
+    pipe.atomic();
+    set(&mut pipe, &key, &group.meta, group.ttl);
+    pipe.cmd("PUBLISH").arg(&key).arg(&group.meta[..]).ignore();
+    store.link.pipe(&pipe).await
+}
+
+/// See [`crate::store::Chords::get_group`].
+pub(super) async fn get_group(store: &Inner, group: &TaskId) -> Result<Option<Bytes>, StoreError> {
+    read(store, &keys::group(group.as_str())).await
+}
+
+/// See [`crate::store::Chords::forget_group`].
+pub(super) async fn forget_group(store: &Inner, group: &TaskId) -> Result<bool, StoreError> {
+    store.link.query(redis::cmd("DEL").arg(keys::group(group.as_str()))).await
+}
+
+/// A dispatch that is leased to this worker should its part be the last.
+pub(super) struct Claimable<'a> {
+    lane: &'a Lane,
+    incarnation: Arc<str>,
+    payload: Bytes,
+}
+
+impl<'a> Claimable<'a> {
+    /// `None` where this worker has no hands for its list: then it would go among the suspects.
+    fn new(shared: &'a Shared, part: &ChordPart) -> Option<Self> {
+        let (queue, step) = (&part.dispatch.queue, part.dispatch.priority.step());
+        let lane = shared.lanes.iter().find(|lane| lane.keys.queue == *queue && lane.keys.step == step)?;
+        Some(Self { lane, incarnation: lane.incarnation(), payload: part.dispatch.payload.clone() })
+    }
+
+    /// It is leased: handed out by the next lease or wait.
+    pub(super) fn arrived(self, shared: &Shared) {
+        // A lane that went on under a fresh name has lost what it held under the old one.
+        if self.lane.incarnation() == self.incarnation {
+            let delivery = shared.deliver(self.lane, &self.incarnation, self.payload, None);
+            shared.inbox().push_back(delivery);
+            shared.news.notify_one();
+        }
+    }
+}
+
+/// Adds the guard of a settlement that ends a chord.
+pub(super) fn add_end(call: &mut Cmd, end: Option<&ChordEnd>) {
+    match end {
+        None => call.arg(""),
+        Some(end) => call.arg(keys::group(&end.group)).arg(&end.token).arg(u8::from(end.failed)),
+    };
+}
+
+/// Adds what a settlement does to chords; notes in `claimable` one entry per part.
+pub(super) fn add_steps<'a>(
+    call: &mut Cmd,
+    shared: &'a Shared,
+    steps: &[ChordStep],
+    claimable: &mut Vec<Option<Claimable<'a>>>,
+) {
+    call.arg(steps.len());
+    for step in steps {
+        match step {
+            ChordStep::Begin(start) => {
+                let meta = start.meta.as_deref().unwrap_or_default();
+                call.arg("b").arg(keys::group(&start.group)).arg(start.size).arg(meta).arg(ttl_s(start.ttl));
+            }
+            ChordStep::Grow { group, by, ttl } => {
+                call.arg("g").arg(keys::group(group)).arg(*by).arg(ttl_s(*ttl));
+            }
+            ChordStep::Part(part) => {
+                let hands = Claimable::new(shared, part);
+                add_part(call, part, hands.as_ref());
+                claimable.push(hands);
+            }
+        }
+    }
+}
+
+fn add_part(call: &mut Cmd, part: &ChordPart, hands: Option<&Claimable<'_>>) {
+    // As Python writes it, also in the set of those that are counted.
+    let index = part.index.map_or_else(|| "+inf".to_owned(), |index| index.to_string());
+    call.arg("p").arg(keys::group(&part.group)).arg(part.id.as_str()).arg(index).arg(&part.member[..]);
+    call.arg(ttl_s(part.ttl)).arg(&part.token).arg(&part.dispatch.payload[..]);
+    match hands {
+        Some(Claimable { lane, incarnation, .. }) => {
+            call.arg(lane.keys.held(incarnation)).arg(&lane.keys.suspects).arg(&lane.keys.workers).arg(&**incarnation);
+        }
+        None => {
+            let keys = ListKeys::new(&part.dispatch.queue, part.dispatch.priority.step());
+            call.arg("").arg(keys.suspects).arg(keys.workers).arg("");
+        }
+    }
+}
