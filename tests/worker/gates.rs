@@ -94,21 +94,6 @@ async fn message_that_comes_too_early_waits_in_the_store(bench: &Bench) {
     stage.heard("ran", 1).await;
 }
 
-async fn message_with_a_chain_is_set_aside_rather_than_half_run(bench: &Bench) {
-    let stage = Stage::default();
-    let _worker = start(bench, &stage).await;
-    let next = r#"{\"chain\": [{\"task\": \"t.say\", \"args\": [], \"kwargs\": {}, \"options\": {}}]}"#;
-    let payload = format!(
-        r#"{{"body": "[[\"ran\"], {{}}, {next}]", "content-type": "application/json",
-            "headers": {{"task": "t.say", "id": "c1"}},
-            "properties": {{"delivery_tag": "1", "delivery_info": {{"exchange": "", "routing_key": "q"}}}}}}"#
-    );
-    let message = Outgoing { payload: payload.into(), ..bench.message("q", "c1") };
-    bench.store.enqueue(&[message]).await.unwrap();
-    assert_eq!(dead_letter(bench).await.1, DeadReason::Rejected);
-    assert_eq!(stage.count("ran"), 0);
-}
-
 /// The first death only makes it a suspect; the three after that are its own.
 async fn message_whose_workers_die_is_poison(bench: &Bench) {
     let job = client(bench).send(say.s("ran")).await.unwrap();
@@ -136,6 +121,5 @@ queue_tests::conformance!(
     job_revoked_while_the_worker_runs_does_not_start_either,
     expired_job_does_not_start,
     message_that_comes_too_early_waits_in_the_store,
-    message_with_a_chain_is_set_aside_rather_than_half_run,
     message_whose_workers_die_is_poison,
 );

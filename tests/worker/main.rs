@@ -2,6 +2,8 @@
 #![allow(missing_docs, reason = "a test's name is its doc")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot set its scene should stop right there")]
 
+mod canvas;
+mod chords;
 mod endings;
 mod gates;
 mod limits;

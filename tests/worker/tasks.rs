@@ -122,3 +122,61 @@ pub(crate) async fn progress(stage: State<Stage>, ctx: Context) -> TaskResult<bo
     ctx.cancelled().await;
     Ok(stands)
 }
+
+#[task(name = "t.mul")]
+pub(crate) async fn mul(x: i64, y: i64) -> i64 {
+    x * y
+}
+
+#[task(name = "t.sum")]
+pub(crate) async fn sum(numbers: Vec<i64>, stage: State<Stage>) -> i64 {
+    stage.say("sum");
+    numbers.iter().sum()
+}
+
+/// Says what it was given, and gives it back.
+#[task(name = "t.echo")]
+pub(crate) async fn echo(value: serde_json::Value, stage: State<Stage>) -> serde_json::Value {
+    stage.say(format!("echo {value}"));
+    value
+}
+
+#[task(name = "t.fail")]
+pub(crate) async fn fail(text: String) -> TaskResult<i64> {
+    Err(TaskError::fatal(text))
+}
+
+/// An errback: gets the id of what failed.
+#[task(name = "t.on_error")]
+pub(crate) async fn on_error(id: String, note: String, stage: State<Stage>) {
+    stage.say(format!("{note} {id}"));
+}
+
+/// Lets another task take its place.
+#[task(name = "t.replaced")]
+pub(crate) async fn replaced(x: i64, ctx: Context) -> TaskResult<i64> {
+    Err(ctx.replace(add.s(x, 100)))
+}
+
+/// Lets a group take its place.
+#[task(name = "t.replaced_by_group")]
+pub(crate) async fn replaced_by_group(x: i64, ctx: Context) -> TaskResult<Vec<i64>> {
+    Err(ctx.replace(group([add.s(x, 1), add.s(x, 2)])))
+}
+
+/// Adds another part to its chord.
+#[task(name = "t.extend")]
+pub(crate) async fn extend(x: i64, ctx: Context) -> i64 {
+    ctx.add_to_chord(add.s(x, 1000));
+    x
+}
+
+/// Sends a chord and tells its result's id.
+#[task(name = "t.spawn")]
+pub(crate) async fn spawn(ctx: Context) -> TaskResult<String> {
+    let sent = ctx.send(group([add.s(1, 1), add.s(2, 2)]).then(sum.partial())).await?;
+    Ok(sent.id().to_string())
+}
+
+#[task(name = "t.nothing")]
+pub(crate) async fn nothing() {}

@@ -1,0 +1,181 @@
+//! Chords: the body runs once, with all results in order, or not at all and says why.
+
+use queue_core::canvas::Signature;
+use queue_core::prelude::*;
+use queue_core::result::State as JobStatus;
+use queue_tests::Bench;
+use serde_json::{Value, json};
+
+use crate::scene::{SOON, Stage, client, start};
+use crate::tasks::*;
+
+async fn send(bench: &Bench, sig: impl Into<Signature>) -> Result<Value, JobError> {
+    client(bench).send(sig.into()).await.unwrap().get(SOON).await
+}
+
+async fn body_gets_all_results_in_order(bench: &Bench) {
+    let stage = Stage::default();
+    let _worker = start(bench, &stage).await;
+    let chord = group((0..50).map(|n| add.s(n, 0))).then(Call::named("t.echo").partial());
+    assert_eq!(send(bench, chord).await.unwrap(), json!((0..50).collect::<Vec<i64>>()));
+    assert_eq!(stage.said().len(), 1);
+}
+
+async fn two_workers_share_a_chord(bench: &Bench) {
+    let stage = Stage::default();
+    let _workers = (start(bench, &stage).await, start(bench, &stage).await);
+    for _ in 0..5 {
+        let chord = group((0..40).map(|n| add.s(n, 1))).then(sum.partial());
+        assert_eq!(send(bench, chord).await.unwrap(), json!(820));
+    }
+    assert_eq!(stage.count("sum"), 5);
+}
+
+async fn failed_part_fails_the_body(bench: &Bench) {
+    let stage = Stage::default();
+    let _worker = start(bench, &stage).await;
+    let header = [add.s(1, 1), fail.s("boom"), add.s(2, 2)];
+    let chord = group(header).then(sum.partial().link_error(on_error.partial("body"))).then(mul.partial(2));
+    let mut sig = Signature::from(chord);
+    sig.freeze();
+    let last = sig.id().unwrap();
+    let Err(JobError::Failed(why)) = send(bench, sig).await else { panic!("it cannot have succeeded") };
+    assert_eq!(why.exc_type, "ChordError");
+    assert!(why.message.starts_with("Dependency ") && why.message.ends_with("('boom')"), "{}", why.message);
+    assert_eq!(
+        client(bench).job::<Value>(queue_core::TaskId::new(last).unwrap()).status().await.unwrap(),
+        JobStatus::Failure
+    );
+    assert_eq!(stage.count("sum"), 0);
+    let told = queue_tests::wait_for("the errback", || async { stage.said().first().cloned() }).await;
+    assert!(told.starts_with("body "), "{told}");
+}
+
+async fn ignored_results_count_too(bench: &Bench) {
+    let stage = Stage::default();
+    let _worker = start(bench, &stage).await;
+    let header = [add.s(1, 1).ignore_result(true), add.s(2, 2).ignore_result(true)];
+    assert_eq!(send(bench, group(header).then(sum.partial())).await.unwrap(), json!(6));
+}
+
+async fn revoked_and_expired_parts_fail_the_body(bench: &Bench) {
+    let stage = Stage::default();
+    let late = add.s(1, 1).expires(Duration::ZERO);
+    let chord = group([add.s(2, 2), late]).then(sum.partial());
+    let sent = client(bench).send(chord).await.unwrap();
+    let _worker = start(bench, &stage).await;
+    let Err(JobError::Failed(why)) = sent.get(SOON).await else { panic!("it cannot have succeeded") };
+    assert!(why.message.contains("TaskRevokedError('expired')"), "{}", why.message);
+}
+
+async fn retried_part_counts_once(bench: &Bench) {
+    let stage = Stage::default();
+    let _worker = start(bench, &stage).await;
+    let header = [flaky.s(1).untyped(), flaky.s(2).untyped(), flaky.s(0).untyped()];
+    let chord = Signature::chord(header, Call::named("t.echo").into());
+    assert_eq!(send(bench, chord).await.unwrap(), json!([1, 2, 0]));
+}
+
+async fn headers_may_hold_chains_groups_and_chords(bench: &Bench) {
+    let _worker = start(bench, &Stage::default()).await;
+    let body = || Call::named("t.echo").untyped();
+    let chain = add.s(1, 2).then(mul.partial(3)).untyped();
+    assert_eq!(send(bench, Signature::chord([chain, add.s(3, 4).untyped()], body())).await.unwrap(), json!([9, 7]));
+    let inner = group([add.s(1, 2), add.s(3, 4)]);
+    let flat = Signature::chord([inner.clone().untyped(), add.s(5, 6).untyped()], body());
+    assert_eq!(send(bench, flat).await.unwrap(), json!([3, 7, 11]));
+    let chord = inner.clone().then(sum.partial()).untyped();
+    assert_eq!(send(bench, Signature::chord([chord, add.s(5, 6).untyped()], body())).await.unwrap(), json!([10, 11]));
+    // A chain that ends in a group is one result: a list.
+    let forked = add.s(1, 1).then(group([add.partial(1), add.partial(2)])).untyped();
+    assert_eq!(
+        send(bench, Signature::chord([forked, add.s(5, 6).untyped()], body())).await.unwrap(),
+        json!([[3, 4], 11])
+    );
+    let deep = add.s(1, 1).then(inner_chord()).untyped();
+    assert_eq!(send(bench, Signature::chord([deep, add.s(5, 6).untyped()], body())).await.unwrap(), json!([5, 11]));
+}
+
+/// From one number: its double and its successor, added up.
+fn inner_chord() -> Flow<i64, i64> {
+    group([mul.partial(2), add.partial(-1)]).then(sum.partial())
+}
+
+async fn bodies_may_be_chains_groups_and_chords(bench: &Bench) {
+    let _worker = start(bench, &Stage::default()).await;
+    let header = || group([add.s(1, 2), add.s(3, 4)]);
+    assert_eq!(send(bench, header().then(sum.partial()).then(mul.partial(2))).await.unwrap(), json!(20));
+    let bodies = group([sum.partial(), sum.partial()]);
+    assert_eq!(send(bench, header().then(bodies.clone())).await.unwrap(), json!([10, 10]));
+    assert_eq!(send(bench, header().then(bodies.clone()).then(sum.partial())).await.unwrap(), json!(20));
+    let chain_body = Signature::chain([sum.partial().into(), add.partial(1).into()]);
+    let chord = Signature::chord([add.s(1, 2).into(), add.s(3, 4).into()], chain_body);
+    assert_eq!(send(bench, chord).await.unwrap(), json!(11));
+    let chord_body = Signature::from(bodies.then(sum.partial()));
+    let chord = Signature::chord([add.s(1, 2).into(), add.s(3, 4).into()], chord_body);
+    assert_eq!(send(bench, chord).await.unwrap(), json!(20));
+    let before = Signature::chain([
+        add.s(1, 1).into(),
+        group([add.partial(1), add.partial(2)]).then(sum.partial()).into(),
+        mul.partial(10).into(),
+    ]);
+    assert_eq!(send(bench, before).await.unwrap(), json!(70));
+}
+
+/// The failure of an inner chord is a failed part of the outer one: nothing hangs.
+async fn failure_deep_inside_reaches_the_end(bench: &Bench) {
+    let _worker = start(bench, &Stage::default()).await;
+    let inner = Signature::chord([add.s(1, 1).into(), fail.s("deep").into()], sum.partial().into());
+    let outer = Signature::chord([inner, add.s(1, 1).into()], Call::named("t.echo").into());
+    let Err(JobError::Failed(why)) = send(bench, outer).await else { panic!("it cannot have succeeded") };
+    assert_eq!(why.exc_type, "ChordError");
+    let chain = Signature::chain([fail.s("early").into(), add.partial(1).into()]);
+    let outer = Signature::chord([chain, add.s(1, 1).into()], Call::named("t.echo").into());
+    assert!(matches!(send(bench, outer).await, Err(JobError::Failed(_))));
+    let lost = Signature::chain([
+        fail.s("a").into(),
+        Signature::chord([add.partial(1).into()], sum.partial().into()),
+        mul.partial(2).into(),
+    ]);
+    let Err(JobError::Failed(why)) = send(bench, lost).await else { panic!("it cannot have succeeded") };
+    assert_eq!(why.message, "a");
+}
+
+async fn body_that_fails_is_a_failure(bench: &Bench) {
+    let stage = Stage::default();
+    let _worker = start(bench, &stage).await;
+    let chord = Signature::chord([add.s(1, 1).into(), add.s(2, 2).into()], fail.si("body").into());
+    let Err(JobError::Failed(why)) = send(bench, chord).await else { panic!("it cannot have succeeded") };
+    assert_eq!(why.message, "body");
+}
+
+async fn running_part_adds_another(bench: &Bench) {
+    let stage = Stage::default();
+    let _worker = start(bench, &stage).await;
+    let chord = group([extend.s(1), extend.s(2), add.s(3, 0)]).then(sum.partial());
+    assert_eq!(send(bench, chord).await.unwrap(), json!(2009));
+    assert_eq!(stage.count("sum"), 1);
+}
+
+async fn large_chord_is_dispatched_once(bench: &Bench) {
+    let stage = Stage::default();
+    let _workers = (start(bench, &stage).await, start(bench, &stage).await);
+    let chord = group((0..1000).map(|n| add.s(n, 0))).then(sum.partial());
+    assert_eq!(send(bench, chord).await.unwrap(), json!(499_500));
+    assert_eq!(stage.count("sum"), 1);
+}
+
+queue_tests::conformance!(
+    body_gets_all_results_in_order,
+    two_workers_share_a_chord,
+    failed_part_fails_the_body,
+    ignored_results_count_too,
+    revoked_and_expired_parts_fail_the_body,
+    retried_part_counts_once,
+    headers_may_hold_chains_groups_and_chords,
+    bodies_may_be_chains_groups_and_chords,
+    failure_deep_inside_reaches_the_end,
+    body_that_fails_is_a_failure,
+    running_part_adds_another,
+    large_chord_is_dispatched_once,
+);
