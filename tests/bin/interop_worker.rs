@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use queue_core::prelude::*;
 use queue_core::store::StoreOptions;
-use queue_core::task::{ErrorKind, Exception};
+use queue_core::task::ErrorKind;
 use queue_core::{ClientOptions, QueueName};
 use queue_worker::Worker;
 use redis::AsyncCommands;
@@ -43,13 +43,7 @@ impl Scene {
 
 /// An error that Python has too.
 fn python_error(kind: ErrorKind, module: &str, class: &str, message: &str) -> TaskError {
-    let exception = Exception {
-        exc_type: class.to_owned(),
-        exc_module: module.to_owned(),
-        message: message.to_owned(),
-        traceback: None,
-    };
-    TaskError { kind, exception }
+    TaskError { kind, ..TaskError::raised(module, class, message) }
 }
 
 fn value_error(kind: ErrorKind, message: &str) -> TaskError {

@@ -87,6 +87,12 @@ impl TaskError {
         Self::new(ErrorKind::Failed, "TaskError", "queue", text.to_string())
     }
 
+    /// An error as Python knows it, for programs in Python that wait for the result: `TaskError::raised("builtins",
+    /// "ValueError", "boom")` raises a `ValueError` there. Retried where the task has retries left, else failed.
+    pub fn raised(module: &str, class: &str, message: impl fmt::Display) -> Self {
+        Self::new(ErrorKind::Failed, class, module, message.to_string())
+    }
+
     /// Tries again after the task's backoff, if it has retries left (3 where the task does not say). Say why with
     /// [`TaskError::because`].
     pub fn retry() -> Self {
