@@ -50,6 +50,14 @@ pub struct Flags {
     #[arg(long, env = "QUEUE_RESULT_TTL", value_parser = humantime::parse_duration, value_name = "TIME")]
     pub result_ttl: Option<Duration>,
 
+    /// Store with each result what was called: name, arguments, worker, retries, queue.
+    #[arg(long)]
+    pub result_extended: bool,
+
+    /// Store STARTED for every task.
+    #[arg(long)]
+    pub track_started: bool,
+
     /// The name shown to people (default: queue@HOST).
     #[arg(long, value_name = "NAME@HOST")]
     pub hostname: Option<String>,

@@ -6,7 +6,7 @@ use queue_core::canvas::{ResultNode, Signature};
 use queue_core::message::{Changes, Json, Message, rewrite};
 use queue_core::result::{ResultMeta, State};
 use queue_core::store::{DeadLetter, DeadReason, DeliveryTag, Ending, Outgoing, Settlement, StoredResult};
-use queue_core::task::Exception;
+use queue_core::task::{Again, Exception, MAX_RETRIES};
 use queue_core::{QueueName, Timestamp};
 
 use crate::engine::Engine;
@@ -22,6 +22,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) now: Timestamp,
     /// How long its result is kept.
     pub(crate) ttl: Option<Duration>,
+    /// Whether its result says what was called.
+    pub(crate) extended: bool,
     /// Whether it stores a result at all.
     pub(crate) ignore_result: bool,
     /// Where tasks go that name no queue.
@@ -40,6 +42,7 @@ impl<'a> Subject<'a> {
             worker: &engine.config.hostname,
             now: engine.time.now(),
             ttl: engine.config.result_ttl,
+            extended: engine.config.result_extended,
             ignore_result: engine.tasks.ignores_result(&held.message),
             default_queue: engine.client.default_queue(),
             children: Vec::new(),
@@ -73,9 +76,13 @@ impl<'a> Subject<'a> {
     }
 
     /// The same message with one more retry, due after `wait`; the result says RETRY and why.
-    pub(crate) fn retry(&self, wait: Duration, why: &Exception) -> Settlement {
+    pub(crate) fn retry(&self, wait: Duration, why: &Exception, again: Again) -> Settlement {
         let retries = Some(self.held.message.retries.saturating_add(1));
-        let mut end = self.again(wait, retries);
+        let mut changes = Changes { retries, args: again.args, kwargs: again.kwargs, ..Changes::default() };
+        if let Some(max) = again.max_retries {
+            changes.headers.push((MAX_RETRIES.to_owned(), Json::from_value(&max).unwrap_or_else(|_| Json::null())));
+        }
+        let mut end = self.later(wait, changes);
         if end.follow.is_empty() || self.ignore_result {
             return end;
         }
@@ -85,7 +92,7 @@ impl<'a> Subject<'a> {
 
     /// The same message, due after `wait`.
     pub(crate) fn snooze(&self, wait: Duration) -> Settlement {
-        self.again(wait, None)
+        self.later(wait, Changes::default())
     }
 
     /// The same message, due after `wait`, with a note of how often that was so: nobody here knows its task.
@@ -152,10 +159,10 @@ impl<'a> Subject<'a> {
         Settlement { tag, ..Settlement::early() }
     }
 
-    /// The original bytes once more, with another time and perhaps another count of retries.
-    fn again(&self, wait: Duration, retries: Option<u32>) -> Settlement {
+    /// The original bytes with these changes and another time.
+    fn later(&self, wait: Duration, changes: Changes) -> Settlement {
         let due = (!wait.is_zero()).then(|| self.now.after(wait));
-        self.sent_on(wait, Changes { retries, eta: Some(due), ..Changes::default() })
+        self.sent_on(wait, Changes { eta: Some(due), ..changes })
     }
 
     /// The original bytes with these changes, due after `wait`.
@@ -207,7 +214,28 @@ impl<'a> Subject<'a> {
         }
         meta.group_id.clone_from(&message.group);
         meta.parent_id.clone_from(&message.parent_id);
+        if self.extended {
+            meta.extra = self.what_was_called();
+        }
         meta
+    }
+
+    /// Celery's `result_extended`, in its order.
+    fn what_was_called(&self) -> Vec<(String, Json)> {
+        let message = &self.held.message;
+        let text = |text: &str| Json::from_value(text).unwrap_or_else(|_| Json::null());
+        let number = Json::from_value(&message.retries).unwrap_or_else(|_| Json::null());
+        let routing_key = if message.routing_key.is_empty() { self.held.queue.as_str() } else { &message.routing_key };
+        let fields = [
+            ("name", text(&message.task)),
+            ("args", message.args.clone()),
+            ("kwargs", message.kwargs.clone()),
+            ("worker", text(self.worker)),
+            ("retries", number),
+            ("queue", text(routing_key)),
+        ];
+        let stamps = queue_core::canvas::stamps(message).into_iter();
+        fields.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(stamps).collect()
     }
 
     fn stored(&self, meta: ResultMeta) -> StoredResult {

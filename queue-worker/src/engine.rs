@@ -49,6 +49,10 @@ pub(crate) struct Config {
     pub(crate) grace: Duration,
     /// `None`: results are kept for ever.
     pub(crate) result_ttl: Option<Duration>,
+    /// Results say what was called.
+    pub(crate) result_extended: bool,
+    /// Every task stores STARTED.
+    pub(crate) track_started: bool,
     pub(crate) hostname: String,
     pub(crate) limits: DecodeLimits,
 }

@@ -92,7 +92,7 @@ fn panicked(payload: &(dyn Any + Send)) -> TaskError {
     };
     let traceback = traceback.filter(|text| !text.is_empty());
     let exception = Exception { exc_type: "Panic".into(), exc_module: "queue".into(), message, traceback };
-    TaskError { kind: ErrorKind::Panicked, exception: Box::new(exception), replacement: None }
+    TaskError { kind: ErrorKind::Panicked, exception: Box::new(exception), replacement: None, again: None }
 }
 
 #[cfg(test)]

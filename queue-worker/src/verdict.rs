@@ -8,7 +8,7 @@ use queue_core::Backoff;
 use queue_core::canvas::Signature;
 use queue_core::message::{Json, Message};
 use queue_core::store::DeadReason;
-use queue_core::task::{ErrorKind, Exception, Overrides, TaskError, TaskOptions};
+use queue_core::task::{Again, ErrorKind, Exception, Overrides, TaskError, TaskOptions};
 
 /// How many retries a task gets that asks for one and has no `max_retries`; Celery's default.
 pub(crate) const DEFAULT_MAX_RETRIES: u32 = 3;
@@ -26,6 +26,8 @@ pub(crate) enum Verdict {
         wait: Duration,
         /// Why.
         why: Exception,
+        /// What changes.
+        again: Again,
     },
     /// Run it again after this long, no attempt spent.
     Snooze {
@@ -84,14 +86,16 @@ pub(crate) fn verdict(outcome: Result<Json, TaskError>, attempt: Attempt) -> Ver
     if let Some(sig) = error.replacement {
         return Verdict::Replace(sig);
     }
+    let again = error.again.map(|again| *again).unwrap_or_default();
+    let limit = again.max_retries.or(attempt.max_retries);
     let retry = match error.kind {
         // What the worker itself cut short has not failed by its own fault.
         ErrorKind::Failed | ErrorKind::Retry(_) | ErrorKind::Panicked if attempt.interrupted => {
             return Verdict::GiveBack;
         }
         ErrorKind::Snooze(wait) => return Verdict::Snooze { wait },
-        ErrorKind::Failed | ErrorKind::Panicked => attempt.max_retries.and_then(|max| attempt.retry(max, None)),
-        ErrorKind::Retry(wait) => attempt.retry(attempt.max_retries.unwrap_or(DEFAULT_MAX_RETRIES), wait),
+        ErrorKind::Failed | ErrorKind::Panicked => limit.and_then(|max| attempt.retry(max, None)),
+        ErrorKind::Retry(wait) => attempt.retry(limit.unwrap_or(DEFAULT_MAX_RETRIES), wait),
         // As in Celery, a run that was ended by force is not tried again by itself.
         ErrorKind::Fatal | ErrorKind::Reject | ErrorKind::BadArguments | ErrorKind::TimeLimit | ErrorKind::Replaced => {
             None
@@ -100,9 +104,18 @@ pub(crate) fn verdict(outcome: Result<Json, TaskError>, attempt: Attempt) -> Ver
         _ => None,
     };
     match retry {
-        Some(wait) => Verdict::Retry { wait, why: *error.exception },
-        None => Verdict::DeadLetter { reason, why: *error.exception },
+        Some(wait) => Verdict::Retry { wait, why: *error.exception, again },
+        None => Verdict::DeadLetter { reason, why: used_up(error.kind, *error.exception, attempt) },
     }
+}
+
+/// A task that asked for one retry too many and did not say why fails with what Celery says then.
+fn used_up(kind: ErrorKind, why: Exception, attempt: Attempt) -> Exception {
+    if !matches!(kind, ErrorKind::Retry(_)) || why.exc_type != "Retry" {
+        return why;
+    }
+    let message = format!("no retry is left after {}", attempt.retries);
+    Exception { exc_type: "MaxRetriesExceededError".to_owned(), message, ..why }
 }
 
 #[cfg(test)]

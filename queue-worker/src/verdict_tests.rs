@@ -3,7 +3,7 @@ use super::*;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn error(kind: ErrorKind) -> TaskError {
-    TaskError { kind, exception: Box::new(exception()), replacement: None }
+    TaskError { kind, exception: Box::new(exception()), replacement: None, again: None }
 }
 
 fn exception() -> Exception {
@@ -20,7 +20,7 @@ fn dead(reason: DeadReason) -> Verdict {
 }
 
 fn retry(wait: Duration) -> Verdict {
-    Verdict::Retry { wait, why: exception() }
+    Verdict::Retry { wait, why: exception(), again: Again::default() }
 }
 
 #[test]

@@ -41,6 +41,8 @@ pub struct Worker {
     prefetch: Option<usize>,
     grace: Option<Duration>,
     result_ttl: Option<Duration>,
+    result_extended: bool,
+    track_started: bool,
     hostname: Option<String>,
 }
 
@@ -90,6 +92,19 @@ impl Worker {
     /// How long results are kept; zero is for ever. Default: what the client says, one day.
     pub fn result_ttl(mut self, time: Duration) -> Self {
         self.result_ttl = Some(time);
+        self
+    }
+
+    /// Stores with each result what was called: the task's name, its arguments, the worker, the retries, the queue and the
+    /// stamps, as Celery's `result_extended`. Default: no.
+    pub fn result_extended(mut self, extended: bool) -> Self {
+        self.result_extended = extended;
+        self
+    }
+
+    /// Stores STARTED for every task, as Celery's `task_track_started`. Default: for those with `track_started = true`.
+    pub fn track_started(mut self, track: bool) -> Self {
+        self.track_started = track;
         self
     }
 
@@ -152,6 +167,8 @@ impl Worker {
         self.prefetch = flags.prefetch.or(self.prefetch);
         self.grace = flags.grace.or(self.grace);
         self.result_ttl = flags.result_ttl.or(self.result_ttl);
+        self.result_extended |= flags.result_extended;
+        self.track_started |= flags.track_started;
         self.hostname = flags.hostname.clone().or(self.hostname);
         self
     }
@@ -176,6 +193,8 @@ impl Worker {
             prefetch: self.prefetch.unwrap_or(0),
             grace: self.grace.unwrap_or(GRACE),
             result_ttl: self.result_ttl.map_or(of_client, |ttl| (!ttl.is_zero()).then_some(ttl)),
+            result_extended: self.result_extended,
+            track_started: self.track_started,
             hostname: self.hostname.clone().unwrap_or_else(default_hostname),
             limits: DecodeLimits::default(),
         })

@@ -161,7 +161,32 @@ async fn countdown_is_waited_for_in_the_store(bench: &Bench) {
 
 type Value = serde_json::Value;
 
+/// A task that asks for a retry says with which arguments, and how often it may.
+async fn retry_brings_other_arguments(bench: &Bench) {
+    let _worker = start(bench, &Stage::default()).await;
+    let client = client(bench);
+    assert_eq!(client.send(count_down.s(4)).await.unwrap().get(SOON).await.unwrap(), 4);
+    let Err(JobError::Failed(why)) = client.send(count_down.s(9)).await.unwrap().get(SOON).await else {
+        panic!("it cannot have succeeded")
+    };
+    assert_eq!(why.exc_type, "MaxRetriesExceededError");
+}
+
+/// A worker that is asked to says with each result what was called.
+async fn extended_results_say_what_was_called(bench: &Bench) {
+    let worker = crate::scene::worker(bench, &Stage::default()).result_extended(true);
+    let _worker = worker.start(client(bench)).await.unwrap();
+    let job = client(bench).send(add.s(2, 3).stamp("tenant", "acme")).await.unwrap();
+    job.get(SOON).await.unwrap();
+    let extra = job.meta().await.unwrap().unwrap().extra;
+    let names: Vec<&str> = extra.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["name", "args", "kwargs", "worker", "retries", "queue", "stamped_headers", "tenant"]);
+    assert_eq!((extra[0].1.as_str(), extra[1].1.as_str()), (r#""t.add""#, "[2,3]"));
+}
+
 queue_tests::conformance!(
+    retry_brings_other_arguments,
+    extended_results_say_what_was_called,
     value_is_stored_and_the_message_is_gone,
     plain_function_runs_on_a_thread_of_its_own,
     many_jobs_all_run_once,

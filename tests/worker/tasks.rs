@@ -180,3 +180,12 @@ pub(crate) async fn spawn(ctx: Context) -> TaskResult<String> {
 
 #[task(name = "t.nothing")]
 pub(crate) async fn nothing() {}
+
+/// Runs again with a smaller number, until it is 0.
+#[task(name = "t.count_down")]
+pub(crate) async fn count_down(n: u32, ctx: Context) -> TaskResult<u32> {
+    match n {
+        0 => Ok(ctx.retries()),
+        _ => Err(ctx.retry().after(Duration::ZERO).args((n - 1,)).max_retries(5).into()),
+    }
+}

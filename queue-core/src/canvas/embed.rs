@@ -14,7 +14,7 @@ pub(crate) struct Embed<'a> {
     pub(crate) chord: Option<JsonRef<'a>>,
     /// How often its place was replaced.
     pub(crate) nesting: u64,
-    stamps: Vec<(String, JsonRef<'a>)>,
+    pub(crate) stamps: Vec<(String, JsonRef<'a>)>,
 }
 
 impl<'a> Embed<'a> {

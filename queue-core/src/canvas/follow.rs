@@ -112,6 +112,17 @@ pub fn nesting(message: &Message) -> u64 {
     Embed::of(message).nesting
 }
 
+/// The stamps of a message as a result has them: `stamped_headers`, and each by its name.
+pub fn stamps(message: &Message) -> Vec<(String, Json)> {
+    let embed = Embed::of(message);
+    if embed.stamps.is_empty() {
+        return Vec::new();
+    }
+    let names: Vec<Json> = embed.stamps.iter().map(|(name, _)| Json::text(name)).collect();
+    let each = embed.stamps.iter().map(|(name, value)| (name.clone(), value.to_json()));
+    std::iter::once(("stamped_headers".to_owned(), Json::array_of(&names))).chain(each).collect()
+}
+
 /// What a running task adds to its chord: a part like itself. Says how many parts it counts for, 0 outside a chord.
 pub fn joined(message: &Message, mut sig: Signature) -> (Signature, u32) {
     let embed = Embed::of(message);

@@ -144,6 +144,10 @@ pub struct Changes {
     pub eta: Option<Option<Timestamp>>,
     /// `headers.expires`: `Some(None)` removes it.
     pub expires: Option<Option<Timestamp>>,
+    /// Other positional arguments, a JSON array; the body is then written anew, as plain text.
+    pub args: Option<Json>,
+    /// Other keyword arguments, a JSON object; likewise.
+    pub kwargs: Option<Json>,
     /// More headers to set: a name and its JSON.
     pub headers: Vec<(String, Json)>,
 }

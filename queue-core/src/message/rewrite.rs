@@ -11,7 +11,7 @@ use super::envelope::{Envelope, utf8, walk};
 use super::error::DecodeError;
 use super::scan::Scanner;
 use super::text::write_string;
-use super::{Changes, DecodeLimits};
+use super::{Changes, DecodeLimits, Json};
 use crate::clock::Timestamp;
 
 /// New values of an object's fields, by name; a field that is not there yet is added, unless the value is `null`.
@@ -32,10 +32,14 @@ pub fn rewrite(payload: &[u8], changes: &Changes) -> Result<Bytes, DecodeError> 
     let mut top = Edits::new();
     let mut properties: Edits<'_> = vec![("delivery_tag", fresh_delivery_tag().to_string().into())];
     let mut headers = changes.more_headers();
+    let mut in_body = changes.arguments();
     if envelope.fields.task.is_some() {
         headers.splice(0..0, changes.schedule());
-    } else if !changes.schedule().is_empty() {
-        let body = edit(&body::body_text(&envelope, &limits)?, "body", changes.schedule())?;
+    } else {
+        in_body.extend(changes.schedule());
+    }
+    if !in_body.is_empty() {
+        let body = edit_body(&body::body_text(&envelope, &limits)?, in_body)?;
         top.push(("body", quoted(&body).into()));
         properties.push(("body_encoding", "null".into()));
         headers.push(("compression", "null".into()));
@@ -54,7 +58,27 @@ pub fn rewrite(payload: &[u8], changes: &Changes) -> Result<Bytes, DecodeError> 
     edit(text, "message", top).map(Bytes::from)
 }
 
+/// A body with some of its parts replaced: an array of three, or the object of protocol 1.
+fn edit_body(body: &str, edits: Edits<'_>) -> Result<String, DecodeError> {
+    let limits = DecodeLimits::default();
+    if Scanner::new(body, 0).peek() == Some(b'{') {
+        return edit(body, "body", edits);
+    }
+    let parts = body::cut(body, &limits)?;
+    let part = |name: &str, old: &Json| {
+        let new = edits.iter().find(|(edited, _)| *edited == name).map(|(_, new)| new.as_ref());
+        new.unwrap_or(old.as_str()).to_owned()
+    };
+    Ok(format!("[{}, {}, {}]", part("args", &parts.args), part("kwargs", &parts.kwargs), parts.embed.as_str()))
+}
+
 impl Changes {
+    fn arguments(&self) -> Edits<'_> {
+        let parts = [("args", &self.args), ("kwargs", &self.kwargs)];
+        let given = parts.into_iter().filter_map(|(name, new)| Some((name, new.as_ref()?.as_str().into())));
+        given.collect()
+    }
+
     /// What protocol 1 has in its body.
     fn schedule(&self) -> Edits<'_> {
         let mut edits = Edits::new();

@@ -6,6 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::canvas::Signature;
+use crate::message::Json;
 use crate::store::{BoxError, DeadReason};
 
 /// What a task's body returns when it may fail in ways of its own.
@@ -79,6 +80,19 @@ pub struct TaskError {
     pub exception: Box<Exception>,
     /// With [`ErrorKind::Replaced`]: what takes its place.
     pub replacement: Option<Box<Signature>>,
+    /// With [`ErrorKind::Retry`]: what the next run is given instead.
+    pub again: Option<Box<Again>>,
+}
+
+/// What a retry changes. See [`Context::retry`](super::Context::retry).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Again {
+    /// Other positional arguments.
+    pub args: Option<Json>,
+    /// Other keyword arguments.
+    pub kwargs: Option<Json>,
+    /// Another limit of retries than the task's.
+    pub max_retries: Option<u32>,
 }
 
 impl TaskError {
@@ -185,7 +199,7 @@ impl TaskError {
     fn new(kind: ErrorKind, exc_type: &str, exc_module: &str, message: String) -> Self {
         let exception =
             Exception { exc_type: exc_type.to_owned(), exc_module: exc_module.to_owned(), message, traceback: None };
-        Self { kind, exception: Box::new(exception), replacement: None }
+        Self { kind, exception: Box::new(exception), replacement: None, again: None }
     }
 
     /// See [`Context::replace`](super::Context::replace).

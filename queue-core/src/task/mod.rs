@@ -6,12 +6,14 @@ mod def;
 mod error;
 pub(crate) mod output;
 pub(crate) mod overrides;
+mod retry;
 mod state;
 
 pub use self::bind::{Arguments, Param};
 pub(crate) use self::context::Lineage;
 pub use self::context::{Context, ContextParts, ProgressSink};
 pub use self::def::{Body, RunFuture, StateNeed, Task, TaskDef, TaskOptions, definition, registered};
-pub use self::error::{ErrorKind, Exception, TaskError, TaskResult};
-pub use self::overrides::Overrides;
+pub use self::error::{Again, ErrorKind, Exception, TaskError, TaskResult};
+pub use self::overrides::{MAX_RETRIES, Overrides};
+pub use self::retry::Retry;
 pub use self::state::{FromContext, State, StateMap};

@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::backoff::Backoff;
 use crate::message::{Json, Message, ValueError};
 
-pub(crate) const MAX_RETRIES: &str = "max_retries";
+/// The header with a call's own limit of retries.
+pub const MAX_RETRIES: &str = "max_retries";
 pub(crate) const BACKOFF: &str = "backoff";
 pub(crate) const ACKS_LATE: &str = "acks_late";
 

@@ -64,7 +64,8 @@ impl Run {
         if self.acks_early() && !self.acknowledge().await {
             return;
         }
-        if self.task.options.track_started && !self.say_started().await {
+        let track = self.task.options.track_started || self.engine.config.track_started;
+        if track && !self.say_started().await {
             return;
         }
         tracing::debug!(redelivered = self.held.redelivered, "task started");
@@ -188,9 +189,9 @@ impl Run {
                 tracing::info!(runtime, by = sig.name(), "task replaced");
                 (subject.replaced(*sig), &self.engine.counts.succeeded)
             }
-            Verdict::Retry { wait, why } => {
+            Verdict::Retry { wait, why, again } => {
                 tracing::warn!(runtime, ?wait, error = %in_words(&why), "task failed, retrying");
-                (subject.retry(wait, &why), &self.engine.counts.retried)
+                (subject.retry(wait, &why, again), &self.engine.counts.retried)
             }
             Verdict::Snooze { wait } => {
                 tracing::info!(runtime, ?wait, "task snoozed");

@@ -74,11 +74,16 @@ pub(super) fn leave_stuck(engine: &Engine, held: &Held, limit: Option<Duration>,
 pub(super) fn no_thread(error: &std::io::Error) -> TaskError {
     tracing::error!(%error, "no thread to run a blocking task on, trying again later");
     let exception = exception("queue", "NoThread", &error.to_string());
-    TaskError { kind: ErrorKind::Snooze(Duration::from_secs(1)), exception: Box::new(exception), replacement: None }
+    TaskError {
+        kind: ErrorKind::Snooze(Duration::from_secs(1)),
+        exception: Box::new(exception),
+        replacement: None,
+        again: None,
+    }
 }
 
 /// The thread is gone, and what became of its body is not known.
 pub(super) fn lost_thread() -> TaskError {
     let exception = exception("queue", "LostThread", "the thread ended without an answer");
-    TaskError { kind: ErrorKind::Failed, exception: Box::new(exception), replacement: None }
+    TaskError { kind: ErrorKind::Failed, exception: Box::new(exception), replacement: None, again: None }
 }
