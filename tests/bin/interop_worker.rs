@@ -83,11 +83,14 @@ async fn fail(message: String) -> TaskResult {
     Err(value_error(ErrorKind::Failed, &message))
 }
 
+/// How long a retry waits, as in Python.
+const RETRY: Duration = Duration::from_millis(100);
+
 /// Returns `x`, after so many retries.
 #[task(name = "tasks.flaky", max_retries = 5)]
 async fn flaky(x: Value, times: u32, ctx: Context) -> TaskResult<Value> {
     match ctx.retries() < times {
-        true => Err(value_error(ErrorKind::Retry(Some(Duration::ZERO)), "not yet")),
+        true => Err(value_error(ErrorKind::Retry(Some(RETRY)), "not yet")),
         false => Ok(x),
     }
 }
@@ -96,7 +99,7 @@ async fn flaky(x: Value, times: u32, ctx: Context) -> TaskResult<Value> {
 #[task(name = "tasks.hopeless", max_retries = 2)]
 async fn hopeless(x: Option<Value>) -> TaskResult {
     drop(x);
-    Err(value_error(ErrorKind::Retry(Some(Duration::ZERO)), "never"))
+    Err(value_error(ErrorKind::Retry(Some(RETRY)), "never"))
 }
 
 #[task(name = "tasks.progress")]
@@ -132,7 +135,7 @@ async fn info(x: Option<Value>, ctx: Context) -> Value {
         "group": message.group,
         "retries": ctx.retries(),
         "tenant": tenant.or_else(|| stamps.and_then(|stamps| stamps.get("tenant").cloned())),
-        "queue": ctx.queue(),
+        "at_home": ctx.queue() == ctx.client().default_queue().as_str(),
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use bytes::Bytes;
-use queue_core::store::{Delivery, Settled, Settlement, StoredResult};
+use queue_core::store::{ChordStart, ChordStep, Delivery, Settled, Settlement, StoredResult};
 use queue_tests::{Bench, Chord, Driver, PATIENCE, SECOND, TestWorker, done, label, labels, result, with_chord};
 use queue_tests::{with_follow, with_result};
 
@@ -282,14 +282,36 @@ async fn a_claim_that_ran_out_is_free(bench: &Bench) {
     assert_eq!(a.settle_one(chord.end(&other, "m1", false)).await, Settled::ChordTaken);
 }
 
-/// A chord that never was, or whose keys are gone, cannot be ended.
+/// A claim that ran out brings no second dispatch: who counted the last part once has sent one, and it is not lost.
+async fn a_part_that_ran_again_sends_nothing(bench: &Bench) {
+    let (chord, a, _held) = complete(bench).await;
+    let_the_claim_run_out(bench, &chord).await;
+    assert_eq!(chord.finish(bench, &a, "m1", 0).await, Settled::Done);
+    assert!(a.take(10).await.is_empty());
+}
+
+/// A chord that grows although it is complete is not claimed a second time when it is complete again.
+async fn a_claimed_chord_is_not_claimed_again(bench: &Bench) {
+    let (chord, a, delivery) = complete(bench).await;
+    assert_eq!(a.settle_one(with_chord(Settlement::early(), chord.grow(1))).await, Settled::Done);
+    assert_eq!(chord.finish(bench, &a, "m2", 1).await, Settled::Done);
+    assert!(a.take(10).await.is_empty());
+    assert_eq!(a.settle_one(chord.end(&delivery, "m1", false)).await, Settled::Done);
+}
+
+/// A chord that never was, or has not begun, cannot be ended.
 async fn nothing_ends_a_chord_that_is_not_there(bench: &Bench) {
     let (chord, a) = (Chord::new(bench, "chord"), bench.worker("a", &["mail"]).await);
-    bench.enqueue("mail", &["m1"]).await;
-    let delivery = a.take_one().await;
-    let settlement = with_follow(chord.end(&delivery, "m1", false), bench.message("body", "b1"));
-    assert_eq!(a.settle_one(settlement).await, Settled::ChordTaken);
-    assert_eq!(bench.counts("body").await.ready, 0);
+    for parts in [0, 1] {
+        if parts == 1 {
+            assert_eq!(chord.finish(bench, &a, "m1", 0).await, Settled::Done);
+        }
+        bench.enqueue("mail", &["m2"]).await;
+        let delivery = a.take_one().await;
+        let settlement = with_follow(chord.end(&delivery, "m1", false), bench.message("body", "b1"));
+        assert_eq!(a.settle_one(settlement).await, Settled::ChordTaken);
+        assert_eq!(bench.counts("body").await.ready, 0);
+    }
 }
 
 /// A failed chord ends as well: what came in stays, late parts are nothing, nobody ends it again.
@@ -374,8 +396,8 @@ async fn a_chord_begins_within_a_settlement(bench: &Bench) {
     let (chord, a) = (Chord::new(bench, "chord"), bench.worker("a", &["mail"]).await);
     bench.enqueue("mail", &["parent"]).await;
     let parent = a.take_one().await;
-    let start = queue_core::store::ChordStart { meta: Some(Bytes::from_static(b"{}")), ..chord.start(2) };
-    let begin = with_chord(done(&parent), queue_core::store::ChordStep::Begin(start));
+    let start = ChordStart { meta: Some(Bytes::from_static(b"{}")), ..chord.start(2) };
+    let begin = with_chord(done(&parent), ChordStep::Begin(start));
     let begin = with_follow(with_follow(begin, bench.message("mail", "m1")), bench.message("mail", "m2"));
     assert_eq!(a.settle_one(begin.clone()).await, Settled::Done);
     assert_eq!(bench.store.chord_parts(&chord.group).await.unwrap().meta.as_deref(), Some(&b"{}"[..]));
@@ -392,10 +414,17 @@ async fn a_chord_begins_within_a_settlement(bench: &Bench) {
 async fn a_chord_may_begin_again(bench: &Bench) {
     let (chord, a, delivery) = complete(bench).await;
     assert_eq!(a.settle_one(chord.end(&delivery, "m1", false)).await, Settled::Done);
-    bench.store.begin_chords(&[chord.start(1)]).await.unwrap();
-    assert_eq!(chord.finish(bench, &a, "m1", 0).await, Settled::Done);
-    let again = dispatch(&chord, &a).await;
-    assert_eq!(a.settle_one(chord.end(&again, "m1", false)).await, Settled::Done);
+    for within in [false, true] {
+        if within {
+            let begin = with_chord(Settlement::early(), ChordStep::Begin(chord.start(1)));
+            assert_eq!(a.settle_one(begin).await, Settled::Done);
+        } else {
+            bench.store.begin_chords(&[chord.start(1)]).await.unwrap();
+        }
+        assert_eq!(chord.finish(bench, &a, "m1", 0).await, Settled::Done);
+        let again = dispatch(&chord, &a).await;
+        assert_eq!(a.settle_one(chord.end(&again, "m1", false)).await, Settled::Done);
+    }
 }
 
 /// Beginning twice is harmless while no part has come in; two chords are apart.
@@ -444,6 +473,8 @@ queue_tests::conformance!(
     another_claim_ends_nothing,
     a_lost_end_is_nothing,
     a_claim_that_ran_out_is_free,
+    a_part_that_ran_again_sends_nothing,
+    a_claimed_chord_is_not_claimed_again,
     nothing_ends_a_chord_that_is_not_there,
     a_failed_chord_ends_once,
     parts_are_in_order,

@@ -5,6 +5,7 @@
 #![allow(missing_docs, reason = "a test's name is its doc")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot set its scene should stop right there")]
 
+mod canvas;
 mod python_calls_rust;
 mod rust_calls_python;
 mod scene;

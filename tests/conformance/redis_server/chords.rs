@@ -116,6 +116,19 @@ async fn parts_of_all_versions_mix(bench: &Bench) {
     assert_eq!(all, ["old", "new", "ours"].map(|label| chord.member(label, label)));
 }
 
+/// A dispatch is registered with its worker's lists: also where the server forgot who that is.
+async fn a_dispatch_registers_its_worker(bench: &Bench) {
+    let (chord, a) = (Chord::new(bench, "chord"), bench.worker("a", &["mail"]).await);
+    bench.store.begin_chords(&[chord.start(1)]).await.unwrap();
+    let forgotten: i64 = ask(bench, &["DEL", &format!("{{{}}}:workers", bench.queue("mail"))]).await;
+    assert_eq!(forgotten, 1);
+    let settlement = with_chord(Settlement::early(), chord.part("m1", Some(0), "m1"));
+    assert_eq!(a.settle_one(settlement).await, Settled::Done);
+    let b = bench.worker("b", &["mail"]).await;
+    assert_eq!(bench.bury(&[&b]).await, 1);
+    assert_eq!(b.take_one().await.payload(), chord.dispatch());
+}
+
 /// While Celery sends the body, our late part does not send it again.
 async fn celerys_claim_is_respected(bench: &Bench) {
     let (chord, worker) = (Chord::new(bench, "chord"), bench.worker("a", &["mail"]).await);
@@ -226,6 +239,7 @@ queue_tests::on_driver!(
     redis,
     Redis: no_index_is_celerys,
     parts_of_all_versions_mix,
+    a_dispatch_registers_its_worker,
     celerys_claim_is_respected,
     python_never_sees_a_dispatch
 );

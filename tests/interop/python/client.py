@@ -18,6 +18,7 @@ from celery import chain, chord, chunks, group, signature, xmap, xstarmap
 from celery.canvas import StampingVisitor
 from celery.result import AsyncResult, GroupResult
 from kombu.utils.json import dumps
+from kombu.utils.uuid import uuid
 
 import tasks
 
@@ -25,19 +26,47 @@ UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
 
 #: What was started: name -> result of `apply_async`.
 started = {}
+#: The workers of each queue; set by the tests.
+nodes = {}
 
 
-def start(name, queue, text):
+def start(name, queue, there, text):
     """Evaluates `text`, which calls something. All its tasks without a queue of their own go to `queue`."""
     tasks.app.conf.task_default_queue = queue
-    started[name] = eval(text, {**names, "case": name})
+
+    def revoked(task):
+        """The signature with an id which the workers of the queue know to be revoked."""
+        task_id = uuid()
+        workers = [f"{node}@test" for node in nodes[queue]]
+        tasks.app.control.revoke(task_id, destination=workers, reply=True, timeout=5)
+        return task.set(task_id=task_id)
+
+    try:
+        started[name] = eval(text, {**names, "case": name, "there": there, "revoked": revoked})
+    except Exception as error:
+        started[name] = {"raised": describe_error(error)}
 
 
-def wait(name, timeout):
-    """Waits until it is done, as a caller would."""
-    result = started[name]
-    if isinstance(result, (AsyncResult, GroupResult)):
-        result.get(timeout=timeout, propagate=False)
+def linked(task, callback):
+    """The signature with a callback."""
+    task.link(callback)
+    return task
+
+
+def stamped(task):
+    """The signature with a stamp on all its tasks."""
+    task.stamp(tenant="acme")
+    return task
+
+
+def drain(queue):
+    """Waits until a queue's only worker, which runs one task at a time, has nothing to do any more."""
+    redis = tasks.redis()
+    while True:
+        tasks.add.apply_async((0, 0), queue=queue, priority=9).get(timeout=30)
+        # All that was enqueued before has run; so what it enqueued itself would be here.
+        if not redis.hlen("unacked") and not any(redis.llen(queue + step) for step in ("", "\x06\x163", "\x06\x166", "\x06\x169")):
+            return
 
 
 def outcome(name):
@@ -108,7 +137,9 @@ def answer(request):
         return dumps({"exception": {**described, "traceback": traceback.format_exc()}})
 
 
-names = {**vars(tasks), **globals()}
+# Tasks first: `journal` here is for reading.
+names = globals()
+names.update({name: value for name, value in vars(tasks).items() if name not in names})
 
 if __name__ == "__main__":
     for line in sys.stdin:

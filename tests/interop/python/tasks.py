@@ -72,18 +72,19 @@ def fail_app(number, text):
     raise AppError(number, text)
 
 
+# Retries wait a little: Celery sends the next attempt before it stores RETRY, which another worker's FAILURE would not survive.
 @app.task(bind=True, max_retries=5)
 def flaky(self, x, times):
     """Returns `x`, after so many retries."""
     if self.request.retries < times:
-        raise self.retry(countdown=0, exc=ValueError("not yet"))
+        raise self.retry(countdown=0.1, exc=ValueError("not yet"))
     return x
 
 
 @app.task(bind=True, max_retries=2)
 def hopeless(self, x=None):
     """Fails, after two retries."""
-    raise self.retry(countdown=0, exc=ValueError("never"))
+    raise self.retry(countdown=0.1, exc=ValueError("never"))
 
 
 @app.task(bind=True)
@@ -117,7 +118,7 @@ def info(self, x=None):
         "group": request.group,
         "retries": request.retries,
         "tenant": (request.headers or {}).get("tenant") or (request.stamps or {}).get("tenant"),
-        "queue": request.delivery_info["routing_key"],
+        "at_home": request.delivery_info["routing_key"] == app.conf.task_default_queue,
     }
 
 
