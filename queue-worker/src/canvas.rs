@@ -9,7 +9,6 @@ use queue_core::{Priority, TaskId};
 
 use crate::ending::Subject;
 
-/// How long chords are kept whose results are kept for ever is for ever too: as Celery's `result_chord_expires`.
 impl Subject<'_> {
     /// What sending needs to know, for what this job sends.
     pub(crate) fn setting(&self) -> Setting {
@@ -20,7 +19,11 @@ impl Subject<'_> {
         Setting::of_client(self.default_queue.clone(), self.now, self.ttl).of_task(&message.id, root, seed)
     }
 
+    /// Where nothing follows, as after most jobs, this costs next to nothing.
     pub(crate) fn follow_success(&mut self, end: &mut Settlement, value: &Json) -> Result<(), CanvasError> {
+        if self.added.is_empty() && canvas::is_alone(&self.held.message) {
+            return Ok(());
+        }
         let mut setting = self.setting();
         self.follow_added(end, &mut setting)?;
         let follow = canvas::after_success(&self.held.message, value, &mut setting)?;
@@ -37,7 +40,6 @@ impl Subject<'_> {
         Ok(())
     }
 
-    /// Where nothing follows this costs next to nothing.
     pub(crate) fn follow_failure(&self, end: &mut Settlement, state: &State, why: &Exception) {
         if canvas::is_alone(&self.held.message) {
             return;

@@ -339,7 +339,3 @@ impl Signature {
         self
     }
 }
-
-#[cfg(test)]
-#[path = "flow_tests.rs"]
-mod tests;

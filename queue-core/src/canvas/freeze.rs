@@ -212,7 +212,3 @@ fn flatten(members: Vec<Signature>) -> Vec<Signature> {
     }
     out
 }
-
-#[cfg(test)]
-#[path = "freeze_tests.rs"]
-mod tests;

@@ -241,7 +241,3 @@ fn node(sig: &Signature) -> ResultNode {
         Shape::Chord(chord) => node(&chord.body),
     }
 }
-
-#[cfg(test)]
-#[path = "publish_tests.rs"]
-mod tests;

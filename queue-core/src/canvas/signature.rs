@@ -292,7 +292,3 @@ fn take_header_id(signature: &mut Signature, kwargs: &Option<JsonRef<'_>>) {
         signature.options.set_text("task_id", &id);
     }
 }
-
-#[cfg(test)]
-#[path = "signature_tests.rs"]
-mod tests;
