@@ -55,6 +55,9 @@ impl Consumer for Fake {
     async fn beat(&self) -> Result<Beat, StoreError> {
         unreachable!()
     }
+    async fn consume(&self, _: &[QueueName]) -> Result<(), StoreError> {
+        unreachable!()
+    }
     async fn revoked(&self, _: &[&TaskId]) -> Result<Vec<bool>, StoreError> {
         unreachable!()
     }

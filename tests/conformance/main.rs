@@ -1,7 +1,9 @@
 //! The store's contract, sentence by sentence, on every driver. One file per behaviour; each case is a test per driver.
 #![allow(clippy::unwrap_used, reason = "tests stop at what should not happen")]
 
+mod bus;
 mod close;
+mod consume;
 mod drain;
 mod enqueue;
 mod fences;

@@ -13,6 +13,7 @@ mod envelope;
 mod error;
 mod fields;
 mod json;
+mod post;
 mod rewrite;
 mod scan;
 mod text;
@@ -27,6 +28,7 @@ use crate::names::{Priority, TaskId};
 pub use self::date::parse_date;
 pub use self::error::{DecodeError, ValueError};
 pub use self::json::{Elements, Entries, Json, JsonRef};
+pub use self::post::Post;
 pub use self::rewrite::rewrite;
 
 pub(crate) use self::compression::decompress;

@@ -5,12 +5,14 @@
 
 mod arm;
 mod beat;
+mod bus;
 mod close;
 mod consumer;
 mod durability;
 mod enqueue;
 mod errors;
 mod find;
+mod growing;
 mod hub;
 mod keys;
 mod lease;
@@ -124,6 +126,10 @@ impl Broker for RedisStore {
 
     async fn revoke(&self, ids: &[TaskId], keep: Duration) -> Result<(), StoreError> {
         revoked::revoke(&self.0, ids, keep).await
+    }
+
+    async fn revocations(&self, limit: usize) -> Result<Vec<TaskId>, StoreError> {
+        revoked::list(&self.0, limit).await
     }
 
     async fn durability(&self) -> Result<Durability, StoreError> {
