@@ -35,8 +35,9 @@ pub(crate) use self::compression::decompress;
 pub(crate) use self::date::write_date;
 pub(crate) use self::envelope::{utf8, walk};
 pub(crate) use self::fields::Field;
+pub(crate) use self::post::shown;
 pub(crate) use self::scan::Scanner;
-pub(crate) use self::text::write_string;
+pub(crate) use self::text::{unescape_lossy, write_string};
 
 /// One message, decoded for a worker or for looking.
 #[derive(Debug, Clone)]

@@ -4,13 +4,14 @@
 //! reader takes base64 as well.
 
 use bytes::Bytes;
+use serde_json::Value;
 
 use super::DecodeLimits;
 use super::body::body_text;
 use super::envelope::{Envelope, utf8};
 use super::error::DecodeError;
-use super::json::Json;
-use super::text::{write_escaped, write_string};
+use super::json::{Json, JsonRef};
+use super::text::{unescape_lossy, write_escaped, write_string};
 use crate::names::TaskId;
 
 /// What such an envelope holds.
@@ -57,6 +58,20 @@ impl Post {
     }
 }
 
+/// `json` as a value, whatever it holds: what has no place in one (`Infinity`, `NaN`) becomes its text. For looking.
+pub(crate) fn shown(json: JsonRef<'_>) -> Value {
+    let text = json.as_str();
+    match text.as_bytes().first() {
+        Some(b'"') => Value::String(unescape_lossy(&text[1..text.len() - 1]).into_owned()),
+        Some(b'[') => Value::Array(json.elements().into_iter().flatten().map(shown).collect()),
+        Some(b'{') => {
+            let entries = json.entries().into_iter().flatten();
+            Value::Object(entries.map(|(key, value)| (key.into_owned(), shown(value))).collect())
+        }
+        _ => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,6 +82,13 @@ mod tests {
             Post { headers: Json::new(r#"{"clock":7}"#).unwrap(), body: Json::new(r#"{"a":["é\n"]}"#).unwrap() };
         let read = Post::decode(&post.encode("x", "y"), &DecodeLimits::default()).unwrap();
         assert_eq!((read.headers, read.body), (post.headers, post.body));
+    }
+
+    #[test]
+    fn whatever_it_holds_can_be_shown() {
+        let json = Json::new(r#"{"a": [1, 2.5, null, true, "x\n"], "b": Infinity, "c": NaN, "d": {}}"#).unwrap();
+        let value = serde_json::json!({"a": [1, 2.5, null, true, "x\n"], "b": "Infinity", "c": "NaN", "d": {}});
+        assert_eq!(shown(json.as_ref()), value);
     }
 
     #[test]
