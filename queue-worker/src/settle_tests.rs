@@ -73,7 +73,16 @@ fn item(id: &str, bytes: usize) -> Item {
     let id = TaskId::new(id).unwrap();
     let result = StoredResult { id, meta: Bytes::from(vec![b'x'; bytes]), ttl: None };
     let settlement = Settlement { results: vec![result], ..Settlement::early() };
-    Item { settlement, queue: QueueName::celery(), message: None, payload: 0, suspect: None, slot: None, answer: None }
+    Item {
+        settlement,
+        queue: QueueName::celery(),
+        message: None,
+        payload: 0,
+        suspect: None,
+        slot: None,
+        answer: None,
+        telling: Default::default(),
+    }
 }
 
 /// Settles `items` with `fake`; what it was asked.

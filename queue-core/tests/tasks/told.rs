@@ -1,9 +1,9 @@
 //! What monitors are told of calls.
 
+use queue_core::ClientOptions;
 use queue_core::events::Event;
 use queue_core::prelude::*;
 use queue_core::store::Topic;
-use queue_core::ClientOptions;
 
 use crate::recorder::Bench;
 
