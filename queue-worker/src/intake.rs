@@ -171,7 +171,11 @@ fn end(engine: &Engine, arrival: Arrival, closed: Gate) {
     let subject = Subject::new(engine, &held);
     let message = &held.message;
     let (task, id, queue) = (message.task.as_str(), message.id.as_str(), &held.queue);
-    let failed = |why: &Exception| engine.emitter.about("task-failed", message).why(why);
+    // Celery's monitors learn a task's name only from this.
+    let failed = |why: &Exception| {
+        engine.emitter.received(message);
+        engine.emitter.about("task-failed", message).why(why)
+    };
     let revoked = |expired| engine.emitter.about("task-revoked", message).revoked(None, expired);
     let (settlement, telling) = match closed {
         Gate::Open => return,
