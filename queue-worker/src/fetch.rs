@@ -89,10 +89,12 @@ impl<'a> Fetcher<'a> {
         let deliveries = self.lease(&room).await?;
         let all_filled = deliveries.len() >= room.size();
         take_in(engine, deliveries, &mut room).await;
-        if all_filled {
-            engine.control.scaling.wanted();
-        } else if room.size() > 0 {
+        if !all_filled && room.size() > 0 {
             self.wait(&mut room).await?;
+        }
+        if room.size() == 0 {
+            // There may be more work than slots.
+            engine.control.scaling.wanted();
         }
         Ok(())
     }

@@ -2,7 +2,9 @@
 #![allow(missing_docs, reason = "a test's name is its doc")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot set its scene should stop right there")]
 
+mod control;
 mod endings;
+mod events;
 mod gates;
 mod limits;
 mod mail;

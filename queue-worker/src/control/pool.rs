@@ -27,7 +27,7 @@ impl Scaling {
         Self { bounds: Mutex::new(bounds), wanted: Notify::new() }
     }
 
-    /// A lease filled all free slots: there may be more work.
+    /// All slots are taken: there may be more work.
     pub(crate) fn wanted(&self) {
         self.wanted.notify_one();
     }
@@ -79,7 +79,7 @@ pub(super) fn autoscale(engine: &Engine, args: Args<'_>) -> Answer {
     Ok(json!({ "ok": format!("autoscale now max={most} min={least}") }))
 }
 
-/// Grows as soon as there is more work than slots, shrinks to what was in use lately. For ever; does nothing in a worker
+/// Grows as soon as all slots are taken, shrinks to what was in use lately. For ever; does nothing in a worker
 /// that does not scale.
 pub(crate) async fn scale(engine: Arc<Engine>) {
     let mut ticks = tokio::time::interval(LOOK);
@@ -104,7 +104,7 @@ fn grow_for_work(engine: &Engine) {
     let Some((most, _)) = engine.control.scaling.bounds() else { return };
     let now = engine.slots.concurrency();
     if now < most {
-        resize(engine, (now * 2).min(most));
+        resize(engine, (now + now.div_ceil(2)).min(most));
     }
 }
 
