@@ -70,6 +70,12 @@ pub(crate) enum Command {
     Purge(commands::purge::PurgeArgs),
     /// Show the workers and what they hold
     Workers,
+    /// Ask running workers, ours and Celery's
+    Inspect(commands::inspect::InspectArgs),
+    /// Tell running workers, ours and Celery's
+    Control(commands::control::ControlArgs),
+    /// Show what workers tell, as it happens
+    Events(commands::events::EventsArgs),
     /// Print a completion script for your shell
     Completions(commands::completions::CompletionsArgs),
 }

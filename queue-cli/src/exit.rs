@@ -19,6 +19,10 @@ pub(crate) enum Exit {
     TimedOut = 5,
     /// Not confirmed: answered with no, or nobody there to ask. Nothing was done.
     Aborted = 6,
+    /// No running worker answered.
+    NoAnswer = 7,
+    /// A running worker could not do what it was asked.
+    Refused = 8,
 }
 
 /// The table under `queue --help`.
@@ -30,7 +34,9 @@ Exit codes:
   3  the store is missing, unreachable, or refused
   4  the job failed or was revoked (result, enqueue --wait)
   5  the wait timed out
-  6  not confirmed; nothing was done";
+  6  not confirmed; nothing was done
+  7  no worker answered (inspect, control)
+  8  a worker could not do it (inspect, control)";
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {

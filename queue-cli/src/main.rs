@@ -16,6 +16,7 @@ mod out;
 mod outcome;
 mod pick;
 mod progress;
+mod remote;
 mod render;
 mod seen;
 mod summary;

@@ -36,6 +36,7 @@
 //! - [`canvas`] makes workflows of calls: chains, groups, chords; its documentation has each of Celery's idioms beside ours.
 //! - [`Client`] sends calls to a store, [`JobHandle`] waits for what becomes of one.
 //! - [`store`] is where messages and results are kept: the traits that drivers implement, and the drivers.
+//! - [`remote`] asks and tells running workers, [`events`] are what they tell by themselves.
 //! - [`message`] and [`result`] are Celery's wire formats.
 
 // So that `#[task]`, whose code says `::queue_core`, also works in this crate.
@@ -48,9 +49,11 @@ pub mod backoff;
 pub mod canvas;
 pub mod client;
 pub mod clock;
+pub mod events;
 pub mod message;
 pub mod names;
 pub mod prelude;
+pub mod remote;
 pub mod result;
 pub mod store;
 pub mod task;

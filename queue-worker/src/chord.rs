@@ -9,6 +9,7 @@ use queue_core::store::{ChordEnd, ChordParts, ChordStep, INTERNAL, Settlement, S
 use queue_core::{TaskId, canvas};
 
 use crate::canvas::send;
+use crate::emitter::Telling;
 use crate::ending::Subject;
 use crate::engine::{Engine, count};
 use crate::gates::MAX_DEATHS;
@@ -95,5 +96,14 @@ fn hand_in(engine: &Engine, held: &Arc<Held>, settlement: Settlement, suspect: O
     let (queue, message) = (held.queue.clone(), Some(Arc::clone(&held.message)));
     let payload = held.payload.len();
     settlement.follow.iter().filter_map(|message| message.due).for_each(|due| engine.wakeups.due(due));
-    engine.settler.settle(Item { settlement, queue, message, payload, suspect, slot: None, answer: None });
+    engine.settler.settle(Item {
+        settlement,
+        queue,
+        message,
+        payload,
+        suspect,
+        slot: None,
+        answer: None,
+        telling: Telling::default(),
+    });
 }

@@ -62,6 +62,14 @@ pub struct Flags {
     #[arg(long, value_name = "NAME@HOST")]
     pub hostname: Option<String>,
 
+    /// Send events about tasks, for `celery events`, Flower and `queue events`.
+    #[arg(short = 'E', long)]
+    pub task_events: bool,
+
+    /// Run between MIN and MAX tasks at once, as many as there is work for (instead of --concurrency).
+    #[arg(long, value_name = "MAX,MIN", conflicts_with = "concurrency")]
+    pub autoscale: Option<Autoscale>,
+
     /// How log lines look.
     #[arg(long, value_enum, default_value_t)]
     pub log_format: LogFormat,
@@ -95,6 +103,33 @@ impl std::str::FromStr for WeightedQueue {
             return Err("a weight is at least 1; leave the queue out instead".into());
         }
         Ok(Self { queue: QueueName::new(name).map_err(|error| error.to_string())?, weight })
+    }
+}
+
+/// Between how many tasks at once, written `10,2`; the least may be left out, and is 1 then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Autoscale {
+    /// At most.
+    pub most: usize,
+    /// At least.
+    pub least: usize,
+}
+
+impl std::str::FromStr for Autoscale {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |text: &str| match text.trim().parse::<usize>() {
+            Ok(0) => Err("a worker runs at least 1 task at once".to_owned()),
+            Ok(number) => Ok(number),
+            Err(error) => Err(format!("`{text}`: {error}")),
+        };
+        let (most, least) = text.split_once(',').unwrap_or((text, "1"));
+        let (most, least) = (number(most)?, number(least)?);
+        if least > most {
+            return Err(format!("the most ({most}) comes first, then the least ({least})"));
+        }
+        Ok(Self { most, least })
     }
 }
 

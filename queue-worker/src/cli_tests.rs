@@ -30,10 +30,27 @@ fn without_flags_nothing_is_decided_but_the_store() {
 }
 
 #[test]
+fn a_worker_may_scale_and_tell() {
+    let told = flags("-E --autoscale 10,3").unwrap();
+    assert!(told.task_events);
+    assert_eq!(told.autoscale, Some(Autoscale { most: 10, least: 3 }));
+    assert_eq!(flags("--autoscale 4").unwrap().autoscale, Some(Autoscale { most: 4, least: 1 }));
+}
+
+#[test]
 fn nonsense_is_refused() {
-    for line in
-        ["-c 0", "-c many", "-Q mail:0", "-Q mail,,celery", "--grace soon", "--log-format xml", "--log-level a=b"]
-    {
+    for line in [
+        "-c 0",
+        "-c many",
+        "-Q mail:0",
+        "-Q mail,,celery",
+        "--grace soon",
+        "--log-format xml",
+        "--log-level a=b",
+        "--autoscale 2,4",
+        "--autoscale 0",
+        "--autoscale 4,2 -c 3",
+    ] {
         assert!(flags(line).is_err(), "{line}");
     }
 }

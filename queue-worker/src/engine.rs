@@ -11,7 +11,10 @@ use queue_core::{Client, Clock, QueueName, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use crate::blocking::BlockingPool;
+use crate::control::State as ControlState;
+use crate::emitter::Emitter;
 use crate::jobs::Jobs;
+use crate::queues::Queues;
 use crate::reconnect::Outage;
 use crate::settle::Settler;
 use crate::slots::Slots;
@@ -25,6 +28,7 @@ pub(crate) struct Engine {
     pub(crate) consumer: Arc<dyn Consumer>,
     pub(crate) tasks: Tasks,
     pub(crate) state: Arc<StateMap>,
+    pub(crate) queues: Queues,
     pub(crate) slots: Slots,
     pub(crate) jobs: Jobs,
     /// What interrupted bodies left to be given back.
@@ -36,12 +40,15 @@ pub(crate) struct Engine {
     pub(crate) time: StoreTime,
     pub(crate) phase: Phase,
     pub(crate) counts: Counts,
+    pub(crate) emitter: Arc<Emitter>,
+    /// What was asked of it while it runs.
+    pub(crate) control: ControlState,
 }
 
 /// What was asked of this worker, checked.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
-    /// The queues in the order named, each with its weight where weights count.
+    /// The queues at its start, in the order named, each with its weight where weights count.
     pub(crate) queues: Vec<(QueueName, u32)>,
     pub(crate) weighted: bool,
     pub(crate) concurrency: usize,
@@ -55,6 +62,10 @@ pub(crate) struct Config {
     pub(crate) track_started: bool,
     pub(crate) hostname: String,
     pub(crate) limits: DecodeLimits,
+    /// Whether it sends events about tasks from its start on.
+    pub(crate) task_events: bool,
+    /// Between how many slots it grows and shrinks: most, least.
+    pub(crate) autoscale: Option<(usize, usize)>,
 }
 
 /// How far the worker is on its way to its end.

@@ -11,6 +11,7 @@ use queue_core::store::{Delivery, LeaseRequest, Order, Share, StoreError};
 
 use crate::engine::Engine;
 use crate::intake::take_in;
+use crate::queues::List;
 use crate::reconnect::{Caller, Tries};
 use crate::slots::Room;
 use crate::weights::Credits;
@@ -49,28 +50,51 @@ pub(crate) async fn fetch(engine: Arc<Engine>) {
     }
 }
 
+fn credits(queues: &List) -> Credits {
+    Credits::new(queues.iter().map(|(_, weight)| *weight))
+}
+
 struct Fetcher<'a> {
     engine: &'a Arc<Engine>,
+    queues: List,
     credits: Credits,
     adjusted: Instant,
 }
 
 impl<'a> Fetcher<'a> {
     fn new(engine: &'a Arc<Engine>) -> Self {
-        let credits = Credits::new(engine.config.queues.iter().map(|(_, weight)| *weight));
-        Self { engine, credits, adjusted: Instant::now() }
+        let queues = engine.queues.now();
+        Self { engine, credits: credits(&queues), queues, adjusted: Instant::now() }
+    }
+
+    /// Notices that the worker was told to consume other queues.
+    fn look_at_queues(&mut self) {
+        let now = self.engine.queues.now();
+        if !Arc::ptr_eq(&now, &self.queues) {
+            self.credits = credits(&now);
+            self.queues = now;
+        }
     }
 
     /// One lease, and one wait when it left slots free.
     async fn turn(&mut self) -> Result<(), StoreError> {
         let engine = self.engine;
         engine.settler.room().await;
+        self.look_at_queues();
+        if self.queues.is_empty() {
+            engine.wakeups.nudged().await;
+            return Ok(());
+        }
         let mut room = engine.slots.room(MAX_LEASE).await;
         let deliveries = self.lease(&room).await?;
         let all_filled = deliveries.len() >= room.size();
         take_in(engine, deliveries, &mut room).await;
         if !all_filled && room.size() > 0 {
             self.wait(&mut room).await?;
+        }
+        if room.size() == 0 {
+            // There may be more work than slots.
+            engine.control.scaling.wanted();
         }
         Ok(())
     }
@@ -103,8 +127,8 @@ impl<'a> Fetcher<'a> {
     fn request(&self, room: &Room) -> LeaseRequest {
         let config = &self.engine.config;
         let limit = NonZeroUsize::new(room.size()).unwrap_or(NonZeroUsize::MIN);
-        let shares = if config.weighted { self.credits.shares(limit.get()) } else { vec![0; config.queues.len()] };
-        let queues = config.queues.iter().zip(shares).map(|((queue, _), share)| Share { queue: queue.clone(), share });
+        let shares = if config.weighted { self.credits.shares(limit.get()) } else { vec![0; self.queues.len()] };
+        let queues = self.queues.iter().zip(shares).map(|((queue, _), share)| Share { queue: queue.clone(), share });
         let order = if config.weighted { Order::Weighted } else { Order::Strict };
         LeaseRequest { queues: queues.collect(), order, limit, suspect: self.engine.slots.may_take_suspect() }
     }

@@ -6,14 +6,16 @@ use std::time::Duration;
 use queue_core::TaskId;
 use queue_core::message::{DecodeError, Message};
 use queue_core::store::{DeadLetter, DeadReason, Delivery, Ending, Settlement, StoreError};
+use queue_core::task::Exception;
 use tokio_util::sync::CancellationToken;
 
 use crate::chord;
+use crate::emitter::Telling;
 use crate::ending::{Subject, UNKNOWN, exception};
 use crate::engine::{Engine, count};
 use crate::execute::Run;
 use crate::gates::{Facts, Gate, gate};
-use crate::jobs::Held;
+use crate::jobs::{Course, Held};
 use crate::reconnect::{Caller, Tries};
 use crate::settle::Item;
 use crate::slots::{Room, SuspectGuard};
@@ -32,6 +34,7 @@ struct Arrival {
 
 /// Starts what `deliveries` brought, each in a slot of `room`, or ends it at its gate.
 pub(crate) async fn take_in(engine: &Arc<Engine>, deliveries: Vec<Delivery>, room: &mut Room) {
+    let deliveries = wanted(engine, deliveries).await;
     let mut arrivals: Vec<Arrival> = deliveries.into_iter().filter_map(|one| read(engine, one)).collect();
     mark_revoked(engine, &mut arrivals).await;
     for arrival in arrivals {
@@ -41,15 +44,35 @@ pub(crate) async fn take_in(engine: &Arc<Engine>, deliveries: Vec<Delivery>, roo
         }
         let facts = Facts {
             deaths: arrival.held.deaths,
-            revoked: arrival.revoked,
+            revoked: arrival.revoked || engine.control.stamps.cover(&arrival.held.message),
             known: engine.tasks.get(&arrival.held.message.task).is_some(),
             now: engine.time.now(),
         };
         match gate(&arrival.held.message, facts) {
-            Gate::Open => start(engine, arrival, room).await,
+            Gate::Open => match engine.control.rates.admit(&arrival.held.message, facts.now) {
+                None => start(engine, arrival, room).await,
+                Some(due) => end(engine, arrival, Gate::NotYet(due)),
+            },
             closed => end(engine, arrival, closed),
         }
     }
+}
+
+/// Gives back what comes from a queue that is not consumed any more: a wait that began before brought it.
+async fn wanted(engine: &Engine, deliveries: Vec<Delivery>) -> Vec<Delivery> {
+    if !engine.queues.have_changed() {
+        return deliveries;
+    }
+    let queues = engine.queues.now();
+    let (wanted, others): (Vec<_>, Vec<_>) =
+        deliveries.into_iter().partition(|one| queues.iter().any(|(queue, _)| *queue == one.queue));
+    if !others.is_empty() {
+        let tags: Vec<_> = others.into_iter().map(|one| one.tag).collect();
+        if let Err(error) = engine.consumer.give_back(&tags).await {
+            tracing::warn!(%error, "messages of a queue that is not consumed any more could not be given back");
+        }
+    }
+    wanted
 }
 
 /// Decodes one delivery; what is no message goes to the dead letters.
@@ -76,6 +99,7 @@ fn held(delivery: Delivery, message: Message) -> Held {
         cancel: CancellationToken::new(),
         tag: Mutex::new(Some(delivery.tag)),
         abort: OnceLock::new(),
+        course: Course::default(),
     }
 }
 
@@ -92,7 +116,17 @@ fn undecodable(engine: &Engine, delivery: Delivery, suspect: Option<SuspectGuard
     };
     let (queue, payload) = (delivery.queue.clone(), delivery.payload().len());
     let settlement = Settlement { ending: Ending::Dead(letter), ..Settlement::done(delivery.tag) };
-    engine.settler.settle(Item { settlement, queue, message: None, payload, suspect, slot: None, answer: None });
+    let telling = Telling::default();
+    engine.settler.settle(Item {
+        settlement,
+        queue,
+        message: None,
+        payload,
+        suspect,
+        slot: None,
+        answer: None,
+        telling,
+    });
 }
 
 /// Asks the store which of them were revoked, until it answers.
@@ -125,6 +159,7 @@ async fn start(engine: &Arc<Engine>, arrival: Arrival, room: &mut Room) {
     match room.slot() {
         Some(slot) => {
             let held = engine.jobs.add(arrival.held);
+            engine.emitter.received(&held.message);
             let (engine, suspect) = (Arc::clone(engine), arrival.suspect);
             let run = Run { engine, held: Arc::clone(&held), task, slot: Some(slot), suspect };
             let running = tokio::spawn(run.run());
@@ -156,43 +191,51 @@ fn end(engine: &Engine, arrival: Arrival, closed: Gate) {
     let subject = Subject::new(engine, &held);
     let message = &held.message;
     let (task, id, queue) = (message.task.as_str(), message.id.as_str(), &held.queue);
-    let settlement = match closed {
+    // Celery's monitors learn a task's name only from this.
+    let failed = |why: &Exception| {
+        engine.emitter.received(message);
+        engine.emitter.about("task-failed", message).why(why)
+    };
+    let revoked = |expired| engine.emitter.about("task-revoked", message).revoked(None, expired);
+    let (settlement, telling) = match closed {
         Gate::Open => return,
         Gate::Poison => {
             let why = format!("the worker running this task died {} times", held.deaths);
             tracing::error!(task, id, %queue, deaths = held.deaths, "poison: its workers died, set aside");
             count(&engine.counts.dead);
-            subject.dead(DeadReason::Poison, &exception("billiard.exceptions", "WorkerLostError", &why))
+            let why = exception("billiard.exceptions", "WorkerLostError", &why);
+            (subject.dead(DeadReason::Poison, &why), failed(&why))
         }
         Gate::Revoked => {
             tracing::info!(task, id, %queue, "revoked before it started");
             count(&engine.counts.revoked);
-            subject.revoked("revoked")
+            (subject.revoked("revoked"), revoked(false))
         }
         Gate::Expired => {
             tracing::warn!(task, id, %queue, "expired before it started, set aside");
             count(&engine.counts.revoked);
-            subject.expired()
+            (subject.expired(), revoked(true))
         }
         Gate::NotYet(eta) => {
             tracing::debug!(task, id, %queue, %eta, "not due yet");
             engine.wakeups.due(eta);
-            subject.not_yet(eta)
+            (subject.not_yet(eta), Telling::default())
         }
         Gate::UnknownTask if unknown_tries(message) < UNKNOWN_TRIES => {
             let tries = unknown_tries(message);
             let wait = UNKNOWN_WAIT * 2_u32.pow(tries);
             tracing::warn!(task, id, %queue, ?wait, "unknown task: given back, another worker on this queue may know it");
             engine.wakeups.due(engine.time.now().after(wait));
-            subject.unknown_here(wait, tries + 1)
+            (subject.unknown_here(wait, tries + 1), Telling::default())
         }
         Gate::UnknownTask => {
             let why = engine.tasks.unknown(task);
             tracing::error!(task, id, %queue, "unknown task, set aside: {why}");
             count(&engine.counts.dead);
-            subject.dead(DeadReason::UnknownTask, &exception("celery.exceptions", "NotRegistered", &why))
+            let why = exception("celery.exceptions", "NotRegistered", &why);
+            (subject.dead(DeadReason::UnknownTask, &why), failed(&why))
         }
     };
     let (queue, message, payload) = (held.queue.clone(), Some(Arc::clone(message)), held.payload.len());
-    engine.settler.settle(Item { settlement, queue, message, payload, suspect, slot: None, answer: None });
+    engine.settler.settle(Item { settlement, queue, message, payload, suspect, slot: None, answer: None, telling });
 }

@@ -3,12 +3,13 @@
 //! Each job ends once: whoever takes it off this list (its own run, or the shutdown that gives it back) decides how.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
-use queue_core::QueueName;
 use queue_core::message::Message;
 use queue_core::store::DeliveryTag;
+use queue_core::{QueueName, Timestamp};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
@@ -36,6 +37,54 @@ pub(crate) struct Held {
     pub(crate) tag: Mutex<Option<DeliveryTag>>,
     /// Ends an asynchronous body.
     pub(crate) abort: OnceLock<AbortHandle>,
+    /// How far it came, and what was asked of it meanwhile.
+    pub(crate) course: Course,
+}
+
+/// How far a job came, and what was asked of it meanwhile.
+#[derive(Debug, Default)]
+pub(crate) struct Course {
+    /// When its run began.
+    started: OnceLock<Timestamp>,
+    /// It is not to be started.
+    revoked: AtomicBool,
+    /// It is to be ended, with this signal.
+    signal: OnceLock<i32>,
+    terminate: Notify,
+}
+
+impl Course {
+    /// Its run begins now; false when it is not to be started.
+    pub(crate) fn start(&self, now: Timestamp) -> bool {
+        let _ = self.started.set(now);
+        !self.revoked.load(Ordering::Acquire)
+    }
+
+    /// When its run began.
+    pub(crate) fn started(&self) -> Option<Timestamp> {
+        self.started.get().copied()
+    }
+
+    /// Does not start it any more.
+    pub(crate) fn revoke(&self) {
+        self.revoked.store(true, Ordering::Release);
+    }
+
+    /// Ends its run; what came first counts.
+    pub(crate) fn terminate(&self, signal: i32) {
+        let _ = self.signal.set(signal);
+        self.terminate.notify_one();
+    }
+
+    /// With which signal its run was ended.
+    pub(crate) fn terminated(&self) -> Option<i32> {
+        self.signal.get().copied()
+    }
+
+    /// Waits until its run is to be ended.
+    pub(crate) async fn termination(&self) {
+        self.terminate.notified().await;
+    }
 }
 
 impl Held {
@@ -122,6 +171,18 @@ impl Jobs {
     pub(crate) fn cancel_all(&self) {
         let all: Vec<_> = self.lock().held.values().cloned().collect();
         all.iter().for_each(|held| held.cancel.cancel());
+    }
+
+    /// All of them, oldest first.
+    pub(crate) fn all(&self) -> Vec<Arc<Held>> {
+        let mut all: Vec<_> = self.lock().held.values().cloned().collect();
+        all.sort_unstable_by_key(|held| held.key);
+        all
+    }
+
+    /// How many run.
+    pub(crate) fn running(&self) -> usize {
+        self.lock().held.values().filter(|held| held.course.started().is_some()).count()
     }
 
     /// How many.

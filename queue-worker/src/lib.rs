@@ -30,11 +30,13 @@ mod worker;
 mod run;
 mod startup;
 
+mod control;
 mod engine;
 mod fetch;
 mod gates;
 mod intake;
 mod jobs;
+mod queues;
 mod slots;
 mod weights;
 
@@ -49,13 +51,15 @@ mod verdict;
 
 mod builtins;
 
+mod emitter;
 mod heartbeat;
+mod host;
 mod reconnect;
 mod shutdown;
 mod wakeups;
 
 pub use crate::builtins::{Addresses, Mailer, MailerError, send_email};
-pub use crate::cli::{Flags, WeightedQueue};
+pub use crate::cli::{Autoscale, Flags, WeightedQueue};
 pub use crate::error::{Exit, WorkerError};
 pub use crate::logging::{LogFormat, init as init_logging};
 pub use crate::run::Report;

@@ -7,10 +7,12 @@ use queue_core::store::WorkerSpec;
 use queue_core::task::StateMap;
 use queue_core::{Client, TaskId};
 
+use crate::emitter::{Emitter, emit, farewell};
 use crate::engine::{Config, Counts, Engine, Phase, StoreTime};
 use crate::error::WorkerError;
 use crate::fetch::fetch;
 use crate::heartbeat::Heartbeat;
+use crate::queues::Queues;
 use crate::settle::Settler;
 use crate::shutdown::shut_down;
 use crate::slots::Slots;
@@ -54,8 +56,12 @@ impl Starting {
         let outage = Arc::default();
         // As many unsettled ends as may gather behind a settle in flight, so that a slow store slows the leases too.
         let bound = 1_000 + 2 * config.concurrency;
+        let emitter = Arc::new(Emitter::new(client.clone(), config.hostname.clone(), config.task_events));
         Ok(Arc::new(Engine {
             settler: Settler::new(Arc::clone(&consumer), Arc::clone(&outage), bound),
+            queues: Queues::new(&config.queues),
+            control: crate::control::State::new(&config),
+            emitter,
             slots: Slots::new(config.concurrency, config.prefetch),
             config,
             client,
@@ -127,6 +133,11 @@ pub(crate) async fn run(engine: Arc<Engine>) -> Report {
         let engine = Arc::clone(&engine);
         tokio::spawn(async move { engine.settler.run().await })
     };
+    let beside = [
+        tokio::spawn(emit(Arc::clone(&engine))),
+        tokio::spawn(crate::control::listen(Arc::clone(&engine))),
+        tokio::spawn(crate::control::scale(Arc::clone(&engine))),
+    ];
     let mut fetching = tokio::spawn(fetch(Arc::clone(&engine)));
     let mut fetched = false;
     tokio::select! {
@@ -139,7 +150,7 @@ pub(crate) async fn run(engine: Arc<Engine>) -> Report {
             give_up(&engine, "fetches");
         }
         () = engine.slots.worn_out.cancelled() => {
-            tracing::error!(stuck = engine.slots.stuck_now(), slots = engine.config.concurrency, "half of the slots are stuck: giving up");
+            tracing::error!(stuck = engine.slots.stuck_now(), slots = engine.slots.concurrency(), "half of the slots are stuck: giving up");
             engine.phase.stop.cancel();
         }
     }
@@ -148,6 +159,8 @@ pub(crate) async fn run(engine: Arc<Engine>) -> Report {
     }
     let given_back = shut_down(&engine, heartbeat).await;
     settling.abort();
+    beside.iter().for_each(tokio::task::JoinHandle::abort);
+    farewell(&engine).await;
     let report = report(&engine, given_back);
     tracing::info!(succeeded = report.succeeded, retried = report.retried, dead = report.dead, given_back, "stopped");
     report

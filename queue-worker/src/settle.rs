@@ -12,6 +12,7 @@ use queue_core::message::Message;
 use queue_core::store::{Consumer, DeadLetter, DeadReason, Ending, Settled, Settlement, StoreError};
 use tokio::sync::{Notify, oneshot};
 
+use crate::emitter::Telling;
 use crate::logging::causes;
 use crate::reconnect::{Caller, Outage, Tries};
 use crate::slots::{Slot, SuspectGuard};
@@ -43,6 +44,8 @@ pub(crate) struct Item {
     pub(crate) slot: Option<Slot>,
     /// Who waits for the answer.
     pub(crate) answer: Option<oneshot::Sender<Settled>>,
+    /// What is true once it is settled.
+    pub(crate) telling: Telling,
 }
 
 impl Item {
@@ -84,6 +87,7 @@ struct Origin {
     _suspect: Option<SuspectGuard>,
     _slot: Option<Slot>,
     answer: Option<oneshot::Sender<Settled>>,
+    telling: Telling,
 }
 
 impl Settler {
@@ -264,9 +268,9 @@ fn carries_nothing(settlement: &Settlement) -> bool {
 
 impl Batch {
     fn push(&mut self, item: Item, bytes: usize) {
-        let Item { settlement, queue, message, suspect, slot, answer, payload: _ } = item;
+        let Item { settlement, queue, message, suspect, slot, answer, telling, payload: _ } = item;
         self.settlements.push(settlement);
-        self.origins.push(Origin { queue, message, _suspect: suspect, _slot: slot, answer });
+        self.origins.push(Origin { queue, message, _suspect: suspect, _slot: slot, answer, telling });
         self.bytes += bytes;
     }
 
@@ -287,6 +291,9 @@ impl Origin {
                 queue = %self.queue, task = self.task(), id = self.id(),
                 "the lease of this task was lost before its end was stored: it runs again elsewhere, or has ended already"
             );
+        }
+        if answer == Settled::Done {
+            self.telling.tell();
         }
         if let Some(tell) = self.answer {
             // Nobody waits any more: the worker is stopping.

@@ -55,6 +55,9 @@ impl Consumer for Fake {
     async fn beat(&self) -> Result<Beat, StoreError> {
         unreachable!()
     }
+    async fn consume(&self, _: &[QueueName]) -> Result<(), StoreError> {
+        unreachable!()
+    }
     async fn revoked(&self, _: &[&TaskId]) -> Result<Vec<bool>, StoreError> {
         unreachable!()
     }
@@ -70,7 +73,16 @@ fn item(id: &str, bytes: usize) -> Item {
     let id = TaskId::new(id).unwrap();
     let result = StoredResult { id, meta: Bytes::from(vec![b'x'; bytes]), ttl: None };
     let settlement = Settlement { results: vec![result], ..Settlement::early() };
-    Item { settlement, queue: QueueName::celery(), message: None, payload: 0, suspect: None, slot: None, answer: None }
+    Item {
+        settlement,
+        queue: QueueName::celery(),
+        message: None,
+        payload: 0,
+        suspect: None,
+        slot: None,
+        answer: None,
+        telling: Default::default(),
+    }
 }
 
 /// Settles `items` with `fake`; what it was asked.

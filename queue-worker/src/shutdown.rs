@@ -86,12 +86,22 @@ pub(crate) fn put_back(engine: &Engine, held: &Held) {
 /// A task that was acknowledged early has nothing to be given back: it is kept aside, so that somebody sees it.
 fn lose(engine: &Engine, held: &Held) {
     let why = "the worker stopped while running this task, which was acknowledged before its run";
-    let subject = Subject::new(engine, held);
-    let settlement = subject.dead(DeadReason::Failed, &exception("billiard.exceptions", "Terminated", why));
+    let why = exception("billiard.exceptions", "Terminated", why);
+    let settlement = Subject::new(engine, held).dead(DeadReason::Failed, &why);
     count(&engine.counts.dead);
     let (queue, message) = (held.queue.clone(), Some(Arc::clone(&held.message)));
     let payload = held.payload.len();
-    engine.settler.settle(Item { settlement, queue, message, payload, suspect: None, slot: None, answer: None });
+    let telling = engine.emitter.about("task-failed", &held.message).why(&why);
+    engine.settler.settle(Item {
+        settlement,
+        queue,
+        message,
+        payload,
+        suspect: None,
+        slot: None,
+        answer: None,
+        telling,
+    });
 }
 
 async fn give_back(engine: &Engine, tags: Vec<DeliveryTag>) -> usize {

@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+/// The most slots a worker grows to.
+const MOST: usize = 100_000;
+
 /// The places of a worker.
 #[derive(Debug)]
 pub(crate) struct Slots {
@@ -13,7 +16,8 @@ pub(crate) struct Slots {
     hold: Arc<Semaphore>,
     /// One permit for each task it may run at once; absent when it holds no more than that.
     run: Option<Arc<Semaphore>>,
-    concurrency: usize,
+    concurrency: AtomicUsize,
+    prefetch: usize,
     stuck: AtomicUsize,
     /// Cancelled once half of the slots are stuck.
     pub(crate) worn_out: CancellationToken,
@@ -47,11 +51,47 @@ impl Slots {
         Self {
             hold: Arc::new(Semaphore::new(concurrency + prefetch)),
             run: (prefetch > 0).then(|| Arc::new(Semaphore::new(concurrency))),
-            concurrency,
+            concurrency: AtomicUsize::new(concurrency),
+            prefetch,
             stuck: AtomicUsize::new(0),
             worn_out: CancellationToken::new(),
             suspect: Arc::default(),
         }
+    }
+
+    /// How many tasks may run at once.
+    pub(crate) fn concurrency(&self) -> usize {
+        self.concurrency.load(Ordering::Acquire)
+    }
+
+    /// How many messages may be held.
+    pub(crate) fn places(&self) -> usize {
+        self.concurrency() + self.prefetch
+    }
+
+    /// Runs `n` more tasks at once; how many then.
+    pub(crate) fn grow(&self, n: usize) -> usize {
+        let n = n.min(MOST.saturating_sub(self.concurrency()));
+        self.hold.add_permits(n);
+        self.run.iter().for_each(|run| run.add_permits(n));
+        self.concurrency.fetch_add(n, Ordering::AcqRel) + n
+    }
+
+    /// Runs `n` fewer tasks at once, but one at least: as soon as slots become free. How many then.
+    pub(crate) fn shrink(&self, n: usize) -> usize {
+        let fewer = |now: usize| Some(now.saturating_sub(n).max(1));
+        let before = self.concurrency.fetch_update(Ordering::AcqRel, Ordering::Acquire, fewer).unwrap_or(1);
+        let now = before.saturating_sub(n).max(1);
+        let gone = u32::try_from(before - now).unwrap_or(u32::MAX);
+        for places in std::iter::once(&self.hold).chain(&self.run) {
+            let places = Arc::clone(places);
+            tokio::spawn(async move {
+                if let Ok(free) = places.acquire_many_owned(gone).await {
+                    free.forget();
+                }
+            });
+        }
+        now
     }
 
     /// Waits for a free place and takes it with whatever else is free, `most` in all at most.
@@ -93,7 +133,7 @@ impl Slots {
     /// Notes that a slot's thread does not return; true when half of them don't.
     pub(crate) fn stuck(&self) -> usize {
         let stuck = self.stuck.fetch_add(1, Ordering::AcqRel) + 1;
-        if stuck * 2 >= self.concurrency {
+        if stuck * 2 >= self.concurrency() {
             self.worn_out.cancel();
         }
         stuck
@@ -152,6 +192,22 @@ mod tests {
         assert_eq!(slots.room(10).await.size(), 2);
         drop(kept);
         assert_eq!(slots.room(2).await.size(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_worker_grows_at_once_and_shrinks_as_slots_become_free() {
+        let slots = Slots::new(2, 0);
+        assert_eq!(slots.grow(2), 4);
+        let mut room = slots.room(10).await;
+        assert_eq!(room.size(), 4);
+        let kept = [room.slot(), room.slot(), room.slot()];
+        drop(room);
+        assert_eq!((slots.shrink(2), slots.concurrency()), (2, 2));
+        tokio::task::yield_now().await;
+        assert_eq!(slots.room(10).now_or_never().map(|room| room.size()), None);
+        drop(kept);
+        assert_eq!(slots.room(10).await.size(), 2);
+        assert_eq!((slots.shrink(100), slots.concurrency()), (1, 1));
     }
 
     #[tokio::test]

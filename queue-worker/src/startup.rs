@@ -1,6 +1,7 @@
 //! What is checked before a worker takes its first message: its tasks, their names, the states they need.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use queue_core::QueueName;
 use queue_core::message::Message;
@@ -14,6 +15,8 @@ pub(crate) struct Task {
     pub(crate) options: TaskOptions,
     pub(crate) body: Body,
     pub(crate) builtin: bool,
+    /// How many jobs of it were started.
+    pub(crate) accepted: AtomicU64,
 }
 
 /// The tasks of this binary, by name.
@@ -51,6 +54,18 @@ impl Tasks {
         all.into_iter().map(|(_, name)| name).collect()
     }
 
+    /// All of them, by name.
+    pub(crate) fn all(&self) -> Vec<&'static Task> {
+        let mut all: Vec<_> = self.0.values().copied().collect();
+        all.sort_unstable_by_key(|task| task.name);
+        all
+    }
+
+    /// How many jobs were started.
+    pub(crate) fn accepted(&self) -> u64 {
+        self.0.values().map(|task| task.accepted.load(Ordering::Relaxed)).sum()
+    }
+
     /// How many are not built in.
     pub(crate) fn own(&self) -> usize {
         self.0.values().filter(|task| !task.builtin).count()
@@ -85,7 +100,13 @@ impl Tasks {
 
 impl Task {
     fn new(def: &TaskDef) -> Self {
-        Self { name: def.name, options: (def.options)(), body: def.body, builtin: def.builtin }
+        Self {
+            name: def.name,
+            options: (def.options)(),
+            body: def.body,
+            builtin: def.builtin,
+            accepted: AtomicU64::new(0),
+        }
     }
 }
 

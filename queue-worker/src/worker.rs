@@ -44,6 +44,8 @@ pub struct Worker {
     result_extended: bool,
     track_started: bool,
     hostname: Option<String>,
+    task_events: bool,
+    autoscale: Option<(usize, usize)>,
 }
 
 impl Worker {
@@ -114,6 +116,21 @@ impl Worker {
         self
     }
 
+    /// Sends events about tasks (`task-received`, `task-succeeded`, …) from the start on, for `celery events`, Flower and
+    /// `queue events`. Default: only once a monitor asks for them. Events about the worker are always sent.
+    pub fn task_events(mut self, send: bool) -> Self {
+        self.task_events = send;
+        self
+    }
+
+    /// Runs between `least` and `most` tasks at once: as many as there is work for. Starts with `least`, whatever
+    /// [`concurrency`](Worker::concurrency) says.
+    pub fn autoscale(mut self, most: usize, least: usize) -> Self {
+        let least = least.max(1);
+        self.autoscale = Some((most.max(least), least));
+        self
+    }
+
     /// Starts it on the current runtime, with the store of `client`.
     ///
     /// # Errors
@@ -170,6 +187,10 @@ impl Worker {
         self.result_extended |= flags.result_extended;
         self.track_started |= flags.track_started;
         self.hostname = flags.hostname.clone().or(self.hostname);
+        self.task_events |= flags.task_events;
+        if let Some(crate::cli::Autoscale { most, least }) = flags.autoscale {
+            self = self.autoscale(most, least);
+        }
         self
     }
 
@@ -189,7 +210,7 @@ impl Worker {
         Ok(Config {
             weighted: queues.iter().any(|queue| queue.weight.is_some()),
             queues: queues.into_iter().map(|queue| (queue.queue, queue.weight.unwrap_or(1))).collect(),
-            concurrency: self.concurrency.unwrap_or_else(cpus),
+            concurrency: self.autoscale.map_or_else(|| self.concurrency.unwrap_or_else(cpus), |(_, least)| least),
             prefetch: self.prefetch.unwrap_or(0),
             grace: self.grace.unwrap_or(GRACE),
             result_ttl: self.result_ttl.map_or(of_client, |ttl| (!ttl.is_zero()).then_some(ttl)),
@@ -197,6 +218,8 @@ impl Worker {
             track_started: self.track_started,
             hostname: self.hostname.clone().unwrap_or_else(default_hostname),
             limits: DecodeLimits::default(),
+            task_events: self.task_events,
+            autoscale: self.autoscale,
         })
     }
 }
@@ -248,7 +271,7 @@ impl WorkerHandle {
     pub async fn wait(self) -> Result<Report, WorkerError> {
         let report = self.running.await.map_err(|_| WorkerError::Panicked)?;
         if self.engine.slots.worn_out.is_cancelled() {
-            let (stuck, slots) = (self.engine.slots.stuck_now(), self.engine.config.concurrency);
+            let (stuck, slots) = (self.engine.slots.stuck_now(), self.engine.slots.concurrency());
             return Err(WorkerError::Stuck { stuck, slots });
         }
         if self.engine.phase.broken.load(std::sync::atomic::Ordering::Acquire) {

@@ -7,6 +7,7 @@ mod job;
 mod jobs;
 mod mend;
 mod redis;
+mod remote;
 mod scene;
 mod status;
 mod terminal;

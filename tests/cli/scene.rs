@@ -208,9 +208,21 @@ fn ran(args: &[&str], output: &Output) -> Ran {
     }
 }
 
-impl Ran {
+/// What may be compared with a snapshot.
+pub(crate) trait Shown {
     /// Whether it is a table with ages of what happened just now.
-    pub(crate) fn has_varying_columns(&self) -> bool {
+    fn has_varying_columns(&self) -> bool;
+}
+
+impl Shown for String {
+    fn has_varying_columns(&self) -> bool {
+        false
+    }
+}
+
+impl Shown for Ran {
+    /// Whether it is a table with ages of what happened just now.
+    fn has_varying_columns(&self) -> bool {
         !self.args.iter().any(|arg| arg == "--json") && matches!(self.args[0].as_str(), "jobs" | "workers")
     }
 }
@@ -240,7 +252,7 @@ macro_rules! looks_like {
             snapshot_path => "snapshots",
             filters => vec![
                 // Where a column holds a moment's age its width varies.
-                (if ran.has_varying_columns() { r" {2,}" } else { r"\x00" }, "  "),
+                (if $crate::scene::Shown::has_varying_columns(&ran) { r" {2,}" } else { r"\x00" }, "  "),
                 (r"\([^()\n]* ago\)", "([so long] ago)"),
                 (r"\b\d+(ms|s)\b", "[a moment]"),
                 (r#""sent_at":\d+"#, r#""sent_at":[ms]"#),

@@ -1,8 +1,10 @@
 //! The store's contract, sentence by sentence, on every driver. One file per behaviour; each case is a test per driver.
 #![allow(clippy::unwrap_used, reason = "tests stop at what should not happen")]
 
+mod bus;
 mod chords;
 mod close;
+mod consume;
 mod drain;
 mod enqueue;
 mod fences;

@@ -57,7 +57,21 @@ async fn many_at_once(bench: &Bench) {
     assert!(all.len() == 3000 && all.iter().all(|revoked| *revoked));
 }
 
+/// What is revoked now can be listed, at most as many as asked for.
+async fn the_revoked_can_be_listed(bench: &Bench) {
+    bench.store.revoke(&[bench.id("m1")], SECOND).await.unwrap();
+    bench.store.revoke(&[bench.id("m2"), bench.id("m3")], 600 * SECOND).await.unwrap();
+    let listed = async |limit| bench.store.revocations(limit).await.unwrap();
+    let all = listed(100_000).await;
+    assert!([bench.id("m1"), bench.id("m2"), bench.id("m3")].iter().all(|id| all.contains(id)), "{all:?}");
+    assert_eq!(listed(1).await.len(), 1);
+    bench.advance(2 * SECOND);
+    let left = listed(100_000).await;
+    assert!(left.contains(&bench.id("m2")) && !left.contains(&bench.id("m1")), "{left:?}");
+}
+
 queue_tests::conformance!(
+    the_revoked_can_be_listed,
     a_later_lease_is_told,
     before_and_after_the_first_look,
     nothing_is_nothing,

@@ -4,7 +4,9 @@
 
 mod canvas;
 mod chords;
+mod control;
 mod endings;
+mod events;
 mod gates;
 mod limits;
 mod mail;

@@ -1,9 +1,12 @@
 //! One file per command: its arguments, what it does, what it prints.
 
 pub(crate) mod completions;
+pub(crate) mod control;
 pub(crate) mod delete;
 pub(crate) mod enqueue;
+pub(crate) mod events;
 pub(crate) mod forget;
+pub(crate) mod inspect;
 pub(crate) mod job;
 pub(crate) mod jobs;
 pub(crate) mod purge;
@@ -34,6 +37,9 @@ pub(crate) async fn run(cli: Cli, out: Out) -> Result<Exit, CliError> {
         Command::Retry(args) => retry::run(&open(&url, Access::Existing, out).await?, &args).await,
         Command::Delete(args) => delete::run(&open(&url, Access::Existing, out).await?, &args).await,
         Command::Purge(args) => purge::run(&open(&url, Access::Existing, out).await?, &args).await,
+        Command::Inspect(args) => inspect::run(&open(&url, Access::Existing, out).await?, &args).await,
+        Command::Control(args) => control::run(&open(&url, Access::Existing, out).await?, &args).await,
+        Command::Events(args) => events::run(&open(&url, Access::Existing, out).await?, &args).await,
         Command::Workers => workers::run(&open(&url, Access::Existing, out).await?).await,
     }
 }

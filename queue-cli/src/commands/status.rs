@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use queue_core::message::{DecodeLimits, Message};
-use queue_core::store::{JobState, QueueCounts, WorkerInfo};
+use queue_core::store::{JobState, QueueCounts, StoreError, WorkerInfo};
 use queue_core::{QueueName, Timestamp};
 use serde::Serialize;
 
@@ -31,6 +31,8 @@ pub(crate) struct StatusArgs {
 struct Row {
     queue: QueueName,
     counts: QueueCounts,
+    /// Why it could not be looked into: something else has its name, say.
+    error: Option<String>,
     oldest: Option<Timestamp>,
     workers: u64,
 }
@@ -53,6 +55,7 @@ struct QueueDocument<'a> {
     oldest_age_ms: Option<u128>,
     next_due: Option<Instant>,
     workers: u64,
+    error: Option<&'a str>,
 }
 
 #[derive(Debug, Default, Clone, Copy, Serialize)]
@@ -93,6 +96,9 @@ async fn show(session: &Session, args: &StatusArgs, clear: &str) -> Result<(), C
         return Ok(());
     }
     session.out.data(&format!("{clear}{}", table(session, &rows)))?;
+    for (row, error) in rows.iter().filter_map(|row| Some((row, row.error.as_ref()?))) {
+        session.out.note(&format!("{} queue `{}`: {error}", session.out.paint_err.on(Style::Bad, "error:"), row.queue));
+    }
     for hint in hints(&rows, &workers, session.now) {
         session.out.hint(&hint);
     }
@@ -100,12 +106,19 @@ async fn show(session: &Session, args: &StatusArgs, clear: &str) -> Result<(), C
 }
 
 async fn row(session: &Session, queue: QueueName, workers: &[WorkerInfo]) -> Result<Row, CliError> {
-    let counts = session.store.counts(&queue).await?;
+    let (counts, error) = match session.store.counts(&queue).await {
+        Ok(counts) => (counts, None),
+        // One queue that is none must not hide the others.
+        Err(error @ (StoreError::Foreign { .. } | StoreError::Refused { .. })) => {
+            (QueueCounts::default(), Some(CliError::from(error).to_string()))
+        }
+        Err(error) => return Err(error.into()),
+    };
     let message = counts.oldest.as_ref().map(|payload| Message::decode(payload, &DecodeLimits::default()));
     let oldest = message.and_then(Result::ok).and_then(|message| message.sent_at);
     let live = workers.iter().filter(|worker| is_live(worker, session.now) && worker.queues.contains(&queue));
     let workers = live.count() as u64;
-    Ok(Row { queue, counts, oldest, workers })
+    Ok(Row { queue, counts, error, oldest, workers })
 }
 
 /// Whether its lease stands.
@@ -146,6 +159,7 @@ fn document<'a>(session: &'a Session, rows: &'a [Row]) -> StatusDocument<'a> {
         oldest_age_ms: row.oldest.map(|at| at.until(session.now).as_millis()),
         next_due: row.counts.next_due.map(Instant),
         workers: row.workers,
+        error: row.error.as_deref(),
     };
     StatusDocument {
         url: session.store.display_url(),
@@ -171,7 +185,10 @@ fn table(session: &Session, rows: &[Row]) -> String {
         let due = row.counts.next_due.map_or_else(|| "-".to_owned(), |at| time::wait(at, session.now));
         let idle = row.workers == 0 && row.counts.ready > 0;
         let mut cells = vec![(row.queue.to_string(), Style::Plain)];
-        cells.extend(numbers(totals(&row.counts)));
+        match row.error {
+            None => cells.extend(numbers(totals(&row.counts))),
+            Some(_) => cells.extend(std::iter::repeat_n(("?".to_owned(), Style::Bad), 5)),
+        }
         cells.push((time::age(row.oldest, session.now), Style::Plain));
         cells.push((due, Style::Plain));
         cells.push((row.workers.to_string(), if idle { Style::Careful } else { Style::Plain }));

@@ -13,7 +13,8 @@ use super::node::ResultNode;
 use super::publish::{Plan, Setting};
 use super::signature::Signature;
 use crate::clock::Timestamp;
-use crate::message::{Json, JsonRef, Message, python_repr};
+use crate::events::repr;
+use crate::message::{Json, JsonRef, Message};
 use crate::names::{QueueName, TaskId};
 use crate::store::ChordParts;
 use crate::task::Exception;
@@ -203,9 +204,9 @@ impl<'a> Member<'a> {
         let exc_type: String = field("exc_type").and_then(|name| name.parse().ok()).unwrap_or("Exception".to_owned());
         let arguments = match field("exc_message") {
             Some(list) if list.elements().is_ok() => {
-                list.elements().into_iter().flatten().map(|one| python_repr(one, 200)).collect::<Vec<_>>().join(", ")
+                list.elements().into_iter().flatten().map(repr).collect::<Vec<_>>().join(", ")
             }
-            Some(text) => python_repr(text, 200),
+            Some(text) => repr(text),
             None => String::new(),
         };
         Broken::new(format!("Dependency {} raised {exc_type}({arguments})", self.id))

@@ -1,6 +1,6 @@
 //! Puts prepared messages into the store: one, or many in bounded batches.
 
-use super::{Client, SendError};
+use super::{Client, SendError, told};
 use crate::canvas::{Plan, ResultNode, Setting, Signature, Spec, prepare};
 use crate::names::TaskId;
 use crate::store::Outgoing;
@@ -41,7 +41,9 @@ pub(crate) async fn one(client: &Client, spec: Spec, lineage: Option<Lineage>) -
     let now = client.store().clock().now();
     let (message, ignored) = prepare(spec, client, lineage, now)?;
     let id = message.id.clone();
-    client.store().enqueue(&[message]).await.map_err(|why| SendError::store(&task, why))?;
+    let message = [message];
+    client.store().enqueue(&message).await.map_err(|why| SendError::store(&task, why))?;
+    told::sent(client, &message).await;
     Ok((id, ignored))
 }
 
@@ -105,6 +107,7 @@ pub(crate) async fn many(client: &Client, batches: Vec<Batch>) -> Result<Vec<Sen
                 sent => SendError::Partly { sent, source },
             });
         }
+        told::sent(client, &batch.messages).await;
         jobs.extend(batch.sent);
     }
     Ok(jobs)

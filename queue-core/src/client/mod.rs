@@ -8,11 +8,13 @@ pub(crate) mod deliver;
 mod error;
 mod group;
 mod handle;
+mod told;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::canvas::{Call, Canvas, Sending, SendingMany};
+use crate::events::Lamport;
 use crate::names::{QueueName, TaskId};
 use crate::result::ResultMeta;
 use crate::store::{ConnectError, Store, StoreError, StoreOptions, connect_with};
@@ -44,6 +46,7 @@ pub struct Client {
 struct Inner {
     store: Arc<dyn Store>,
     options: ClientOptions,
+    lamport: Lamport,
 }
 
 /// How a client sends, where calls and tasks do not say.
@@ -55,11 +58,18 @@ pub struct ClientOptions {
     pub result_ttl: Option<Duration>,
     /// How long a revocation is remembered: longer than the revoked job may wait. Default one day.
     pub revoked_for: Duration,
+    /// Whether to tell monitors of each task that is sent (`task-sent` events). Costs a round trip more. Default no.
+    pub task_sent_events: bool,
 }
 
 impl Default for ClientOptions {
     fn default() -> Self {
-        Self { default_queue: QueueName::celery(), result_ttl: Some(RESULT_TTL), revoked_for: REVOKED_FOR }
+        Self {
+            default_queue: QueueName::celery(),
+            result_ttl: Some(RESULT_TTL),
+            revoked_for: REVOKED_FOR,
+            task_sent_events: false,
+        }
     }
 }
 
@@ -71,7 +81,7 @@ impl Client {
 
     /// A client of an open store.
     pub fn with_options(store: Arc<dyn Store>, options: ClientOptions) -> Self {
-        Self { inner: Arc::new(Inner { store, options }) }
+        Self { inner: Arc::new(Inner { store, options, lamport: Lamport::default() }) }
     }
 
     /// Opens the store at `url`: `sqlite:queue.db`, `sqlite::memory:`, `redis://localhost:6379/0`, `rediss://…`.
@@ -105,6 +115,11 @@ impl Client {
     /// The store behind it.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.inner.store
+    }
+
+    /// Numbers what this client sends of events and requests; shared by all its clones.
+    pub fn lamport(&self) -> &Lamport {
+        &self.inner.lamport
     }
 
     /// Its options.

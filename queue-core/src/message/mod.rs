@@ -13,6 +13,7 @@ mod envelope;
 mod error;
 mod fields;
 mod json;
+mod post;
 mod python;
 mod rewrite;
 mod scan;
@@ -28,16 +29,17 @@ use crate::names::{Priority, TaskId};
 pub use self::date::parse_date;
 pub use self::error::{DecodeError, ValueError};
 pub use self::json::{Elements, Entries, Json, JsonRef};
-pub use self::python::python_repr;
+pub use self::post::Post;
 pub use self::rewrite::rewrite;
 
 pub(crate) use self::compression::decompress;
 pub(crate) use self::date::write_date;
 pub(crate) use self::envelope::{utf8, walk};
 pub(crate) use self::fields::Field;
+pub(crate) use self::post::shown;
 pub(crate) use self::python::python_text;
 pub(crate) use self::scan::Scanner;
-pub(crate) use self::text::write_string;
+pub(crate) use self::text::{unescape_lossy, write_string};
 
 /// One message, decoded for a worker or for looking.
 #[derive(Debug, Clone)]

@@ -49,7 +49,8 @@ pub struct Share {
 /// What a worker asks for.
 #[derive(Debug, Clone)]
 pub struct LeaseRequest {
-    /// From where. All of them are among the queues of the worker's [`WorkerSpec`].
+    /// From where. All of them are among the queues of the worker's [`WorkerSpec`], or of its last
+    /// [`Consumer::consume`]. None: nothing is leased.
     pub queues: Vec<Share>,
     /// In which order.
     pub order: Order,
@@ -253,6 +254,10 @@ pub trait Consumer: Send + Sync {
 
     /// Which of `ids` were revoked. Costs a round trip only when something was revoked since the last call.
     async fn revoked(&self, ids: &[&TaskId]) -> Result<Vec<bool>, StoreError>;
+
+    /// Says which queues this worker consumes from now on, instead of those of its [`WorkerSpec`]. What it holds of others
+    /// stays in its hands; a wait that began before may still bring a message of them.
+    async fn consume(&self, queues: &[QueueName]) -> Result<(), StoreError>;
 
     /// How many deliveries the store says this worker holds.
     async fn held(&self) -> Result<usize, StoreError>;

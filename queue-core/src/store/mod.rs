@@ -1,12 +1,14 @@
 //! What keeps messages and results: the traits a driver implements, their data and their errors.
 //!
 //! A [`Store`] is a broker and a result backend in one, so that both change in one step. It has
-//! four faces: [`Broker`] takes messages in and hands out a [`Consumer`] for each worker,
-//! [`Results`] keeps what tasks returned, [`Chords`] what groups and chords need, [`Inspect`] looks and mends.
+//! five faces: [`Broker`] takes messages in and hands out a [`Consumer`] for each worker,
+//! [`Results`] keeps what tasks returned, [`Chords`] what groups and chords need, [`Bus`] carries what is for whoever
+//! listens, [`Inspect`] looks and mends.
 //! [`connect`] chooses the driver by URL. A driver knows nothing of tasks: it moves bytes.
 //!
 //! The words of these docs are the contract; `tests/conformance` checks them on every driver.
 
+mod bus;
 mod chord;
 mod consumer;
 mod error;
@@ -25,6 +27,7 @@ use bytes::Bytes;
 use crate::clock::{Clock, Timestamp};
 use crate::names::{Priority, QueueName, TaskId};
 
+pub use self::bus::*;
 pub use self::chord::*;
 pub use self::consumer::*;
 pub use self::error::{BoxError, StoreError};
@@ -81,9 +84,9 @@ impl Default for StoreOptions {
     }
 }
 
-/// Broker, result backend, chords and their inspection in one.
-pub trait Store: Broker + Results + Chords + Inspect {}
-impl<T: Broker + Results + Chords + Inspect> Store for T {}
+/// Broker, result backend, chords, bus and their inspection in one.
+pub trait Store: Broker + Results + Chords + Bus + Inspect {}
+impl<T: Broker + Results + Chords + Bus + Inspect> Store for T {}
 
 /// Takes messages in. Delivery is at least once.
 #[async_trait]
@@ -103,6 +106,9 @@ pub trait Broker: Send + Sync + Debug {
 
     /// Marks tasks as revoked for `keep`: a worker that leases one of their messages later is told so.
     async fn revoke(&self, ids: &[TaskId], keep: Duration) -> Result<(), StoreError>;
+
+    /// The tasks that are marked as revoked now, at most `limit` of them, in no order.
+    async fn revocations(&self, limit: usize) -> Result<Vec<TaskId>, StoreError>;
 
     /// What this store's durability rests on, for the worker's first log lines.
     async fn durability(&self) -> Result<Durability, StoreError>;

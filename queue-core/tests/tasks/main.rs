@@ -10,3 +10,4 @@ mod default_client;
 mod errors;
 mod handles;
 mod recorder;
+mod told;

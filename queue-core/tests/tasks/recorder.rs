@@ -8,8 +8,9 @@ use bytes::Bytes;
 use queue_core::clock::{Clock, Timestamp};
 use queue_core::message::{DecodeLimits, Json, Message};
 use queue_core::store::{
-    Broker, ChordParts, ChordStart, Chords, Consumer, Cursor, Durability, Inspect, Job, JobKey, JobState, Outgoing,
-    Page, QueueCounts, Ready, Results, Store, StoreError, StoredResult, WorkerInfo, WorkerSpec,
+    Broker, Bus, ChordParts, ChordStart, Chords, Consumer, Cursor, Durability, Inspect, Interest, Job, JobKey,
+    JobState, Listening, Outgoing, Page, QueueCounts, Ready, ReplyBox, ReplyTo, Results, Store, StoreError,
+    StoredResult, Topic, WorkerInfo, WorkerSpec,
 };
 use queue_core::task::{Body, ContextParts, ProgressSink, StateMap};
 use queue_core::{Call, Client, ClientOptions, Context, QueueName, Task, TaskError, TaskId};
@@ -23,6 +24,7 @@ pub(crate) struct Recorder {
     pub(crate) results: Mutex<Vec<StoredResult>>,
     pub(crate) chords: Mutex<Vec<ChordStart>>,
     pub(crate) groups: Mutex<Vec<StoredResult>>,
+    pub(crate) posts: Mutex<Vec<(Topic, Bytes)>>,
     pub(crate) refuse_from: Mutex<Option<usize>>,
     clock: Clock,
 }
@@ -51,6 +53,9 @@ impl Broker for Recorder {
     async fn revoke(&self, ids: &[TaskId], _: Duration) -> Result<(), StoreError> {
         self.revoked.lock().unwrap().extend_from_slice(ids);
         Ok(())
+    }
+    async fn revocations(&self, _: usize) -> Result<Vec<TaskId>, StoreError> {
+        Ok(self.revoked.lock().unwrap().clone())
     }
     async fn durability(&self) -> Result<Durability, StoreError> {
         Err(refusal("remembers while it lives"))
@@ -110,6 +115,23 @@ impl Chords for Recorder {
         let before = groups.len();
         groups.retain(|stored| stored.id != *group);
         Ok(groups.len() < before)
+    }
+}
+
+#[async_trait]
+impl Bus for Recorder {
+    async fn publish(&self, topic: &Topic, payload: &[u8]) -> Result<usize, StoreError> {
+        self.posts.lock().unwrap().push((topic.clone(), Bytes::copy_from_slice(payload)));
+        Ok(0)
+    }
+    async fn listen(&self, _: Interest) -> Result<Listening, StoreError> {
+        Err(refusal("is not listened to"))
+    }
+    async fn open_box(&self) -> Result<Box<dyn ReplyBox>, StoreError> {
+        Err(refusal("has no reply boxes"))
+    }
+    async fn reply(&self, _: &ReplyTo, _: &[u8]) -> Result<(), StoreError> {
+        Err(refusal("has no reply boxes"))
     }
 }
 

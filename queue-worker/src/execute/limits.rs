@@ -38,6 +38,21 @@ pub(super) async fn within<F: Future>(
     }
 }
 
+/// Awaits `body` until the job is terminated: its context is told, and it has `obedience` to end by itself. `None` when
+/// it did not.
+pub(super) async fn unless_terminated<F: Future>(body: F, held: &Held, obedience: Duration) -> Option<F::Output> {
+    let mut body = std::pin::pin!(body);
+    tokio::select! {
+        biased;
+        output = &mut body => return Some(output),
+        () = held.course.termination() => held.cancel.cancel(),
+    }
+    if obedience.is_zero() {
+        return None;
+    }
+    tokio::time::timeout(obedience, body).await.ok()
+}
+
 /// Awaits `body`; a suspect that has run for `after` without taking the worker along is taken off suspicion.
 pub(super) async fn absolving<F: Future>(
     body: F,

@@ -13,8 +13,9 @@ use queue_core::store::{DeadReason, Settled, Settlement};
 use queue_core::task::{Body, Context, ContextParts, Overrides, TaskError};
 use tracing::Instrument;
 
-use self::limits::{absolving, within};
+use self::limits::{absolving, unless_terminated, within};
 use self::thread::{Thread, leave_stuck, lost_thread, no_thread};
+use crate::emitter::Telling;
 use crate::ending::{Subject, in_words};
 use crate::engine::{Engine, count};
 use crate::jobs::Held;
@@ -29,6 +30,9 @@ use crate::verdict::{Attempt, Verdict, verdict};
 /// How long a suspect runs before others of its kind may start, when no worker has died of it yet. Doubles with each
 /// death.
 const ABSOLVED_AFTER: Duration = Duration::from_secs(30);
+
+/// How long a plain function that is terminated has to notice it, before its slot counts as stuck.
+const OBEDIENCE: Duration = Duration::from_secs(10);
 
 type Outcome = Result<Json, TaskError>;
 
@@ -61,6 +65,10 @@ impl Run {
         if let Some(slot) = &mut self.slot {
             self.engine.slots.start(slot).await;
         }
+        if !self.held.course.start(self.engine.time.now()) {
+            return self.end_revoked("revoked", None);
+        }
+        self.task.accepted.fetch_add(1, Ordering::Relaxed);
         if self.acks_early() && !self.acknowledge().await {
             return;
         }
@@ -69,6 +77,7 @@ impl Run {
             return;
         }
         tracing::debug!(redelivered = self.held.redelivered, "task started");
+        self.engine.emitter.started(&self.held.message);
         let started = Instant::now();
         let context = self.context();
         let outcome = self.body(context.clone()).await;
@@ -112,7 +121,13 @@ impl Run {
     }
 
     fn time_limit(&self) -> Option<Duration> {
-        self.held.message.time_limit.or(self.task.options.time_limit)
+        let told = || self.engine.control.limits.of(self.task.name).map(|limits| limits.hard);
+        self.held.message.time_limit.or_else(|| told().unwrap_or(self.task.options.time_limit))
+    }
+
+    fn soft_time_limit(&self) -> Option<Duration> {
+        let told = || self.engine.control.limits.of(self.task.name).map(|limits| limits.soft);
+        self.held.message.soft_time_limit.or_else(|| told().unwrap_or(self.task.options.soft_time_limit))
     }
 
     fn context(&self) -> Context {
@@ -133,7 +148,7 @@ impl Run {
 
     async fn body(&mut self, context: Context) -> Outcome {
         let hard = self.time_limit();
-        let soft = self.held.message.soft_time_limit.or(self.task.options.soft_time_limit);
+        let soft = self.soft_time_limit();
         let cancel = self.held.cancel.clone();
         let absolved_after = self.suspect.is_some().then(|| ABSOLVED_AFTER * 2_u32.saturating_pow(self.held.deaths));
         match self.task.body {
@@ -143,9 +158,10 @@ impl Run {
                     let body = catch(|| body(inner))?;
                     Caught(body).await.flatten()
                 });
-                let limited = within(running, soft, hard, &cancel);
+                // Dropped at once when it is terminated: an asynchronous body cleans up by being dropped.
+                let limited = unless_terminated(within(running, soft, hard, &cancel), &self.held, Duration::ZERO);
                 let outcome = absolving(limited, absolved_after, &self.engine, &self.held, &mut self.suspect).await;
-                outcome.unwrap_or_else(|| Err(TaskError::time_limit(hard.unwrap_or_default())))
+                outcome.flatten().unwrap_or_else(|| Err(TaskError::time_limit(hard.unwrap_or_default())))
             }
             Body::Blocking(body) => {
                 let thread = Thread::start(&self.engine, &self.held, self.slot.take(), body, context);
@@ -154,8 +170,8 @@ impl Run {
                     Err(error) => return Err(no_thread(&error)),
                 };
                 let Thread { outcome, late } = thread;
-                let limited = within(outcome, soft, hard, &cancel);
-                match absolving(limited, absolved_after, &self.engine, &self.held, &mut self.suspect).await {
+                let limited = unless_terminated(within(outcome, soft, hard, &cancel), &self.held, OBEDIENCE);
+                match absolving(limited, absolved_after, &self.engine, &self.held, &mut self.suspect).await.flatten() {
                     Some(Ok((outcome, slot))) => {
                         self.slot = slot;
                         outcome
@@ -177,29 +193,40 @@ impl Run {
         let Some(_claim) = engine.jobs.claim(&self.held) else { return };
         let interrupted = self.engine.phase.interrupted.load(Ordering::Acquire);
         let attempt = Attempt::new(&self.task.options, &self.held.message, interrupted);
+        if let (Err(_), Some(signal)) = (&outcome, self.held.course.terminated()) {
+            return self.hand_in_revoked("terminated", Some(signal));
+        }
+        let about = |kind: &str| self.engine.emitter.about(kind, &self.held.message);
+        let took = runtime;
         let runtime = format!("{:.6}", runtime.as_secs_f64());
         let (children, added) = (context.children(), context.take_added());
         let subject = Subject { children, added, ..Subject::new(&self.engine, &self.held) };
-        let (settlement, counter) = match verdict(outcome, attempt) {
+        let (settlement, counter, telling) = match verdict(outcome, attempt) {
             Verdict::Succeed(value) => {
                 tracing::info!(runtime, "task succeeded");
-                (subject.succeed(value), &self.engine.counts.succeeded)
+                let telling = about("task-succeeded").returned(&value, took);
+                (subject.succeed(value), &self.engine.counts.succeeded, telling)
             }
             Verdict::Replace(sig) => {
                 tracing::info!(runtime, by = sig.name(), "task replaced");
-                (subject.replaced(*sig), &self.engine.counts.succeeded)
+                (subject.replaced(*sig), &self.engine.counts.succeeded, Telling::default())
             }
             Verdict::Retry { wait, why, again } => {
                 tracing::warn!(runtime, ?wait, error = %in_words(&why), "task failed, retrying");
-                (subject.retry(wait, &why, again), &self.engine.counts.retried)
+                let telling = about("task-retried").why(&why);
+                (subject.retry(wait, &why, again), &self.engine.counts.retried, telling)
             }
             Verdict::Snooze { wait } => {
                 tracing::info!(runtime, ?wait, "task snoozed");
-                (subject.snooze(wait), &self.engine.counts.snoozed)
+                (subject.snooze(wait), &self.engine.counts.snoozed, Telling::default())
             }
             Verdict::DeadLetter { reason, why } => {
                 tracing::error!(runtime, ?reason, error = %in_words(&why), "task failed, set aside");
-                (subject.dead(reason, &why), &self.engine.counts.dead)
+                let telling = match reason {
+                    DeadReason::Rejected => about("task-rejected").with("requeue", || false.into()),
+                    _ => about("task-failed").why(&why),
+                };
+                (subject.dead(reason, &why), &self.engine.counts.dead, telling)
             }
             Verdict::GiveBack => {
                 tracing::info!(runtime, "task interrupted by the shutdown");
@@ -209,20 +236,37 @@ impl Run {
         };
         count(counter);
         settlement.follow.iter().filter_map(|message| message.due).for_each(|due| self.engine.wakeups.due(due));
-        self.hand_in(settlement);
+        self.hand_in(settlement, telling);
     }
 
-    fn hand_in(mut self, settlement: Settlement) {
+    /// Ends a job that was revoked before its body began.
+    fn end_revoked(self, why: &str, signal: Option<i32>) {
+        let engine = Arc::clone(&self.engine);
+        if let Some(_claim) = engine.jobs.claim(&self.held) {
+            self.hand_in_revoked(why, signal);
+        }
+    }
+
+    fn hand_in_revoked(self, why: &str, signal: Option<i32>) {
+        tracing::info!("task {why}");
+        count(&self.engine.counts.revoked);
+        let settlement = Subject::new(&self.engine, &self.held).revoked(why);
+        let telling = self.engine.emitter.about("task-revoked", &self.held.message).revoked(signal, false);
+        self.hand_in(settlement, telling);
+    }
+
+    fn hand_in(mut self, settlement: Settlement, telling: Telling) {
         let mut slot = self.slot.take();
         slot.iter_mut().for_each(Slot::ended);
-        let item = self.item(settlement, slot);
+        let item = Item { telling, ..self.item(settlement, slot) };
         self.engine.settler.settle(item);
     }
 
     fn item(&mut self, settlement: Settlement, slot: Option<Slot>) -> Item {
         let (queue, message) = (self.held.queue.clone(), Some(Arc::clone(&self.held.message)));
         let (payload, suspect) = (self.held.payload.len(), self.suspect.take());
-        Item { settlement, queue, message, payload, suspect, slot, answer: None }
+        let telling = Telling::default();
+        Item { settlement, queue, message, payload, suspect, slot, answer: None, telling }
     }
 }
 
@@ -235,5 +279,15 @@ fn set_aside(engine: &Engine, held: &Arc<Held>, panic: &TaskError) {
     let settlement = Subject::new(engine, held).dead(DeadReason::Failed, &panic.exception);
     let (queue, message) = (held.queue.clone(), Some(Arc::clone(&held.message)));
     let payload = held.payload.len();
-    engine.settler.settle(Item { settlement, queue, message, payload, suspect: None, slot: None, answer: None });
+    let telling = engine.emitter.about("task-failed", &held.message).why(&panic.exception);
+    engine.settler.settle(Item {
+        settlement,
+        queue,
+        message,
+        payload,
+        suspect: None,
+        slot: None,
+        answer: None,
+        telling,
+    });
 }

@@ -65,8 +65,9 @@ pub(super) fn leave_stuck(engine: &Engine, held: &Held, limit: Option<Duration>,
     }
     let stuck = engine.slots.stuck();
     tracing::error!(
-        task = held.message.display_name(), id = %held.message.id, ?limit, stuck, slots = engine.config.concurrency,
-        "a blocking task ran past its time limit and cannot be ended: its slot is stuck until it returns"
+        task = held.message.display_name(), id = %held.message.id, ?limit, stuck, slots = engine.slots.concurrency(),
+        "a blocking task ran past its time limit, or does not heed its termination, and cannot be ended: its slot is \
+         stuck until it returns"
     );
 }
 

@@ -31,7 +31,8 @@ struct Seen {
 pub(super) async fn sign_on(shared: &Shared, link: &Link) -> Result<(), StoreError> {
     let spec = &shared.spec;
     let key = keys::worker(&spec.incarnation);
-    let queues: Vec<&str> = spec.queues.iter().map(|queue| queue.as_str()).collect();
+    let queues = shared.queues().clone();
+    let queues: Vec<&str> = queues.iter().map(|queue| queue.as_str()).collect();
     let now = shared.store.now_ms(link).await?;
     let mut pipe = redis::pipe();
     let fields = pipe.cmd("HSET").arg(&key);
@@ -205,7 +206,7 @@ async fn check_surplus(consumer: &RedisConsumer, held: usize) -> Result<(), Stor
 /// See [`crate::store::Consumer::held`].
 pub(super) async fn held(shared: &Shared) -> Result<usize, StoreError> {
     let mut total = 0;
-    for lane in &shared.lanes {
+    for lane in shared.lanes.iter() {
         let name = lane.incarnation();
         for key in [lane.keys.held(&name), lane.keys.suspects_held(&name)] {
             let mut count = redis::cmd("LLEN");

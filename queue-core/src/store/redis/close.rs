@@ -10,7 +10,7 @@ use crate::store::{INTERNAL, StoreError};
 pub(super) async fn close(consumer: &RedisConsumer) -> Result<(), StoreError> {
     let shared = &*consumer.shared;
     shared.closed.store(true, Ordering::Release);
-    for arm in &consumer.arms {
+    for arm in consumer.arms.iter() {
         arm.stop();
     }
     shared.inbox().clear();

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::arm::Arm;
+use super::growing::Growing;
 use super::hub::Subscription;
 use super::keys::{self, ListKeys};
 use super::ledger::Ledger;
@@ -20,7 +21,7 @@ use super::link::Link;
 use super::revoked::Revocations;
 use super::{Inner, beat, close, lease, settle, wait};
 use crate::clock::Timestamp;
-use crate::names::TaskId;
+use crate::names::{QueueName, TaskId};
 use crate::store::{
     Beat, Consumer, Delivery, DeliveryTag, LeaseRequest, Settled, Settlement, StoreError, StoredResult, WorkerSpec,
 };
@@ -64,7 +65,9 @@ impl Lane {
 pub(super) struct Shared {
     pub(super) store: Arc<Inner>,
     pub(super) spec: WorkerSpec,
-    pub(super) lanes: Vec<Lane>,
+    /// The queues it consumes now.
+    pub(super) queues: Mutex<Vec<QueueName>>,
+    pub(super) lanes: Growing<Lane>,
     pub(super) ledger: Ledger,
     /// Deliveries that arrived and were not handed out yet.
     pub(super) inbox: Mutex<VecDeque<Delivery>>,
@@ -140,6 +143,11 @@ impl Shared {
         // What was not handed out yet is somebody else's by now.
         self.inbox().retain(|delivery| *delivery.tag.list != *lane.keys.list);
         true
+    }
+
+    /// The queues it consumes now.
+    pub(super) fn queues(&self) -> MutexGuard<'_, Vec<QueueName>> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What arrived and was not handed out.
@@ -234,11 +242,12 @@ impl Drop for DirtyUnlessDone<'_> {
 /// The consumer of one worker.
 pub(super) struct RedisConsumer {
     pub(super) shared: Arc<Shared>,
-    pub(super) arms: Vec<Arm>,
+    pub(super) arms: Growing<Arm>,
     /// The heartbeat's own connection, made in the runtime that beats.
     pub(super) pulse: Link,
     pub(super) beats: beat::Memory,
-    _due: Vec<Subscription>,
+    due: Growing<Subscription>,
+    growing: tokio::sync::Mutex<()>,
 }
 
 impl RedisConsumer {
@@ -247,7 +256,8 @@ impl RedisConsumer {
         let lanes: Vec<_> = lists.enumerate().map(|(index, keys)| Lane::new(index, keys, &spec.incarnation)).collect();
         let revocations = Revocations::new(&store);
         let shared = Arc::new(Shared {
-            lanes,
+            lanes: Growing::new(lanes),
+            queues: Mutex::new(spec.queues.clone()),
             ledger: Ledger::default(),
             inbox: Mutex::default(),
             room: AtomicUsize::new(0),
@@ -266,9 +276,40 @@ impl RedisConsumer {
         let due = shared.lanes.iter().map(|lane| wait::watch_due(&shared, lane)).collect();
         let arms = shared.lanes.iter().map(|lane| Arm::new(&shared, lane.index)).collect();
         let pulse = shared.store.connector.hasty(PULSE_TIMEOUT).link();
-        let consumer = Self { shared, arms, pulse, beats: beat::Memory::default(), _due: due };
+        let (arms, due) = (Growing::new(arms), Growing::new(due));
+        let growing = tokio::sync::Mutex::default();
+        let consumer = Self { shared, arms, pulse, beats: beat::Memory::default(), due, growing };
         beat::sign_on(&consumer.shared, &consumer.shared.store.link).await?;
         Ok(consumer)
+    }
+
+    /// See [`crate::store::Consumer::consume`]. A lane once made stays: what is held of it is to be kept alive.
+    async fn consume(&self, queues: &[QueueName]) -> Result<(), StoreError> {
+        let _one_at_a_time = self.growing.lock().await;
+        let shared = &self.shared;
+        for queue in queues {
+            if !shared.lanes.iter().any(|lane| lane.keys.queue == *queue) {
+                self.add_lanes(queue)?;
+            }
+        }
+        *shared.queues() = queues.to_vec();
+        // A lane of a queue that was dropped and comes back may have been reclaimed meanwhile: its lease will tell.
+        beat::sign_on(shared, &shared.store.link).await
+    }
+
+    fn add_lanes(&self, queue: &QueueName) -> Result<(), StoreError> {
+        let shared = &self.shared;
+        let first = shared.lanes.len();
+        let lists = ListKeys::all(queue).into_iter().enumerate();
+        let lanes: Vec<_> = lists.map(|(n, keys)| Lane::new(first + n, keys, &shared.spec.incarnation)).collect();
+        let due = lanes.iter().map(|lane| wait::watch_due(shared, lane)).collect();
+        let arms = lanes.iter().map(|lane| Arm::new(shared, lane.index)).collect();
+        let full = shared.lanes.grow(lanes).is_err() || self.arms.grow(arms).is_err() || self.due.grow(due).is_err();
+        if full {
+            let url = shared.store.connector.url.clone();
+            return Err(StoreError::Refused { url, source: "this worker has consumed too many queues".into() });
+        }
+        Ok(())
     }
 }
 
@@ -306,6 +347,10 @@ impl Consumer for RedisConsumer {
         self.shared.revocations.check(&self.shared.store, ids).await
     }
 
+    async fn consume(&self, queues: &[QueueName]) -> Result<(), StoreError> {
+        Self::consume(self, queues).await
+    }
+
     async fn held(&self) -> Result<usize, StoreError> {
         beat::held(&self.shared).await
     }
@@ -318,7 +363,7 @@ impl Consumer for RedisConsumer {
 impl Drop for RedisConsumer {
     fn drop(&mut self) {
         self.shared.closed.store(true, Ordering::Release);
-        for arm in &self.arms {
+        for arm in self.arms.iter() {
             arm.stop();
         }
     }

@@ -16,7 +16,27 @@ use super::errors::map_error;
 use super::link::Connector;
 use crate::store::StoreError;
 
-type Listener = Arc<dyn Fn(Option<&[u8]>) + Send + Sync>;
+type Listener = Arc<dyn Fn(News<'_>) + Send + Sync>;
+
+/// What a listener is told.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum News<'a> {
+    /// The subscription stands, for the first time or again.
+    Stands,
+    /// The connection broke: nothing is heard for a while.
+    Broke,
+    /// A message.
+    Message(&'a [u8]),
+}
+
+/// What is subscribed to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Channel {
+    /// One channel.
+    Named(String),
+    /// All channels that fit a pattern.
+    Pattern(String),
+}
 
 /// How long to rest after a broken connection, at first and at most.
 const REST: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
@@ -37,7 +57,7 @@ struct State {
 
 #[derive(Default)]
 struct Listeners {
-    channels: HashMap<String, Vec<(u64, Listener)>>,
+    channels: HashMap<Channel, Vec<(u64, Listener)>>,
     running: bool,
 }
 
@@ -50,7 +70,7 @@ impl std::fmt::Debug for State {
 /// Ends its subscription when dropped.
 pub(super) struct Subscription {
     state: Weak<State>,
-    channel: String,
+    channel: Channel,
     id: u64,
 }
 
@@ -80,12 +100,21 @@ impl Hub {
         Self(Arc::new(State { connector, listeners, changed, next }))
     }
 
-    /// Calls `listener` for each message of `channel`, and with `None` whenever the subscription (again) stands.
+    /// Calls `listener` for each message of `channel`, and with `None` whenever it is to look for itself: the
+    /// subscription (again) stands, or broke.
     pub(super) fn subscribe(
         &self,
         channel: String,
         listener: impl Fn(Option<&[u8]>) + Send + Sync + 'static,
     ) -> Subscription {
+        self.listen(Channel::Named(channel), move |news| match news {
+            News::Message(payload) => listener(Some(payload)),
+            News::Stands | News::Broke => listener(None),
+        })
+    }
+
+    /// Tells `listener` all about `channel`.
+    pub(super) fn listen(&self, channel: Channel, listener: impl Fn(News<'_>) + Send + Sync + 'static) -> Subscription {
         let id = self.0.next.fetch_add(1, Ordering::Relaxed);
         let mut listeners = self.0.lock();
         listeners.channels.entry(channel.clone()).or_default().push((id, Arc::new(listener)));
@@ -104,26 +133,26 @@ impl State {
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell(&self, channel: &str, payload: Option<&[u8]>) {
+    fn tell(&self, channel: &Channel, news: News<'_>) {
         let of_channel: Vec<Listener> = {
             let listeners = self.lock();
             listeners.channels.get(channel).into_iter().flatten().map(|(_, listener)| listener.clone()).collect()
         };
         for listener in of_channel {
-            listener(payload);
+            listener(news);
         }
     }
 }
 
 impl State {
     fn tell_all(&self) {
-        let channels: Vec<String> = self.lock().channels.keys().cloned().collect();
-        channels.iter().for_each(|channel| self.tell(channel, None));
+        let channels: Vec<Channel> = self.lock().channels.keys().cloned().collect();
+        channels.iter().for_each(|channel| self.tell(channel, News::Broke));
     }
 }
 
 /// What the server knows that we listen to: per channel, the youngest listener that was told so.
-type Told = HashMap<String, u64>;
+type Told = HashMap<Channel, u64>;
 
 async fn run(weak: Weak<State>) {
     let mut rest = REST.0;
@@ -170,7 +199,7 @@ async fn serve(weak: &Weak<State>, mut sink: PubSubSink, mut stream: PubSubStrea
         }
         tokio::select! {
             message = stream.next() => match message {
-                Some(message) => state.tell(message.get_channel_name(), Some(message.get_payload_bytes())),
+                Some(message) => state.tell(&channel_of(&message), News::Message(message.get_payload_bytes())),
                 None => return Ok(()),
             },
             () = state.changed.notified() => {}
@@ -184,20 +213,34 @@ async fn serve(weak: &Weak<State>, mut sink: PubSubSink, mut stream: PubSubStrea
     }
 }
 
+/// By which subscription a message came.
+fn channel_of(message: &redis::Msg) -> Channel {
+    match message.get_pattern() {
+        Ok(pattern) if message.from_pattern() => Channel::Pattern(pattern),
+        _ => Channel::Named(message.get_channel_name().to_owned()),
+    }
+}
+
 /// Subscribes to what is new, tells the new listeners, unsubscribes from what nobody wants.
 async fn sync(state: &State, sink: &mut PubSubSink, told: &mut Told) -> Result<(), StoreError> {
     let (fresh, gone) = changes(state, told);
     let failed = |error| map_error(&state.connector.url, error, false);
-    let channels: Vec<&str> =
-        fresh.iter().filter(|(name, _)| !told.contains_key(name)).map(|(n, _)| n.as_str()).collect();
-    if !channels.is_empty() {
-        sink.subscribe(&channels).await.map_err(failed)?;
+    let (names, patterns) = by_kind(fresh.iter().map(|(channel, _)| channel).filter(|one| !told.contains_key(*one)));
+    if !names.is_empty() {
+        sink.subscribe(&names).await.map_err(failed)?;
     }
-    if !gone.is_empty() {
-        sink.unsubscribe(&gone).await.map_err(failed)?;
-        for channel in gone {
-            told.remove(&channel);
-        }
+    if !patterns.is_empty() {
+        sink.psubscribe(&patterns).await.map_err(failed)?;
+    }
+    let (names, patterns) = by_kind(gone.iter());
+    if !names.is_empty() {
+        sink.unsubscribe(&names).await.map_err(failed)?;
+    }
+    if !patterns.is_empty() {
+        sink.punsubscribe(&patterns).await.map_err(failed)?;
+    }
+    for channel in gone {
+        told.remove(&channel);
     }
     for (channel, youngest) in fresh {
         let since = told.insert(channel.clone(), youngest);
@@ -207,14 +250,26 @@ async fn sync(state: &State, sink: &mut PubSubSink, told: &mut Told) -> Result<(
             of_channel.filter(|(id, _)| since.is_none_or(|since| *id > since)).map(|(_, l)| l.clone()).collect()
         };
         for listener in new {
-            listener(None);
+            listener(News::Stands);
         }
     }
     Ok(())
 }
 
+/// Names and patterns apart.
+fn by_kind<'a>(channels: impl Iterator<Item = &'a Channel>) -> (Vec<&'a str>, Vec<&'a str>) {
+    let (mut names, mut patterns) = (Vec::new(), Vec::new());
+    for channel in channels {
+        match channel {
+            Channel::Named(name) => names.push(name.as_str()),
+            Channel::Pattern(pattern) => patterns.push(pattern.as_str()),
+        }
+    }
+    (names, patterns)
+}
+
 /// Channels with listeners that were not told yet (with the youngest's id), and channels without any.
-fn changes(state: &State, told: &Told) -> (Vec<(String, u64)>, Vec<String>) {
+fn changes(state: &State, told: &Told) -> (Vec<(Channel, u64)>, Vec<Channel>) {
     let listeners = state.lock();
     let youngest = listeners.channels.iter().filter_map(|(name, of)| Some((name, of.iter().map(|(id, _)| *id).max()?)));
     let fresh = youngest.filter(|(name, id)| told.get(*name).is_none_or(|known| known < id));

@@ -58,9 +58,49 @@ impl ChordKeys {
     }
 }
 
+/// kombu's routing table of an exchange (set of `routing key SEP pattern SEP queue`).
+pub(super) fn binding(exchange: &str) -> String {
+    format!("_kombu.binding.{exchange}")
+}
+
+/// When kombu may drop routing tables (zset: exchange, scored by Unix ms).
+pub(super) const BINDING_DEADLINES: &str = "_kombu.binding_deadlines";
+
+/// The queue of a reply box (list: newest left), as kombu's mailbox names it.
+pub(super) fn reply_queue(exchange: &str, routing_key: &str) -> String {
+    format!("{routing_key}.{exchange}")
+}
+
+/// A reply box in kombu's routing table.
+pub(super) fn reply_binding(exchange: &str, routing_key: &str) -> String {
+    format!("{routing_key}{SEP}{SEP}{}", reply_queue(exchange, routing_key))
+}
+
+/// Of a member of a routing table: the routing key and the queue.
+pub(super) fn parse_binding(member: &str) -> Option<(&str, &str)> {
+    let mut fields = member.splitn(3, SEP);
+    let routing_key = fields.next()?;
+    Some((routing_key, fields.nth(1)?))
+}
+
+/// Channel: requests to all workers, as kombu's mailbox names it.
+pub(super) fn control(db: i64) -> String {
+    format!("/{db}.celery.pidbox")
+}
+
+/// Channel: events of a routing key. As a pattern it may end in `*`.
+pub(super) fn events(db: i64, routing_key: &str) -> String {
+    format!("/{db}.celeryev/{routing_key}")
+}
+
 /// The list of `queue` at `step`: the bare name for step 0.
 pub(super) fn list(queue: &QueueName, step: u8) -> String {
-    if step == 0 { queue.to_string() } else { format!("{queue}{SEP}{step}") }
+    at_step(queue.as_str(), step)
+}
+
+/// The list of a queue that may be none of ours.
+pub(super) fn at_step(queue: &str, step: u8) -> String {
+    if step == 0 { queue.to_owned() } else { format!("{queue}{SEP}{step}") }
 }
 
 /// One list of ready messages and all keys about it.

@@ -25,7 +25,7 @@ pub(super) async fn lease(shared: &Shared, request: &LeaseRequest) -> Result<Vec
     }
     let limit = request.limit.get().min(MAX_BATCH);
     let mut guard = Handed { shared, found: shared.take_inbox(limit, request.suspect) };
-    if guard.found.len() >= limit {
+    if guard.found.len() >= limit || request.queues.is_empty() {
         return Ok(guard.release());
     }
     let suspect = request.suspect && !guard.found.iter().any(|delivery| delivery.suspect);

@@ -5,6 +5,7 @@
 
 mod arm;
 mod beat;
+mod bus;
 mod chord;
 mod close;
 mod consumer;
@@ -12,6 +13,7 @@ mod durability;
 mod enqueue;
 mod errors;
 mod find;
+mod growing;
 mod hub;
 mod keys;
 mod lease;
@@ -125,6 +127,10 @@ impl Broker for RedisStore {
 
     async fn revoke(&self, ids: &[TaskId], keep: Duration) -> Result<(), StoreError> {
         revoked::revoke(&self.0, ids, keep).await
+    }
+
+    async fn revocations(&self, limit: usize) -> Result<Vec<TaskId>, StoreError> {
+        revoked::list(&self.0, limit).await
     }
 
     async fn durability(&self) -> Result<Durability, StoreError> {

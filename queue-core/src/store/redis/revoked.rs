@@ -24,6 +24,15 @@ pub(super) async fn revoke(store: &Inner, ids: &[TaskId], keep: Duration) -> Res
     Ok(())
 }
 
+/// See [`crate::store::Broker::revocations`].
+pub(super) async fn list(store: &Inner, limit: usize) -> Result<Vec<TaskId>, StoreError> {
+    let now = store.now_ms(&store.link).await?;
+    let mut ask = redis::cmd("ZRANGE");
+    ask.arg(REVOKED).arg("+inf").arg(format!("({now}")).arg("BYSCORE").arg("REV").arg("LIMIT").arg(0).arg(limit);
+    let found: Vec<String> = store.link.query(&ask).await?;
+    Ok(found.into_iter().filter_map(|id| TaskId::new(id).ok()).collect())
+}
+
 /// A consumer's copy.
 #[derive(Debug)]
 pub(super) struct Revocations {

@@ -48,7 +48,7 @@ pub(super) async fn wait(
     }
     let ends = deadline(at_most);
     let room = Room::open(shared, request.limit.get());
-    for arm in &consumer.arms {
+    for arm in consumer.arms.iter() {
         let lane = &shared.lanes[arm.lane()];
         if lane.is_active() && request.queues.iter().any(|share| share.queue == lane.keys.queue) {
             arm.arm(&consumer.shared);
@@ -78,7 +78,7 @@ pub(super) async fn wait(
 /// Moves what is due into its lists, and notes when the next is.
 pub(super) async fn promote(shared: &Shared, link: &Link) -> Result<usize, StoreError> {
     let mut keys: Vec<&str> = Vec::with_capacity(3 * shared.lanes.len());
-    for lane in &shared.lanes {
+    for lane in shared.lanes.iter() {
         keys.extend([&*lane.keys.scheduled, &*lane.keys.list, &*lane.keys.suspects]);
     }
     let script = &shared.store.scripts.promote;

@@ -133,6 +133,13 @@ impl Consumer for SqliteConsumer {
         self.core.revoked(ids).await
     }
 
+    async fn consume(&self, queues: &[QueueName]) -> Result<(), StoreError> {
+        let (identity, queues) = (Arc::clone(&self.identity), queues.to_vec());
+        let done = Arc::clone(&self.identity);
+        let work = move |tx: &mut Tx<'_>| identity.consume(tx, &queues);
+        self.core.writer.call_unsynced(work, move |incarnation| done.is_now(incarnation)).await.map(drop)
+    }
+
     async fn held(&self) -> Result<usize, StoreError> {
         let Some(incarnation) = self.identity.current() else { return Ok(0) };
         let look = move |connection: &rusqlite::Connection| {

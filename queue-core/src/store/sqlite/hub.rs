@@ -10,8 +10,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
+use super::bus::Ears;
 use super::tx::{Due, Effects, Wake};
 use crate::clock::Timestamp;
 use crate::names::TaskId;
@@ -35,6 +36,7 @@ struct State {
     waiters: VecDeque<Waiter>,
     results: HashMap<TaskId, Vec<ResultWaiter>>,
     due: HashMap<i64, Timestamp>,
+    ears: Ears,
     /// Somebody has begun to wait: look at the tables even if they did not change.
     fresh: bool,
     closed: bool,
@@ -78,6 +80,8 @@ pub(super) struct Watch {
     pub(super) results: bool,
     /// Results that were not looked for yet.
     pub(super) new_results: Vec<TaskId>,
+    /// Whether somebody listens to posts.
+    pub(super) posts: bool,
     /// Somebody has begun to wait since the last time.
     pub(super) fresh: bool,
 }
@@ -115,6 +119,37 @@ impl Hub {
     /// Wakes up to `n` waiters for what became ready in a queue.
     pub(super) fn wake(&self, queue: i64, wake: Wake, n: usize) {
         self.state().wake(queue, wake, n);
+    }
+
+    /// Begins to listen; what `topics` covers is put into `posts`, from when `stands` is told.
+    pub(super) fn listen(
+        &self,
+        topics: impl Fn(&str) -> bool + Send + 'static,
+        posts: mpsc::Sender<Bytes>,
+        stands: Option<oneshot::Sender<()>>,
+    ) -> u64 {
+        let mut state = self.state();
+        state.next += 1;
+        let number = state.next;
+        state.ears.add(number, Box::new(topics), posts, stands);
+        state.fresh = true;
+        self.bell.notify_one();
+        number
+    }
+
+    /// Ends a listening.
+    pub(super) fn unlisten(&self, number: u64) {
+        self.state().ears.remove(number);
+    }
+
+    /// What is posted from now on will be given to those who listen by now.
+    pub(super) fn listening_stands(&self) {
+        self.state().ears.stand();
+    }
+
+    /// Gives a post to those who listen; how many they are.
+    pub(super) fn post(&self, topic: &str, payload: &[u8]) -> usize {
+        self.state().ears.tell(topic, payload)
     }
 
     /// A queue's next message is due then.
@@ -156,7 +191,7 @@ impl Hub {
     /// For the poller: sleeps while nobody waits, else for `pause`; `None` when the store is closed.
     pub(super) fn next_watch(&self, pause: Duration) -> Option<Watch> {
         let mut state = self.state();
-        while state.waiters.is_empty() && state.results.is_empty() && !state.closed {
+        while state.waiters.is_empty() && state.results.is_empty() && state.ears.is_empty() && !state.closed {
             state = self.bell.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         if !state.fresh && !state.closed {
@@ -232,7 +267,8 @@ impl State {
                 }
             }
         }
-        Watch { queues, results: !self.results.is_empty(), new_results, fresh }
+        let (results, posts) = (!self.results.is_empty(), !self.ears.is_empty());
+        Watch { queues, results, new_results, posts, fresh }
     }
 }
 

@@ -28,6 +28,8 @@ struct State {
     now: Option<Incarnation>,
     fenced: bool,
     closed: bool,
+    /// What it consumes now, where that is not what it signed on with.
+    queues: Option<Vec<QueueName>>,
     doubt: bool,
     known: HashSet<i64>,
     unclaimed: BTreeSet<i64>,
@@ -102,13 +104,30 @@ impl Identity {
 
     fn insert(&self, tx: &mut Tx<'_>, name: &str) -> Outcome<Option<i64>> {
         let (spec, id, now) = (&self.spec, tx.number(), tx.now);
-        let queues: Vec<&str> = spec.queues.iter().map(QueueName::as_str).collect();
-        let queues = serde_json::Value::from(queues).to_string();
+        let queues = self.queues();
         let concurrency = i64::try_from(spec.concurrency).unwrap_or(i64::MAX);
         let row =
             params![id, name, spec.hostname, spec.pid, concurrency, queues, now.as_millis(), self.lease_ends(now)];
         let inserted = tx.prepare(sql::WORKER_INSERT)?.execute(row)?;
         Ok((inserted == 1).then_some(id))
+    }
+
+    /// The queues it consumes, as the tables have them.
+    fn queues(&self) -> String {
+        let state = self.state();
+        let queues = state.queues.as_ref().unwrap_or(&self.spec.queues);
+        serde_json::Value::from_iter(queues.iter().map(QueueName::as_str)).to_string()
+    }
+
+    /// It consumes these from now on. A transaction that fails leaves it to the next sign-on to write that down.
+    pub(super) fn consume(&self, tx: &mut Tx<'_>, queues: &[QueueName]) -> Outcome<Incarnation> {
+        for queue in queues {
+            tx.queue(queue)?;
+        }
+        self.state().queues = Some(queues.to_vec());
+        let incarnation = self.sign_on(tx)?;
+        tx.prepare(sql::WORKER_QUEUES)?.execute(params![incarnation.id, self.queues()])?;
+        Ok(incarnation)
     }
 
     /// After a commit: this is the incarnation. Another one than before means that what was held is lost.

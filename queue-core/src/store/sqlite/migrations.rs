@@ -12,7 +12,8 @@ use crate::clock::Timestamp;
 #[cfg(test)]
 mod tests;
 
-const VERSIONS: [&str; 2] = [include_str!("migrations/1.sql"), include_str!("migrations/2.sql")];
+const VERSIONS: [&str; 3] =
+    [include_str!("migrations/1.sql"), include_str!("migrations/2.sql"), include_str!("migrations/3.sql")];
 
 /// What a file says of itself.
 struct Found {

@@ -10,9 +10,11 @@
 //! | `writer`, `turn`, `tx` | transactions: group commit, turns among processes, what follows a commit |
 //! | `enqueue`, `lease`, `settle`, `chord`, `beat`, `results`, `revoked`, `look`, `mend` | the operations |
 //! | `identity`, `consumer` | a worker: its incarnation, and what it holds |
+//! | `bus` | posts to whoever listens, and replies |
 //! | `hub`, `poller` | who waits, and who wakes them |
 
 mod beat;
+mod bus;
 mod chord;
 mod connection;
 mod consumer;
@@ -169,6 +171,11 @@ impl Broker for SqliteStore {
     async fn revoke(&self, ids: &[TaskId], keep: Duration) -> Result<(), StoreError> {
         let ids = ids.to_vec();
         self.core.writer.call(move |tx| revoked::revoke(tx, &ids, tx.now.after(keep))).await
+    }
+
+    async fn revocations(&self, limit: usize) -> Result<Vec<TaskId>, StoreError> {
+        let (now, limit) = (self.core.now(), i64::try_from(limit).unwrap_or(i64::MAX));
+        self.core.reader.look(move |connection| revoked::list(connection, now, limit)).await
     }
 
     async fn durability(&self) -> Result<Durability, StoreError> {

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::hub::{Hub, Watch};
 use super::tx::{Kind, Meta, Wake};
-use super::{results, sql};
+use super::{bus, results, sql};
 use crate::clock::{Clock, Timestamp};
 use crate::names::TaskId;
 
@@ -25,7 +25,7 @@ const SLICE: i64 = 1000;
 
 /// Starts the thread; without a connection (a database in memory) it only looks at the clock.
 pub(super) fn start(connection: Option<Connection>, hub: Arc<Hub>, clock: Clock) -> std::io::Result<()> {
-    let poller = Poller { hub, clock, version: -1, results: None, vain: 0 };
+    let poller = Poller { hub, clock, version: -1, results: None, posts: None, vain: 0 };
     std::thread::Builder::new().name("queue-sqlite-poll".into()).spawn(move || poller.run(connection.as_ref()))?;
     Ok(())
 }
@@ -36,6 +36,8 @@ struct Poller {
     version: i64,
     /// The last result seen; `None` while nobody waits for one.
     results: Option<i64>,
+    /// The last post seen; `None` while nobody listens.
+    posts: Option<i64>,
     vain: u32,
 }
 
@@ -47,6 +49,8 @@ impl Poller {
             {
                 tracing::debug!(%error, "the file could not be watched");
                 self.vain = u32::MAX;
+                // What was to be seen for the first time still is.
+                self.version = -1;
             }
             self.hub.wake_due(self.clock.now());
         }
@@ -65,6 +69,7 @@ impl Poller {
         if changed || watch.fresh {
             self.look_at_queues(connection, &watch.queues)?;
             self.look_at_results(connection, watch)?;
+            self.look_at_posts(connection, watch.posts)?;
         }
         Ok(())
     }
@@ -118,5 +123,19 @@ impl Poller {
                 return Ok(());
             }
         }
+    }
+
+    /// Whoever began to listen before this look hears what is posted after it.
+    fn look_at_posts(&mut self, connection: &Connection, listened_to: bool) -> rusqlite::Result<()> {
+        if !listened_to {
+            self.posts = None;
+            return Ok(());
+        }
+        match self.posts {
+            Some(last) => self.posts = Some(bus::hand_on(connection, &self.hub, last)?),
+            None => self.posts = Some(Meta::read(connection)?.sequence),
+        }
+        self.hub.listening_stands();
+        Ok(())
     }
 }

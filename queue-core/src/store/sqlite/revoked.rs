@@ -24,6 +24,13 @@ pub(super) fn revoke(tx: &mut Tx<'_>, ids: &[TaskId], until: Timestamp) -> Outco
     Ok(())
 }
 
+/// Some of the tasks that are marked now.
+pub(super) fn list(connection: &Connection, now: Timestamp, limit: i64) -> Outcome<Vec<TaskId>> {
+    let mut statement = connection.prepare_cached(sql::REVOKED_LIST)?;
+    let ids = statement.query_map(params![now.as_millis(), limit], |row| row.get::<_, String>(0))?;
+    Ok(ids.filter_map(|id| id.ok().and_then(|id| TaskId::new(id).ok())).collect())
+}
+
 /// Marks newer than a version: id, until, version.
 pub(super) type Marks = Vec<(String, i64, i64)>;
 

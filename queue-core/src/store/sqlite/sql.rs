@@ -49,6 +49,9 @@ statements! {
     PAGE_READY = "sql/page_ready.sql";
     PAGE_SCHEDULED = "sql/page_scheduled.sql";
     PAYLOAD = "sql/payload.sql";
+    POST_EXPIRE = "sql/post_expire.sql";
+    POST_INSERT = "sql/post_insert.sql";
+    POST_SINCE = "sql/post_since.sql";
     PROMOTE = "sql/promote.sql";
     PURGE_DEAD = "sql/purge_dead.sql";
     PURGE_READY = "sql/purge_ready.sql";
@@ -67,6 +70,7 @@ statements! {
     RETRY_DEAD = "sql/retry_dead.sql";
     REVOKE = "sql/revoke.sql";
     REVOKED_EXPIRE = "sql/revoked_expire.sql";
+    REVOKED_LIST = "sql/revoked_list.sql";
     REVOKED_SINCE = "sql/revoked_since.sql";
     SETTLE_DEAD = "sql/settle_dead.sql";
     SETTLE_DONE = "sql/settle_done.sql";
@@ -76,9 +80,11 @@ statements! {
     TALLY_ADD = "sql/tally_add.sql";
     TALLY_READ = "sql/tally_read.sql";
     WORKER_ALIVE = "sql/worker_alive.sql";
+    WORKER_COUNT = "sql/worker_count.sql";
     WORKER_DELETE = "sql/worker_delete.sql";
     WORKER_EXTEND = "sql/worker_extend.sql";
     WORKER_ID = "sql/worker_id.sql";
     WORKER_INSERT = "sql/worker_insert.sql";
     WORKER_LIST = "sql/worker_list.sql";
+    WORKER_QUEUES = "sql/worker_queues.sql";
 }

@@ -1,0 +1,168 @@
+//! Posts and replies on Redis: kombu's fanout channels and reply queues, so that Celery's workers and clients hear
+//! them and are heard.
+//!
+//! Posts are published and kept nowhere. A reply queue is bound in kombu's routing table while its box is open: who
+//! replies looks there first, and drops a reply that nobody waits for.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use super::consumer::ms;
+use super::hub::{Channel, News, Subscription};
+use super::keys::{self, BINDING_DEADLINES};
+use super::link::Link;
+use super::{Inner, RedisStore};
+use crate::names::Priority;
+use crate::store::{Bus, Interest, Listening, ReplyBox, ReplyTo, StoreError, Topic};
+
+/// How long kombu keeps a routing table of queues that expire after it was last used.
+const BINDING_FOR: Duration = Duration::from_secs(3600);
+/// How long replies are kept that nobody takes.
+const REPLY_FOR: Duration = Duration::from_secs(60);
+/// How long one call to the server waits for a reply, below the time that an answer may take.
+const BLOCK: Duration = Duration::from_secs(2);
+
+#[async_trait]
+impl Bus for RedisStore {
+    async fn publish(&self, topic: &Topic, payload: &[u8]) -> Result<usize, StoreError> {
+        let db = self.0.database();
+        let channel = match topic {
+            Topic::Control => keys::control(db),
+            Topic::Event(routing_key) => keys::events(db, routing_key),
+        };
+        self.0.link.query(redis::cmd("PUBLISH").arg(channel).arg(payload)).await
+    }
+
+    async fn listen(&self, interest: Interest) -> Result<Listening, StoreError> {
+        let db = self.0.database();
+        let channel = match interest {
+            Interest::Control => Channel::Named(keys::control(db)),
+            Interest::Events(start) => Channel::Pattern(keys::events(db, &format!("{}*", escaped(&start)))),
+        };
+        let (heard, posts) = Listening::channel();
+        let standing = std::sync::Arc::new(Standing::default());
+        let stands = std::sync::Arc::clone(&standing);
+        let ear = self.0.hub.listen(channel, move |news| match news {
+            // A listener that has fallen so far behind misses what is newest.
+            News::Message(payload) => _ = heard.try_send(Bytes::copy_from_slice(payload)),
+            News::Stands => stands.tell(true),
+            News::Broke => stands.tell(false),
+        });
+        standing.wait(&self.0, ear).await.map(|ear| Listening::new(posts, ear))
+    }
+
+    async fn open_box(&self) -> Result<Box<dyn ReplyBox>, StoreError> {
+        let address = ReplyTo::fresh();
+        let link = self.0.connector.link();
+        let deadline = self.0.now_ms(&link).await? + ms(BINDING_FOR);
+        let mut pipe = redis::pipe();
+        pipe.atomic();
+        pipe.cmd("ZADD").arg(BINDING_DEADLINES).arg("GT").arg(deadline).arg(&address.exchange).ignore();
+        pipe.cmd("SADD").arg(keys::binding(&address.exchange)).arg(member(&address)).ignore();
+        link.pipe::<()>(&pipe).await?;
+        Ok(Box::new(RedisBox { address, link }))
+    }
+
+    async fn reply(&self, to: &ReplyTo, payload: &[u8]) -> Result<(), StoreError> {
+        let mut ask = redis::cmd("SMEMBERS");
+        let bound: Vec<String> = self.0.link.query(ask.arg(keys::binding(&to.exchange))).await?;
+        let mut pipe = redis::pipe();
+        pipe.atomic();
+        for (_, queue) in bound.iter().filter_map(|one| keys::parse_binding(one)).filter(|one| one.0 == to.routing_key)
+        {
+            pipe.cmd("LPUSH").arg(queue).arg(payload).ignore();
+            pipe.cmd("PEXPIRE").arg(queue).arg(ms(REPLY_FOR)).ignore();
+        }
+        if pipe.is_empty() { Ok(()) } else { self.0.link.pipe(&pipe).await }
+    }
+}
+
+impl Inner {
+    /// The database's number, which kombu writes into the names of channels: PUBLISH knows no databases.
+    fn database(&self) -> i64 {
+        self.connector.client.get_connection_info().redis_settings().db()
+    }
+}
+
+fn member(address: &ReplyTo) -> String {
+    keys::reply_binding(&address.exchange, &address.routing_key)
+}
+
+/// `text` as part of a pattern that means itself.
+fn escaped(text: &str) -> String {
+    let special = |c| matches!(c, '*' | '?' | '[' | ']' | '^' | '\\');
+    text.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
+}
+
+/// Tells when a subscription stands.
+#[derive(Default)]
+struct Standing {
+    said: std::sync::Mutex<Option<bool>>,
+    news: Notify,
+}
+
+impl Standing {
+    fn tell(&self, stands: bool) {
+        *self.said.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(stands);
+        self.news.notify_one();
+    }
+
+    /// Waits until it stands; an error when the connection cannot be made (in time).
+    async fn wait(&self, store: &Inner, ear: Subscription) -> Result<Subscription, StoreError> {
+        let patience = store.connector.connect_timeout + store.connector.response_timeout;
+        let told = tokio::time::timeout(patience, self.news.notified()).await;
+        let said = *self.said.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match (told, said) {
+            (Ok(()), Some(true)) => Ok(ear),
+            _ => Err(store.connector.unreachable(std::io::Error::from(std::io::ErrorKind::NotConnected), false)),
+        }
+    }
+}
+
+/// A reply queue, and the connection that waits on it.
+#[derive(Debug)]
+struct RedisBox {
+    address: ReplyTo,
+    link: Link,
+}
+
+impl RedisBox {
+    /// The queue's lists, as kombu's client waits on them.
+    fn lists(&self) -> impl Iterator<Item = String> {
+        let queue = keys::reply_queue(&self.address.exchange, &self.address.routing_key);
+        Priority::STEPS.into_iter().map(move |step| keys::at_step(&queue, step))
+    }
+}
+
+#[async_trait]
+impl ReplyBox for RedisBox {
+    fn address(&self) -> &ReplyTo {
+        &self.address
+    }
+
+    async fn take(&mut self, at_most: Duration) -> Result<Option<Bytes>, StoreError> {
+        let ends = super::consumer::deadline(at_most);
+        loop {
+            let left = ends.saturating_duration_since(std::time::Instant::now()).min(BLOCK);
+            let mut wait = redis::cmd("BRPOP");
+            // Zero would be for ever.
+            self.lists().fold(&mut wait, |wait, list| wait.arg(list)).arg(left.as_secs_f64().max(0.001));
+            if let Some((_, reply)) = self.link.query::<Option<(String, Vec<u8>)>>(&wait).await? {
+                return Ok(Some(Bytes::from(reply)));
+            }
+            if left < BLOCK {
+                return Ok(None);
+            }
+        }
+    }
+
+    async fn close(self: Box<Self>) -> Result<(), StoreError> {
+        let mut pipe = redis::pipe();
+        pipe.cmd("SREM").arg(keys::binding(&self.address.exchange)).arg(member(&self.address)).ignore();
+        self.lists().fold(pipe.cmd("DEL"), |delete, list| delete.arg(list)).ignore();
+        self.link.pipe(&pipe).await
+    }
+}

@@ -1,0 +1,83 @@
+//! A worker that changes its queues while it runs.
+
+use std::num::NonZeroUsize;
+
+use queue_core::store::{LeaseRequest, Order, Share};
+use queue_tests::{Bench, PATIENCE, TestWorker, label};
+
+fn request(bench: &Bench, queues: &[&str]) -> LeaseRequest {
+    LeaseRequest {
+        queues: queues.iter().map(|name| Share { queue: bench.queue(name), share: 0 }).collect(),
+        order: Order::Strict,
+        limit: NonZeroUsize::new(10).unwrap(),
+        suspect: true,
+    }
+}
+
+async fn consume(worker: &TestWorker, bench: &Bench, queues: &[&str]) {
+    let queues: Vec<_> = queues.iter().map(|name| bench.queue(name)).collect();
+    worker.consume(&queues).await.unwrap();
+}
+
+/// A queue that is added is leased from and waited on, with all its priorities, and what is held of it is kept alive.
+async fn an_added_queue_is_one_of_its_queues(bench: &Bench) {
+    let worker = bench.worker("a", &["first"]).await;
+    consume(&worker, bench, &["first", "second"]).await;
+    bench.enqueue("second", &["m1"]).await;
+    let leased = worker.lease(&request(bench, &["first", "second"])).await.unwrap();
+    assert_eq!(leased.iter().map(|one| label(one.payload())).collect::<Vec<_>>(), ["m1"]);
+
+    let (both, other) = (request(bench, &["first", "second"]), bench.other_store().await);
+    let (waited, sent) =
+        tokio::join!(worker.wait(&both, PATIENCE), async { other.enqueue(&[bench.message("second", "m2")]).await });
+    sent.unwrap();
+    let mut found = waited.unwrap();
+    if found.is_empty() {
+        found = worker.lease(&both).await.unwrap();
+    }
+    assert_eq!(found.len(), 1);
+    let rival = bench.worker("b", &["second"]).await;
+    bench.bury(&[&worker, &rival]).await;
+    assert!(rival.take(10).await.is_empty(), "both are held by a worker that lives");
+    assert_eq!(bench.counts("second").await.leased, 2);
+}
+
+/// A queue that is dropped is not leased from; what is held of it is kept alive and may be settled.
+async fn what_is_held_of_a_dropped_queue_stays(bench: &Bench) {
+    let worker = bench.worker("a", &["first", "second"]).await;
+    bench.enqueue("second", &["m1", "m2"]).await;
+    let held = worker.lease(&LeaseRequest { limit: NonZeroUsize::MIN, ..request(bench, &["second"]) }).await.unwrap();
+    consume(&worker, bench, &["first"]).await;
+    let workers = bench.store.workers().await.unwrap();
+    let info = workers.iter().find(|info| *info.incarnation == *worker.incarnation()).unwrap();
+    assert_eq!(info.queues, [bench.queue("first")]);
+    bench.bury(&[&worker]).await;
+    assert_eq!(worker.finish(&held[0]).await, queue_core::store::Settled::Done);
+}
+
+/// A worker without queues leases nothing, and may have queues again.
+async fn no_queue_at_all_is_no_error(bench: &Bench) {
+    let worker = bench.worker("a", &["first"]).await;
+    bench.enqueue("first", &["m1"]).await;
+    consume(&worker, bench, &[]).await;
+    assert!(worker.lease(&request(bench, &[])).await.unwrap().is_empty());
+    consume(&worker, bench, &["first"]).await;
+    assert_eq!(worker.lease(&request(bench, &["first"])).await.unwrap().len(), 1);
+}
+
+/// What a worker that died held of an added queue is reclaimed.
+async fn an_added_queue_is_reclaimed(bench: &Bench) {
+    let (dead, rival) = (bench.worker("a", &["first"]).await, bench.worker("b", &["second"]).await);
+    consume(&dead, bench, &["first", "second"]).await;
+    bench.enqueue("second", &["m1"]).await;
+    assert_eq!(dead.lease(&request(bench, &["second"])).await.unwrap().len(), 1);
+    assert_eq!(bench.bury(&[&rival]).await, 1);
+    assert!(rival.take_one().await.redelivered);
+}
+
+queue_tests::conformance!(
+    an_added_queue_is_one_of_its_queues,
+    what_is_held_of_a_dropped_queue_stays,
+    no_queue_at_all_is_no_error,
+    an_added_queue_is_reclaimed,
+);
