@@ -65,6 +65,8 @@ pub struct StoreOptions {
     pub connect_timeout: Duration,
     /// How long to wait for the answer to one command. Default 10 s.
     pub response_timeout: Duration,
+    /// Redis: how keys are named. A URL's own parameters stand before these.
+    pub redis: redis::RedisOptions,
 }
 
 impl Default for StoreOptions {
@@ -77,6 +79,7 @@ impl Default for StoreOptions {
             max_payload: 16 * 1024 * 1024,
             connect_timeout: Duration::from_secs(5),
             response_timeout: Duration::from_secs(10),
+            redis: redis::RedisOptions::default(),
         }
     }
 }

@@ -3,7 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Store, StoreError, StoreOptions, redis::RedisStore, sqlite::SqliteStore};
+use super::{
+    Store, StoreError, StoreOptions,
+    redis::{RedisOptions, RedisStore},
+    sqlite::SqliteStore,
+};
 
 /// Why a text is not a store's URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -60,7 +64,9 @@ impl StoreUrl {
         let scheme = text.split(':').next().unwrap_or_default();
         match scheme {
             "redis" | "rediss" | "unix" | "redis+unix" => {
-                url::Url::parse(text).map_err(|why| UrlError::Malformed { url: mask(text), why: why.to_string() })?;
+                let malformed = |why: String| UrlError::Malformed { url: mask(text), why };
+                url::Url::parse(text).map_err(|why| malformed(why.to_string()))?;
+                RedisOptions::default().with_url(text).map_err(malformed)?;
                 Ok(Self::Redis(text.to_owned()))
             }
             _ => Err(UrlError::Scheme(mask(text))),

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use redis::{Cmd, Pipeline};
 
 use super::consumer::{Lane, Shared};
-use super::keys::{self, ChordKeys, ListKeys};
+use super::keys::Keys;
 use super::results::ttl_s;
 use super::{Inner, StoreError};
 use crate::names::TaskId;
@@ -25,7 +25,7 @@ pub(super) async fn begin(store: &Inner, chords: &[ChordStart]) -> Result<(), St
         let mut pipe = redis::pipe();
         pipe.atomic();
         for chord in chunk {
-            let keys = ChordKeys::new(&chord.group);
+            let keys = store.keys.chord(&chord.group);
             if let Some(meta) = &chord.meta {
                 set(&mut pipe, &keys.meta, meta, chord.ttl);
             }
@@ -47,7 +47,7 @@ fn set(pipe: &mut Pipeline, key: &str, value: &[u8], ttl: Option<Duration>) {
 
 /// See [`crate::store::Chords::chord_parts`]. Whoever asks holds the claim, so that nothing comes in between two reads.
 pub(super) async fn parts(store: &Inner, group: &str) -> Result<ChordParts, StoreError> {
-    let keys = ChordKeys::new(group);
+    let keys = store.keys.chord(group);
     let mut members: Vec<Bytes> = Vec::new();
     let mut first = 0;
     loop {
@@ -69,7 +69,7 @@ async fn read(store: &Inner, key: &str) -> Result<Option<Bytes>, StoreError> {
 
 /// See [`crate::store::Chords::put_group`].
 pub(super) async fn put_group(store: &Inner, group: &StoredResult) -> Result<(), StoreError> {
-    let key = keys::group(group.id.as_str());
+    let key = store.keys.group(group.id.as_str());
     let mut pipe = redis::pipe();
     pipe.atomic();
     set(&mut pipe, &key, &group.meta, group.ttl);
@@ -79,12 +79,12 @@ pub(super) async fn put_group(store: &Inner, group: &StoredResult) -> Result<(),
 
 /// See [`crate::store::Chords::get_group`].
 pub(super) async fn get_group(store: &Inner, group: &TaskId) -> Result<Option<Bytes>, StoreError> {
-    read(store, &keys::group(group.as_str())).await
+    read(store, &store.keys.group(group.as_str())).await
 }
 
 /// See [`crate::store::Chords::forget_group`].
 pub(super) async fn forget_group(store: &Inner, group: &TaskId) -> Result<bool, StoreError> {
-    store.link.query(redis::cmd("DEL").arg(keys::group(group.as_str()))).await
+    store.link.query(redis::cmd("DEL").arg(store.keys.group(group.as_str()))).await
 }
 
 /// A dispatch that is leased to this worker should its part be the last.
@@ -97,7 +97,7 @@ pub(super) struct Claimable<'a> {
 impl<'a> Claimable<'a> {
     /// `None` where this worker has no hands for its list: then it would go among the suspects.
     fn new(shared: &'a Shared, part: &ChordPart) -> Option<Self> {
-        let (queue, step) = (&part.dispatch.queue, part.dispatch.priority.step());
+        let (queue, step) = (&part.dispatch.queue, shared.store.keys.step(part.dispatch.priority));
         let lane = shared.lanes.iter().find(|lane| lane.keys.queue == *queue && lane.keys.step == step)?;
         Some(Self { lane, incarnation: lane.incarnation(), payload: part.dispatch.payload.clone() })
     }
@@ -114,10 +114,10 @@ impl<'a> Claimable<'a> {
 }
 
 /// Adds the guard of a settlement that ends a chord.
-pub(super) fn add_end(call: &mut Cmd, end: Option<&ChordEnd>) {
+pub(super) fn add_end(call: &mut Cmd, shared: &Shared, end: Option<&ChordEnd>) {
     match end {
         None => call.arg(""),
-        Some(end) => call.arg(keys::group(&end.group)).arg(&end.token).arg(u8::from(end.failed)),
+        Some(end) => call.arg(shared.store.keys.group(&end.group)).arg(&end.token).arg(u8::from(end.failed)),
     };
 }
 
@@ -128,36 +128,37 @@ pub(super) fn add_steps<'a>(
     steps: &[ChordStep],
     claimable: &mut Vec<Option<Claimable<'a>>>,
 ) {
+    let keys = &shared.store.keys;
     call.arg(steps.len());
     for step in steps {
         match step {
             ChordStep::Begin(start) => {
                 let meta = start.meta.as_deref().unwrap_or_default();
-                call.arg("b").arg(keys::group(&start.group)).arg(start.size).arg(meta).arg(ttl_s(start.ttl));
+                call.arg("b").arg(keys.group(&start.group)).arg(start.size).arg(meta).arg(ttl_s(start.ttl));
             }
             ChordStep::Grow { group, by, ttl } => {
-                call.arg("g").arg(keys::group(group)).arg(*by).arg(ttl_s(*ttl));
+                call.arg("g").arg(keys.group(group)).arg(*by).arg(ttl_s(*ttl));
             }
             ChordStep::Part(part) => {
                 let hands = Claimable::new(shared, part);
-                add_part(call, part, hands.as_ref());
+                add_part(call, keys, part, hands.as_ref());
                 claimable.push(hands);
             }
         }
     }
 }
 
-fn add_part(call: &mut Cmd, part: &ChordPart, hands: Option<&Claimable<'_>>) {
+fn add_part(call: &mut Cmd, keys: &Keys, part: &ChordPart, hands: Option<&Claimable<'_>>) {
     // As Python writes it, also in the set of those that are counted.
     let index = part.index.map_or_else(|| "+inf".to_owned(), |index| index.to_string());
-    call.arg("p").arg(keys::group(&part.group)).arg(part.id.as_str()).arg(index).arg(&part.member[..]);
+    call.arg("p").arg(keys.group(&part.group)).arg(part.id.as_str()).arg(index).arg(&part.member[..]);
     call.arg(ttl_s(part.ttl)).arg(&part.token).arg(&part.dispatch.payload[..]);
     match hands {
         Some(Claimable { lane, incarnation, .. }) => {
             call.arg(lane.keys.held(incarnation)).arg(&lane.keys.suspects).arg(&lane.keys.workers).arg(&**incarnation);
         }
         None => {
-            let keys = ListKeys::new(&part.dispatch.queue, part.dispatch.priority.step());
+            let keys = keys.lane_for(&part.dispatch);
             call.arg("").arg(keys.suspects).arg(keys.workers).arg("");
         }
     }

@@ -243,7 +243,7 @@ pub(super) struct RedisConsumer {
 
 impl RedisConsumer {
     pub(super) async fn sign_on(store: Arc<Inner>, spec: WorkerSpec) -> Result<Self, StoreError> {
-        let lists = spec.queues.iter().flat_map(ListKeys::all);
+        let lists = spec.queues.iter().flat_map(|queue| store.keys.lanes(queue));
         let lanes: Vec<_> = lists.enumerate().map(|(index, keys)| Lane::new(index, keys, &spec.incarnation)).collect();
         let revocations = Revocations::new(&store);
         let shared = Arc::new(Shared {

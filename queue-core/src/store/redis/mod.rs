@@ -19,6 +19,7 @@ mod ledger;
 mod link;
 mod look;
 mod mend;
+mod options;
 mod results;
 mod revoked;
 mod scripts;
@@ -34,7 +35,9 @@ use bytes::Bytes;
 use self::consumer::RedisConsumer;
 use self::enqueue::KnownQueues;
 use self::hub::Hub;
+use self::keys::Keys;
 use self::link::{Connector, Link};
+pub use self::options::RedisOptions;
 use self::scripts::Scripts;
 use super::url::mask;
 use super::{
@@ -55,12 +58,14 @@ struct Inner {
     link: Link,
     hub: Hub,
     scripts: Scripts,
+    keys: Keys,
     options: StoreOptions,
     known_queues: KnownQueues,
 }
 
 impl RedisStore {
-    /// Connects to the server at `url` (`redis://user:password@host:6379/0`, `rediss://` for TLS).
+    /// Connects to the server at `url` (`redis://user:password@host:6379/0`, `rediss://` for TLS). Its parameters are
+    /// [`RedisOptions`], and stand before those of `options`.
     ///
     /// # Errors
     ///
@@ -71,7 +76,9 @@ impl RedisStore {
             // Fails only where the process has chosen a provider before, which then serves as well.
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
-        let client = redis::Client::open(url)
+        let unusable = |why: String| StoreError::Foreign { url: masked.clone(), why };
+        let (place, named) = options.redis.clone().with_url(url).map_err(unusable)?;
+        let client = redis::Client::open(&*place)
             .map_err(|error| StoreError::Foreign { url: masked.clone(), why: format!("not a Redis URL: {error}") })?;
         let connector = Connector {
             client,
@@ -84,6 +91,7 @@ impl RedisStore {
             hub: Hub::new(connector.clone()),
             connector,
             scripts: Scripts::new(),
+            keys: Keys::new(&named),
             options,
             known_queues: KnownQueues::default(),
         };

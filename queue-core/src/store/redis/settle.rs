@@ -8,8 +8,9 @@ use redis::Cmd;
 
 use super::chord::{self, Claimable};
 use super::consumer::{DirtyUnlessDone, Shared, ms};
-use super::keys::{self, ListKeys, QUEUES};
+use super::keys;
 use super::results;
+use crate::names::Priority;
 use crate::store::{
     CLAIM, ChordStep, DONE, DeliveryTag, Ending, INTERNAL, Settled, Settlement, StoreError, StoredResult,
 };
@@ -90,7 +91,7 @@ async fn announce_queues(shared: &Shared, batch: &[Settlement]) -> Result<(), St
     for message in batch.iter().flat_map(|settlement| &settlement.follow) {
         if shared.store.known_queues.is_news(&message.queue) {
             let mut add = redis::cmd("SADD");
-            add.arg(QUEUES).arg(message.queue.as_str());
+            add.arg(&shared.store.keys.queues).arg(message.queue.as_str());
             shared.store.link.query::<()>(&add).await.inspect_err(|_| shared.store.known_queues.clear())?;
         }
     }
@@ -113,7 +114,7 @@ fn settle_call<'a>(shared: &'a Shared, batch: &[Settlement], claimable: &mut Vec
     let mut names = Names::default();
     let route = match batch.iter().find_map(|settlement| settlement.tag.as_ref()) {
         Some(tag) => names.held(tag).to_owned(),
-        None => QUEUES.to_owned(),
+        None => shared.store.keys.queues.clone(),
     };
     let mut call = shared.store.scripts.settle.call(&[&route]);
     let options = &shared.store.options;
@@ -128,27 +129,26 @@ fn settle_call<'a>(shared: &'a Shared, batch: &[Settlement], claimable: &mut Vec
                 call.arg("").arg("").arg("");
             }
         }
-        chord::add_end(&mut call, settlement.chord_end.as_ref());
-        add_results(&mut call, &settlement.results);
+        chord::add_end(&mut call, shared, settlement.chord_end.as_ref());
+        add_results(&mut call, shared, &settlement.results);
         chord::add_steps(&mut call, shared, &settlement.chords, claimable);
-        add_follow(&mut call, settlement);
-        add_dead(&mut call, settlement);
+        add_follow(&mut call, shared, settlement);
+        add_dead(&mut call, shared, settlement);
     }
     call
 }
 
-fn add_results(call: &mut Cmd, results: &[StoredResult]) {
+fn add_results(call: &mut Cmd, shared: &Shared, results: &[StoredResult]) {
     call.arg(results.len());
     for result in results {
-        call.arg(keys::result(result.id.as_str())).arg(&result.meta[..]).arg(results::ttl_s(result.ttl));
+        call.arg(shared.store.keys.result(result.id.as_str())).arg(&result.meta[..]).arg(results::ttl_s(result.ttl));
     }
 }
 
-fn add_follow(call: &mut Cmd, settlement: &Settlement) {
+fn add_follow(call: &mut Cmd, shared: &Shared, settlement: &Settlement) {
     call.arg(settlement.follow.len());
     for message in &settlement.follow {
-        let (queue, step) = (&message.queue, message.priority.step());
-        let list = keys::list(queue, step);
+        let list = shared.store.keys.list_for(message);
         // Python reads the list, and must never see this.
         let list = if message.payload.starts_with(INTERNAL) { keys::suspects(&list) } else { list };
         call.arg(list).arg(&message.payload[..]);
@@ -157,21 +157,24 @@ fn add_follow(call: &mut Cmd, settlement: &Settlement) {
                 call.arg("").arg("").arg("");
             }
             Some(due) => {
-                let keys = ListKeys::new(queue, step);
+                let keys = shared.store.keys.lane_for(message);
                 call.arg(due.as_millis()).arg(keys.scheduled).arg(keys.due);
             }
         }
     }
 }
 
-fn add_dead(call: &mut Cmd, settlement: &Settlement) {
+fn add_dead(call: &mut Cmd, shared: &Shared, settlement: &Settlement) {
     let Ending::Dead(letter) = &settlement.ending else {
         call.arg("0");
         return;
     };
     let (list, message) = match (&settlement.tag, &settlement.early) {
         (Some(tag), _) => (tag.list.to_string(), &tag.payload),
-        (None, Some((queue, step, payload))) => (keys::list(queue, *step), payload),
+        (None, Some((queue, step, payload))) => {
+            let keys = &shared.store.keys;
+            (keys.list(queue, keys.step(Priority::new(i64::from(*step)))), payload)
+        }
         (None, None) => {
             call.arg("0");
             return;
@@ -254,7 +257,7 @@ pub(super) async fn absolve(shared: &Shared, tag: &DeliveryTag) -> Result<Option
 /// See [`crate::store::Consumer::progress`].
 pub(super) async fn progress(shared: &Shared, tag: &DeliveryTag, results: &[StoredResult]) -> Result<bool, StoreError> {
     let mut names = vec![Shared::held_key(tag)];
-    names.extend(results.iter().map(|result| keys::result(result.id.as_str())));
+    names.extend(results.iter().map(|result| shared.store.keys.result(result.id.as_str())));
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut call = shared.store.scripts.progress.call(&names);
     call.arg(&tag.payload[..]);
