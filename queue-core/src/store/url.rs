@@ -128,6 +128,10 @@ pub async fn connect(url: &str) -> Result<Arc<dyn Store>, ConnectError> {
 /// As [`connect`].
 pub async fn connect_with(url: &str, options: StoreOptions) -> Result<Arc<dyn Store>, ConnectError> {
     match StoreUrl::parse(url)? {
+        StoreUrl::Sqlite(_) if options.results.is_some() => Err(ConnectError::Store(StoreError::Foreign {
+            url: mask(url),
+            why: "an SQLite store keeps its results itself; results elsewhere are for Redis".to_owned(),
+        })),
         StoreUrl::Sqlite(path) => Ok(Arc::new(SqliteStore::open(path, options).await?)),
         StoreUrl::Redis(text) => Ok(Arc::new(RedisStore::connect(&text, options).await?)),
     }

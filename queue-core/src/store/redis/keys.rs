@@ -66,6 +66,15 @@ impl Keys {
         ChordKeys { parts: format!("{meta}.j"), size: format!("{meta}.s"), claim: format!("{meta}.c"), meta }
     }
 
+    /// What is wrong with a queue's name here, if anything: one that has the separator in it may be another queue's list.
+    pub(super) fn fault(&self, queue: &QueueName) -> Option<String> {
+        let Self { sep, .. } = self;
+        queue
+            .as_str()
+            .contains(&**sep)
+            .then(|| format!("queue `{queue}` has the separator of priorities, `{sep}`, in its name"))
+    }
+
     /// The step of a priority: the greatest that is not above it.
     pub(super) fn step(&self, priority: Priority) -> u8 {
         self.steps.iter().copied().filter(|step| *step <= priority.get()).max().unwrap_or(0)

@@ -9,6 +9,7 @@ mod chord;
 mod close;
 mod consumer;
 mod durability;
+mod elsewhere;
 mod enqueue;
 mod errors;
 mod find;
@@ -24,6 +25,7 @@ mod results;
 mod revoked;
 mod scripts;
 mod settle;
+mod two_servers;
 mod wait;
 
 use std::sync::Arc;
@@ -33,6 +35,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use self::consumer::RedisConsumer;
+use self::elsewhere::Elsewhere;
 use self::enqueue::KnownQueues;
 use self::hub::Hub;
 use self::keys::Keys;
@@ -59,6 +62,7 @@ struct Inner {
     hub: Hub,
     scripts: Scripts,
     keys: Keys,
+    elsewhere: Option<Elsewhere>,
     options: StoreOptions,
     known_queues: KnownQueues,
 }
@@ -77,14 +81,18 @@ impl RedisStore {
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
         let unusable = |why: String| StoreError::Foreign { url: masked.clone(), why };
-        let (place, named) = options.redis.clone().with_url(url).map_err(unusable)?;
+        let (place, mut named) = options.redis.clone().with_url(url).map_err(unusable)?;
         let client = redis::Client::open(&*place)
             .map_err(|error| StoreError::Foreign { url: masked.clone(), why: format!("not a Redis URL: {error}") })?;
         let connector = Connector {
             client,
-            url: masked,
+            url: masked.clone(),
             connect_timeout: options.connect_timeout,
             response_timeout: options.response_timeout,
+        };
+        let elsewhere = match &options.results {
+            Some(url) => Elsewhere::new(url, &connector, &mut named)?,
+            None => None,
         };
         let inner = Inner {
             link: connector.link(),
@@ -92,6 +100,7 @@ impl RedisStore {
             connector,
             scripts: Scripts::new(),
             keys: Keys::new(&named),
+            elsewhere,
             options,
             known_queues: KnownQueues::default(),
         };
@@ -102,6 +111,14 @@ impl RedisStore {
 }
 
 impl Inner {
+    /// Refuses queues that cannot be told from others' lists.
+    fn check_queues<'a>(&self, queues: impl IntoIterator<Item = &'a QueueName>) -> Result<(), StoreError> {
+        match queues.into_iter().find_map(|queue| self.keys.fault(queue)) {
+            None => Ok(()),
+            Some(why) => Err(StoreError::Foreign { url: self.connector.url.clone(), why }),
+        }
+    }
+
     async fn load_scripts(&self) -> Result<(), StoreError> {
         let mut pipe = redis::pipe();
         for script in self.scripts.all() {
@@ -124,10 +141,12 @@ impl Inner {
 #[async_trait]
 impl Broker for RedisStore {
     async fn enqueue(&self, messages: &[Outgoing]) -> Result<(), StoreError> {
+        self.0.check_queues(messages.iter().map(|message| &message.queue))?;
         enqueue::enqueue(&self.0, messages).await
     }
 
     async fn consumer(&self, worker: WorkerSpec) -> Result<Arc<dyn Consumer>, StoreError> {
+        self.0.check_queues(&worker.queues)?;
         Ok(Arc::new(RedisConsumer::sign_on(self.0.clone(), worker).await?))
     }
 

@@ -61,6 +61,17 @@ impl RedisOptions {
         Ok((rest.to_string(), self))
     }
 
+    /// The prefix of results as their own URL has it, else `usual`.
+    pub(super) fn of_results(self, usual: &str) -> Result<String, String> {
+        let Self { prefix, result_prefix, steps, sep } = self;
+        let default = Self::default();
+        if steps != default.steps || sep != default.sep {
+            return Err("`steps` and `sep` are of messages, not of results".to_owned());
+        }
+        let named = [prefix, result_prefix, usual.to_owned()].into_iter().find(|prefix| !prefix.is_empty());
+        Ok(named.unwrap_or_default())
+    }
+
     fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
         match name {
             "prefix" => value.clone_into(&mut self.prefix),
@@ -68,7 +79,9 @@ impl RedisOptions {
             "sep" => value.clone_into(&mut self.sep),
             "steps" => self.steps = steps(value)?,
             _ => {
-                return Err(format!("`{name}` is no parameter; there are `prefix`, `result_prefix`, `steps` and `sep`"));
+                return Err(format!(
+                    "`{name}` is no parameter; there are `prefix`, `result_prefix`, `steps` and `sep`"
+                ));
             }
         }
         Ok(())

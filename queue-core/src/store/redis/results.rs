@@ -28,7 +28,7 @@ pub(super) async fn put(store: &Inner, results: &[StoredResult]) -> Result<(), S
         for result in chunk {
             call.arg(&result.meta[..]).arg(ttl_s(result.ttl));
         }
-        store.link.script::<i64>(&store.scripts.put_results, &call).await?;
+        store.results_link().script::<i64>(&store.scripts.put_results, &call).await?;
     }
     Ok(())
 }
@@ -41,7 +41,7 @@ pub(super) async fn get(store: &Inner, ids: &[TaskId]) -> Result<Vec<Option<Byte
         for id in chunk {
             ask.arg(store.keys.result(id.as_str()));
         }
-        let values: Vec<Option<Vec<u8>>> = store.link.query(&ask).await?;
+        let values: Vec<Option<Vec<u8>>> = store.results_link().query(&ask).await?;
         found.extend(values.into_iter().map(|value| value.map(Bytes::from)));
     }
     Ok(found)
@@ -55,7 +55,7 @@ pub(super) async fn forget(store: &Inner, ids: &[TaskId]) -> Result<Vec<bool>, S
         for id in chunk {
             pipe.cmd("DEL").arg(store.keys.result(id.as_str()));
         }
-        found.extend(store.link.pipe::<Vec<bool>>(&pipe).await?);
+        found.extend(store.results_link().pipe::<Vec<bool>>(&pipe).await?);
     }
     Ok(found)
 }
@@ -73,7 +73,7 @@ pub(super) async fn wait(
     let ends = deadline(timeout);
     let news = Arc::new(Notify::new());
     let wake = news.clone();
-    let _subscription = store.hub.subscribe(store.keys.result(id.as_str()), move |_| wake.notify_one());
+    let _subscription = store.results_hub().subscribe(store.keys.result(id.as_str()), move |_| wake.notify_one());
     loop {
         // The first notice says that the subscription stands; each later one that something was published (or the
         // connection came back): either way the store has the truth.
