@@ -20,6 +20,9 @@ pub(crate) struct Cli {
     // Its value is not shown in the help: it may hold a password.
     #[arg(long, global = true, env = "QUEUE_URL", hide_env_values = true, default_value = "sqlite:queue.db")]
     pub(crate) url: String,
+    /// Where their results are, if not there (Redis only)
+    #[arg(long, global = true, env = "QUEUE_RESULT_URL", hide_env_values = true, value_name = "URL")]
+    pub(crate) result_url: Option<String>,
     /// Print one JSON document instead of tables
     #[arg(long, global = true)]
     pub(crate) json: bool,

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use queue_core::store::{self, Store, StoreError, StoreUrl};
+use queue_core::store::{self, Store, StoreError, StoreOptions, StoreUrl};
 use queue_core::{QueueName, TaskId, Timestamp};
 
 use crate::error::CliError;
@@ -58,9 +58,18 @@ pub(crate) enum Access {
     Create,
 }
 
-/// Opens the store at `url`.
-pub(crate) async fn open(url: &str, access: Access, out: Out) -> Result<Session, CliError> {
-    match StoreUrl::parse(url)? {
+/// Where the store is.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// Its URL.
+    pub(crate) url: String,
+    /// Of its results, if they are elsewhere.
+    pub(crate) results: Option<String>,
+}
+
+/// Opens the store.
+pub(crate) async fn open(place: &Place, access: Access, out: Out) -> Result<Session, CliError> {
+    match StoreUrl::parse(&place.url)? {
         StoreUrl::Sqlite(None) => {
             return Err(CliError::usage(
                 "`sqlite::memory:` lives inside one process, there is nothing in it to look at",
@@ -70,7 +79,7 @@ pub(crate) async fn open(url: &str, access: Access, out: Out) -> Result<Session,
         StoreUrl::Sqlite(Some(path)) => check_file(&path, access, out)?,
         _ => {}
     }
-    let store = store::connect(url).await?;
+    let store = store::connect_with(&place.url, StoreOptions::with_results(place.results.clone())).await?;
     let now = store.now().await?;
     Ok(Session { store, now, out })
 }

@@ -29,6 +29,10 @@ pub struct Flags {
     #[arg(long, env = "QUEUE_URL", hide_env_values = true, default_value = "sqlite:queue.db")]
     pub url: String,
 
+    /// Where results are kept, if not there (Redis only): redis://HOST:PORT/DB
+    #[arg(long, env = "QUEUE_RESULT_URL", hide_env_values = true, value_name = "URL")]
+    pub result_url: Option<String>,
+
     /// The queues, in order, e.g. mail,celery; with weights (mail:3,celery:1) each gets its share.
     /// Without it: celery, and those that the tasks name.
     #[arg(short = 'Q', long, value_delimiter = ',', value_name = "QUEUE[:WEIGHT],…")]

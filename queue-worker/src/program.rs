@@ -33,7 +33,7 @@ async fn serve(worker: Worker, flags: &Flags) -> Result<Report, WorkerError> {
     // Before the store is opened, so that no signal is lost in between.
     let mut signals = Signals::new()?;
     let handle = tokio::select! {
-        handle = worker.with_flags(flags).connect(&flags.url) => handle?,
+        handle = worker.with_flags(flags).connect(flags) => handle?,
         () = signals.next() => return Ok(Report::default()),
     };
     let stopping = stop_on(signals, &handle);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use queue_core::message::DecodeLimits;
-use queue_core::store::{Store, connect};
+use queue_core::store::{Store, StoreOptions, connect_with};
 use queue_core::task::{StateMap, registered};
 use queue_core::{Client, NameError, QueueName};
 use tokio::task::JoinHandle;
@@ -195,8 +195,9 @@ impl Worker {
     }
 
     /// Opens the store and starts.
-    pub(crate) async fn connect(self, url: &str) -> Result<WorkerHandle, WorkerError> {
-        let store: Arc<dyn Store> = connect(url).await?;
+    pub(crate) async fn connect(self, flags: &Flags) -> Result<WorkerHandle, WorkerError> {
+        let options = StoreOptions::with_results(flags.result_url.clone());
+        let store: Arc<dyn Store> = connect_with(&flags.url, options).await?;
         self.start(Client::new(store)).await
     }
 

@@ -19,6 +19,21 @@ async fn the_same_shop_looks_the_same() {
     looks_like!("redis_purge", shop.queue(&["purge", "--queue", "mail", "--state", "ready", "--yes"]));
 }
 
+/// `--result-url` leads to results in another place than the jobs.
+#[tokio::test]
+async fn results_may_be_elsewhere() {
+    let server = RedisServer::start(&[]);
+    let at = |database: u8| format!("{}/{database}", server.url().trim_end_matches("/0"));
+    let scene = Scene::at(&at(0)).await;
+    let elsewhere = Scene::at(&at(1)).await;
+    let id = queue_core::TaskId::new("j1").unwrap();
+    elsewhere.store.put_results(&[queue_tests::result(&id, "SUCCESS", 42)]).await.unwrap();
+    let ran = scene.queue(&["result", "j1", "--result-url", &at(1)]);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert!(ran.to_string().contains("42"), "{ran}");
+    assert_eq!(scene.queue(&["result", "j1"]).code, Some(1));
+}
+
 #[tokio::test]
 async fn delete_by_filter_leaves_out_none_although_places_move_up() {
     let server = RedisServer::start(&[]);

@@ -181,7 +181,12 @@ async fn open(url: &str) -> Arc<dyn Store> {
 /// The program, with nothing of our environment.
 pub(crate) fn program(dir: &Path) -> Command {
     let mut command = Command::new(bin("queue"));
-    command.current_dir(dir).env_remove("QUEUE_URL").env_remove("NO_COLOR").stdin(Stdio::null());
+    command
+        .current_dir(dir)
+        .env_remove("QUEUE_URL")
+        .env_remove("QUEUE_RESULT_URL")
+        .env_remove("NO_COLOR")
+        .stdin(Stdio::null());
     command
 }
 

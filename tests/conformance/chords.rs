@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use queue_core::store::{ChordStart, ChordStep, Delivery, Settled, Settlement, StoredResult};
-use queue_tests::{Bench, Chord, Driver, PATIENCE, SECOND, TestWorker, done, label, labels, result, with_chord};
+use queue_tests::{Bench, Chord, PATIENCE, SECOND, TestWorker, done, label, labels, result, with_chord};
 use queue_tests::{with_follow, with_result};
 
 const A_DAY: Option<Duration> = Some(Duration::from_secs(86_400));
@@ -263,10 +263,9 @@ async fn a_lost_end_is_nothing(bench: &Bench) {
 /// Lets the claim to a chord run out. A server's own clock is not moved by the tests: there it is deleted.
 async fn let_the_claim_run_out(bench: &Bench, chord: &Chord) {
     bench.advance(61 * SECOND);
-    if bench.driver == Driver::Redis {
-        let mut connection =
-            ::redis::Client::open(bench.url()).unwrap().get_multiplexed_async_connection().await.unwrap();
-        let claim = format!("celery-taskset-meta-{}.c", chord.group);
+    if let Some((url, prefix)) = bench.results() {
+        let mut connection = ::redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap();
+        let claim = format!("{prefix}celery-taskset-meta-{}.c", chord.group);
         let gone: i64 = ::redis::cmd("DEL").arg(claim).query_async(&mut connection).await.unwrap();
         assert_eq!(gone, 1, "there should be a claim");
     }
@@ -456,6 +455,7 @@ async fn a_group_is_saved_and_forgotten(bench: &Bench) {
 }
 
 queue_tests::conformance!(
+    variants:
     the_last_part_brings_the_dispatch,
     a_part_counts_once,
     one_task_may_have_two_places,

@@ -179,6 +179,7 @@ async fn no_result_slips_through(bench: &Bench) {
 }
 
 queue_tests::conformance!(
+    variants:
     results_come_back,
     empty_batches_are_nothing,
     success_is_final,

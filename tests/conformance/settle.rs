@@ -249,6 +249,7 @@ async fn a_long_run_settles(bench: &Bench) {
 }
 
 queue_tests::conformance!(
+    variants:
     a_settled_message_is_gone,
     an_empty_batch_is_nothing,
     all_of_a_settlement_happens,

@@ -39,7 +39,7 @@ impl Bench {
 
     /// The store at `url`, with names of this bench's own.
     pub async fn at(driver: Driver, url: &str, change: impl FnOnce(&mut StoreOptions)) -> Self {
-        let mut options = StoreOptions { clock: Clock::system(), ..StoreOptions::default() };
+        let mut options = StoreOptions { clock: Clock::system(), ..StoreOptions::with_results(driver.results()) };
         change(&mut options);
         let store = open(url, options.clone()).await.unwrap_or_else(|why| panic!("cannot open {url}: {why:?}"));
         let prefix = uuid::Uuid::new_v4().simple().to_string()[..12].to_owned();
@@ -49,6 +49,17 @@ impl Bench {
     /// The store's URL.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The Redis server's own URL of where its results are, and what their keys begin with; `None` without Redis.
+    pub fn results(&self) -> Option<(String, &'static str)> {
+        let place = self.options.results.as_ref().unwrap_or(&self.url);
+        let (url, _) = place.split_once('?').unwrap_or((place, ""));
+        match self.driver {
+            Driver::SqliteMemory | Driver::SqliteFile => None,
+            Driver::Redis | Driver::RedisTwo => Some((url.to_owned(), "")),
+            Driver::RedisNamed | Driver::RedisDatabase => Some((url.to_owned(), "res_")),
+        }
     }
 
     /// The options it was opened with.

@@ -14,6 +14,12 @@ pub enum Driver {
     SqliteFile,
     /// A Redis server on the loopback interface.
     Redis,
+    /// The same, with other names: prefixes, another separator, a step for every priority.
+    RedisNamed,
+    /// The same, with results in database 1.
+    RedisDatabase,
+    /// The same, with results on another server.
+    RedisTwo,
 }
 
 impl Driver {
@@ -30,7 +36,20 @@ impl Driver {
                 let dir = tempfile::tempdir().unwrap();
                 (format!("sqlite:{}", dir.path().join("queue.db").display()), Some(dir))
             }
-            Self::Redis => (crate::redis_url(), None),
+            Self::RedisNamed => {
+                let named = "prefix=shop%3A&steps=0,1,2,3,4,5,6,7,8,9&sep=%3A&result_prefix=res";
+                (format!("{}?{named}", crate::redis_url()), None)
+            }
+            Self::Redis | Self::RedisDatabase | Self::RedisTwo => (crate::redis_url(), None),
+        }
+    }
+
+    /// Where its results are, if not with the messages.
+    pub(crate) fn results(self) -> Option<String> {
+        match self {
+            Self::SqliteMemory | Self::SqliteFile | Self::Redis | Self::RedisNamed => None,
+            Self::RedisDatabase => Some(format!("{}/1?prefix=res", crate::redis_url().trim_end_matches("/0"))),
+            Self::RedisTwo => Some(crate::redis::other_redis().url()),
         }
     }
 }

@@ -35,8 +35,15 @@ pub const SECOND: Duration = Duration::from_secs(1);
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Makes tests of cases, one per driver: `leases::sqlite_memory::case`, `leases::sqlite_file::case`, `leases::redis::case`.
+/// With `variants:` before the cases also for Redis with other names, with results in another database, on another server.
 #[macro_export]
 macro_rules! conformance {
+    (variants: $($case:ident),+ $(,)?) => {
+        $crate::conformance!($($case),+);
+        $crate::on_driver!(redis_named, RedisNamed: $($case),+);
+        $crate::on_driver!(redis_database, RedisDatabase: $($case),+);
+        $crate::on_driver!(redis_two, RedisTwo: $($case),+);
+    };
     ($($case:ident),+ $(,)?) => {
         $crate::on_driver!(sqlite_memory, SqliteMemory: $($case),+);
         $crate::on_driver!(sqlite_file, SqliteFile: $($case),+);

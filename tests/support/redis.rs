@@ -77,6 +77,12 @@ impl Drop for RedisServer {
     }
 }
 
+/// Another server of this process's, started when first asked for.
+pub(crate) fn other_redis() -> &'static RedisServer {
+    static SERVER: OnceLock<RedisServer> = OnceLock::new();
+    SERVER.get_or_init(|| RedisServer::start(&[]))
+}
+
 /// This process's server, started when first asked for.
 pub fn shared_redis() -> &'static RedisServer {
     static SERVER: OnceLock<RedisServer> = OnceLock::new();

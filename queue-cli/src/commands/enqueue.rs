@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::open::{Access, Session, open};
+use crate::open::{Access, Place, Session, open};
 use crate::out::Out;
 use crate::render::json::Instant;
 use crate::render::time;
@@ -79,13 +79,13 @@ struct Enqueued<'a> {
 }
 
 /// Sends it.
-pub(crate) async fn run(url: &str, args: &EnqueueArgs, out: Out) -> Result<Exit, CliError> {
+pub(crate) async fn run(place: &Place, args: &EnqueueArgs, out: Out) -> Result<Exit, CliError> {
     // Before the store is opened: what is wrong here leaves nothing behind.
     let (positional, by_name) = (json("args", &args.args, '[')?, json("kwargs", &args.kwargs, '{')?);
     if args.name.trim().is_empty() {
         return Err(CliError::usage("a task's name is not empty", ""));
     }
-    let session = open(url, Access::Create, out).await?;
+    let session = open(place, Access::Create, out).await?;
     let message = message(&session, args, positional, by_name);
     session.store.enqueue(std::slice::from_ref(&message)).await?;
     match args.wait {

@@ -19,27 +19,27 @@ pub(crate) mod workers;
 use crate::cli::{Cli, Command};
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::open::{Access, open};
+use crate::open::{Access, Place, open};
 use crate::out::Out;
 
 /// Runs the command.
 pub(crate) async fn run(cli: Cli, out: Out) -> Result<Exit, CliError> {
-    let url = cli.url;
+    let place = Place { url: cli.url, results: cli.result_url };
     match cli.command {
         Command::Completions(args) => completions::run(&args, out),
-        Command::Enqueue(args) => enqueue::run(&url, &args, out).await,
-        Command::Status(args) => status::run(&mut open(&url, Access::Existing, out).await?, &args).await,
-        Command::Jobs(args) => jobs::run(&open(&url, Access::Existing, out).await?, &args).await,
-        Command::Job(args) => job::run(&open(&url, Access::Existing, out).await?, &args).await,
-        Command::Result(args) => result::run(&open(&url, Access::Existing, out).await?, &args).await,
-        Command::Forget(args) => forget::run(&open(&url, Access::Existing, out).await?, &args).await,
-        Command::Revoke(args) => revoke::run(&open(&url, Access::Existing, out).await?, &args).await,
-        Command::Retry(args) => retry::run(&open(&url, Access::Existing, out).await?, &args).await,
-        Command::Delete(args) => delete::run(&open(&url, Access::Existing, out).await?, &args).await,
-        Command::Purge(args) => purge::run(&open(&url, Access::Existing, out).await?, &args).await,
-        Command::Inspect(args) => inspect::run(&open(&url, Access::Existing, out).await?, &args).await,
-        Command::Control(args) => control::run(&open(&url, Access::Existing, out).await?, &args).await,
-        Command::Events(args) => events::run(&open(&url, Access::Existing, out).await?, &args).await,
-        Command::Workers => workers::run(&open(&url, Access::Existing, out).await?).await,
+        Command::Enqueue(args) => enqueue::run(&place, &args, out).await,
+        Command::Status(args) => status::run(&mut open(&place, Access::Existing, out).await?, &args).await,
+        Command::Jobs(args) => jobs::run(&open(&place, Access::Existing, out).await?, &args).await,
+        Command::Job(args) => job::run(&open(&place, Access::Existing, out).await?, &args).await,
+        Command::Result(args) => result::run(&open(&place, Access::Existing, out).await?, &args).await,
+        Command::Forget(args) => forget::run(&open(&place, Access::Existing, out).await?, &args).await,
+        Command::Revoke(args) => revoke::run(&open(&place, Access::Existing, out).await?, &args).await,
+        Command::Retry(args) => retry::run(&open(&place, Access::Existing, out).await?, &args).await,
+        Command::Delete(args) => delete::run(&open(&place, Access::Existing, out).await?, &args).await,
+        Command::Purge(args) => purge::run(&open(&place, Access::Existing, out).await?, &args).await,
+        Command::Inspect(args) => inspect::run(&open(&place, Access::Existing, out).await?, &args).await,
+        Command::Control(args) => control::run(&open(&place, Access::Existing, out).await?, &args).await,
+        Command::Events(args) => events::run(&open(&place, Access::Existing, out).await?, &args).await,
+        Command::Workers => workers::run(&open(&place, Access::Existing, out).await?).await,
     }
 }

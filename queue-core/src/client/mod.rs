@@ -17,7 +17,7 @@ use crate::canvas::{Call, Canvas, Sending, SendingMany};
 use crate::events::Lamport;
 use crate::names::{QueueName, TaskId};
 use crate::result::ResultMeta;
-use crate::store::{ConnectError, Store, StoreError, StoreOptions, connect_with};
+use crate::store::{ConnectError, QUEUE_RESULT_URL, Store, StoreError, StoreOptions, connect_with};
 
 pub use self::current::InstallError;
 pub use self::error::{JobError, SendError};
@@ -102,14 +102,16 @@ impl Client {
         Ok(Self::with_options(connect_with(url, store).await?, options))
     }
 
-    /// Opens the store at `$QUEUE_URL`, or `sqlite:queue.db` where that is not set.
+    /// Opens the store at `$QUEUE_URL`, or `sqlite:queue.db` where that is not set; with the results at `$QUEUE_RESULT_URL`
+    /// where that is set (see [`StoreOptions::results`]).
     ///
     /// # Errors
     ///
     /// As [`Client::connect`].
     pub async fn from_env() -> Result<Self, ConnectError> {
         let url = std::env::var(QUEUE_URL).unwrap_or_else(|_| DEFAULT_URL.to_owned());
-        Self::connect(&url).await
+        let store = StoreOptions::with_results(std::env::var(QUEUE_RESULT_URL).ok());
+        Self::connect_with(&url, store, ClientOptions::default()).await
     }
 
     /// The store behind it.

@@ -68,6 +68,22 @@ pub struct StoreOptions {
     pub connect_timeout: Duration,
     /// How long to wait for the answer to one command. Default 10 s.
     pub response_timeout: Duration,
+    /// Redis: where results and chords are kept (`redis://host/1?prefix=shop`), if not with the messages. In another database
+    /// of the same server, all still happens in one step; on another server, some may happen twice: see the guarantees.
+    /// Celery: `result_backend`. Default: with the messages.
+    pub results: Option<String>,
+    /// Redis: how keys are named. A URL's own parameters stand before these.
+    pub redis: redis::RedisOptions,
+}
+
+/// The environment's variable with the URL of the results, for [`StoreOptions::results`].
+pub const QUEUE_RESULT_URL: &str = "QUEUE_RESULT_URL";
+
+impl StoreOptions {
+    /// The defaults, with the results at `url`; empty is as none.
+    pub fn with_results(url: Option<String>) -> Self {
+        Self { results: url.filter(|url| !url.is_empty()), ..Self::default() }
+    }
 }
 
 impl Default for StoreOptions {
@@ -80,6 +96,8 @@ impl Default for StoreOptions {
             max_payload: 16 * 1024 * 1024,
             connect_timeout: Duration::from_secs(5),
             response_timeout: Duration::from_secs(10),
+            results: None,
+            redis: redis::RedisOptions::default(),
         }
     }
 }

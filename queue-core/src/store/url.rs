@@ -3,7 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Store, StoreError, StoreOptions, redis::RedisStore, sqlite::SqliteStore};
+use super::{
+    Store, StoreError, StoreOptions,
+    redis::{RedisOptions, RedisStore},
+    sqlite::SqliteStore,
+};
 
 /// Why a text is not a store's URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -60,7 +64,9 @@ impl StoreUrl {
         let scheme = text.split(':').next().unwrap_or_default();
         match scheme {
             "redis" | "rediss" | "unix" | "redis+unix" => {
-                url::Url::parse(text).map_err(|why| UrlError::Malformed { url: mask(text), why: why.to_string() })?;
+                let malformed = |why: String| UrlError::Malformed { url: mask(text), why };
+                url::Url::parse(text).map_err(|why| malformed(why.to_string()))?;
+                RedisOptions::default().with_url(text).map_err(malformed)?;
                 Ok(Self::Redis(text.to_owned()))
             }
             _ => Err(UrlError::Scheme(mask(text))),
@@ -122,6 +128,10 @@ pub async fn connect(url: &str) -> Result<Arc<dyn Store>, ConnectError> {
 /// As [`connect`].
 pub async fn connect_with(url: &str, options: StoreOptions) -> Result<Arc<dyn Store>, ConnectError> {
     match StoreUrl::parse(url)? {
+        StoreUrl::Sqlite(_) if options.results.is_some() => Err(ConnectError::Store(StoreError::Foreign {
+            url: mask(url),
+            why: "an SQLite store keeps its results itself; results elsewhere are for Redis".to_owned(),
+        })),
         StoreUrl::Sqlite(path) => Ok(Arc::new(SqliteStore::open(path, options).await?)),
         StoreUrl::Redis(text) => Ok(Arc::new(RedisStore::connect(&text, options).await?)),
     }

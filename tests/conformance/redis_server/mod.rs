@@ -1,7 +1,9 @@
-//! What only a server can do to us: lose a reply, forget its scripts, cut the line, be full, be a replica, be Python's too.
+//! What only a server can do to us: lose a reply, forget its scripts, cut the line, be full, be a replica, be Python's too,
+//! name things otherwise.
 
 mod chords;
 mod errors;
+mod knobs;
 mod lines;
 mod neighbours;
 mod replies;

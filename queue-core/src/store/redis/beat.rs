@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use redis::{Cmd, Value};
 
 use super::consumer::{Lane, NEVER, RedisConsumer, Shared, ms, timestamp};
-use super::keys::{self, QUEUES, TOMBSTONE_TTL_S};
+use super::keys::TOMBSTONE_TTL_S;
 use super::link::Link;
 use super::{lease, settle, wait};
 use crate::store::{Beat, StoreError};
@@ -30,7 +30,7 @@ struct Seen {
 /// Writes down who this worker is, and registers it on its lists.
 pub(super) async fn sign_on(shared: &Shared, link: &Link) -> Result<(), StoreError> {
     let spec = &shared.spec;
-    let key = keys::worker(&spec.incarnation);
+    let key = shared.store.keys.worker(&spec.incarnation);
     let queues = shared.queues().clone();
     let queues: Vec<&str> = queues.iter().map(|queue| queue.as_str()).collect();
     let now = shared.store.now_ms(link).await?;
@@ -40,7 +40,7 @@ pub(super) async fn sign_on(shared: &Shared, link: &Link) -> Result<(), StoreErr
     fields.arg("queues").arg(serde_json::to_string(&queues).unwrap_or_default()).arg("started").arg(now).ignore();
     pipe.cmd("EXPIRE").arg(&key).arg(WORKER_TTL_S).ignore();
     if !queues.is_empty() {
-        pipe.cmd("SADD").arg(QUEUES).arg(&queues).ignore();
+        pipe.cmd("SADD").arg(&shared.store.keys.queues).arg(&queues).ignore();
     }
     for lane in shared.lanes.iter().filter(|lane| lane.is_active()) {
         let ends = now + ms(shared.store.options.lease);
@@ -94,7 +94,7 @@ async fn keep_description(consumer: &RedisConsumer) -> Result<(), StoreError> {
         return Ok(());
     }
     let mut keep = redis::cmd("EXPIRE");
-    keep.arg(keys::worker(&shared.spec.incarnation)).arg(WORKER_TTL_S);
+    keep.arg(shared.store.keys.worker(&shared.spec.incarnation)).arg(WORKER_TTL_S);
     let there: bool = consumer.pulse.query(&keep).await?;
     if there { Ok(()) } else { sign_on(shared, &consumer.pulse).await }
 }

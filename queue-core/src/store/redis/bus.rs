@@ -4,6 +4,7 @@
 //! Posts are published and kept nowhere. A reply queue is bound in kombu's routing table while its box is open: who
 //! replies looks there first, and drops a reply that nobody waits for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,10 +13,9 @@ use tokio::sync::Notify;
 
 use super::consumer::ms;
 use super::hub::{Channel, News, Subscription};
-use super::keys::{self, BINDING_DEADLINES};
+use super::keys::{Keys, reply_queue};
 use super::link::Link;
 use super::{Inner, RedisStore};
-use crate::names::Priority;
 use crate::store::{Bus, Interest, Listening, ReplyBox, ReplyTo, StoreError, Topic};
 
 /// How long kombu keeps a routing table of queues that expire after it was last used.
@@ -30,8 +30,8 @@ impl Bus for RedisStore {
     async fn publish(&self, topic: &Topic, payload: &[u8]) -> Result<usize, StoreError> {
         let db = self.0.database();
         let channel = match topic {
-            Topic::Control => keys::control(db),
-            Topic::Event(routing_key) => keys::events(db, routing_key),
+            Topic::Control => self.0.keys.control(db),
+            Topic::Event(routing_key) => self.0.keys.events(db, routing_key),
         };
         self.0.link.query(redis::cmd("PUBLISH").arg(channel).arg(payload)).await
     }
@@ -39,8 +39,8 @@ impl Bus for RedisStore {
     async fn listen(&self, interest: Interest) -> Result<Listening, StoreError> {
         let db = self.0.database();
         let channel = match interest {
-            Interest::Control => Channel::Named(keys::control(db)),
-            Interest::Events(start) => Channel::Pattern(keys::events(db, &format!("{}*", escaped(&start)))),
+            Interest::Control => Channel::Named(self.0.keys.control(db)),
+            Interest::Events(start) => Channel::Pattern(self.0.keys.events(db, &format!("{}*", escaped(&start)))),
         };
         let (heard, posts) = Listening::channel();
         let standing = std::sync::Arc::new(Standing::default());
@@ -60,21 +60,22 @@ impl Bus for RedisStore {
         let deadline = self.0.now_ms(&link).await? + ms(BINDING_FOR);
         let mut pipe = redis::pipe();
         pipe.atomic();
-        pipe.cmd("ZADD").arg(BINDING_DEADLINES).arg("GT").arg(deadline).arg(&address.exchange).ignore();
-        pipe.cmd("SADD").arg(keys::binding(&address.exchange)).arg(member(&address)).ignore();
+        pipe.cmd("ZADD").arg(self.0.keys.binding_deadlines()).arg("GT").arg(deadline).arg(&address.exchange).ignore();
+        pipe.cmd("SADD").arg(self.0.keys.binding(&address.exchange)).arg(member(&self.0.keys, &address)).ignore();
         link.pipe::<()>(&pipe).await?;
-        Ok(Box::new(RedisBox { address, link }))
+        Ok(Box::new(RedisBox { address, store: Arc::clone(&self.0), link }))
     }
 
     async fn reply(&self, to: &ReplyTo, payload: &[u8]) -> Result<(), StoreError> {
         let mut ask = redis::cmd("SMEMBERS");
-        let bound: Vec<String> = self.0.link.query(ask.arg(keys::binding(&to.exchange))).await?;
+        let bound: Vec<String> = self.0.link.query(ask.arg(self.0.keys.binding(&to.exchange))).await?;
         let mut pipe = redis::pipe();
         pipe.atomic();
-        for (_, queue) in bound.iter().filter_map(|one| keys::parse_binding(one)).filter(|one| one.0 == to.routing_key)
-        {
-            pipe.cmd("LPUSH").arg(queue).arg(payload).ignore();
-            pipe.cmd("PEXPIRE").arg(queue).arg(ms(REPLY_FOR)).ignore();
+        let keys = &self.0.keys;
+        let meant = bound.iter().filter_map(|one| keys.parse_binding(one)).filter(|one| one.0 == to.routing_key);
+        for list in meant.filter_map(|(_, queue)| keys.lists(queue).into_iter().next()) {
+            pipe.cmd("LPUSH").arg(&list).arg(payload).ignore();
+            pipe.cmd("PEXPIRE").arg(&list).arg(ms(REPLY_FOR)).ignore();
         }
         if pipe.is_empty() { Ok(()) } else { self.0.link.pipe(&pipe).await }
     }
@@ -87,8 +88,8 @@ impl Inner {
     }
 }
 
-fn member(address: &ReplyTo) -> String {
-    keys::reply_binding(&address.exchange, &address.routing_key)
+fn member(keys: &Keys, address: &ReplyTo) -> String {
+    keys.reply_binding(&address.exchange, &address.routing_key)
 }
 
 /// `text` as part of a pattern that means itself.
@@ -126,14 +127,14 @@ impl Standing {
 #[derive(Debug)]
 struct RedisBox {
     address: ReplyTo,
+    store: Arc<Inner>,
     link: Link,
 }
 
 impl RedisBox {
     /// The queue's lists, as kombu's client waits on them.
-    fn lists(&self) -> impl Iterator<Item = String> {
-        let queue = keys::reply_queue(&self.address.exchange, &self.address.routing_key);
-        Priority::STEPS.into_iter().map(move |step| keys::at_step(&queue, step))
+    fn lists(&self) -> Vec<String> {
+        self.store.keys.lists(&reply_queue(&self.address.exchange, &self.address.routing_key))
     }
 }
 
@@ -149,7 +150,7 @@ impl ReplyBox for RedisBox {
             let left = ends.saturating_duration_since(std::time::Instant::now()).min(BLOCK);
             let mut wait = redis::cmd("BRPOP");
             // Zero would be for ever.
-            self.lists().fold(&mut wait, |wait, list| wait.arg(list)).arg(left.as_secs_f64().max(0.001));
+            wait.arg(self.lists()).arg(left.as_secs_f64().max(0.001));
             if let Some((_, reply)) = self.link.query::<Option<(String, Vec<u8>)>>(&wait).await? {
                 return Ok(Some(Bytes::from(reply)));
             }
@@ -161,8 +162,9 @@ impl ReplyBox for RedisBox {
 
     async fn close(self: Box<Self>) -> Result<(), StoreError> {
         let mut pipe = redis::pipe();
-        pipe.cmd("SREM").arg(keys::binding(&self.address.exchange)).arg(member(&self.address)).ignore();
-        self.lists().fold(pipe.cmd("DEL"), |delete, list| delete.arg(list)).ignore();
+        let keys = &self.store.keys;
+        pipe.cmd("SREM").arg(keys.binding(&self.address.exchange)).arg(member(keys, &self.address)).ignore();
+        pipe.cmd("DEL").arg(self.lists()).ignore();
         self.link.pipe(&pipe).await
     }
 }

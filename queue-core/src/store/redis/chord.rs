@@ -8,7 +8,7 @@ use bytes::Bytes;
 use redis::{Cmd, Pipeline};
 
 use super::consumer::{Lane, Shared};
-use super::keys::{self, ChordKeys, ListKeys};
+use super::keys::Keys;
 use super::results::ttl_s;
 use super::{Inner, StoreError};
 use crate::names::TaskId;
@@ -25,14 +25,14 @@ pub(super) async fn begin(store: &Inner, chords: &[ChordStart]) -> Result<(), St
         let mut pipe = redis::pipe();
         pipe.atomic();
         for chord in chunk {
-            let keys = ChordKeys::new(&chord.group);
+            let keys = store.keys.chord(&chord.group);
             if let Some(meta) = &chord.meta {
                 set(&mut pipe, &keys.meta, meta, chord.ttl);
             }
             pipe.cmd("DEL").arg(&keys.claim).ignore();
             set(&mut pipe, &keys.size, chord.size.to_string().as_bytes(), chord.ttl);
         }
-        store.link.pipe::<()>(&pipe).await?;
+        store.results_link().pipe::<()>(&pipe).await?;
     }
     Ok(())
 }
@@ -47,12 +47,13 @@ fn set(pipe: &mut Pipeline, key: &str, value: &[u8], ttl: Option<Duration>) {
 
 /// See [`crate::store::Chords::chord_parts`]. Whoever asks holds the claim, so that nothing comes in between two reads.
 pub(super) async fn parts(store: &Inner, group: &str) -> Result<ChordParts, StoreError> {
-    let keys = ChordKeys::new(group);
+    let keys = store.keys.chord(group);
     let mut members: Vec<Bytes> = Vec::new();
     let mut first = 0;
     loop {
         let mut look = redis::cmd("ZRANGE");
-        let found: Vec<Vec<u8>> = store.link.query(look.arg(&keys.parts).arg(first).arg(first + STEP - 1)).await?;
+        let found: Vec<Vec<u8>> =
+            store.results_link().query(look.arg(&keys.parts).arg(first).arg(first + STEP - 1)).await?;
         let more = found.len() == STEP.unsigned_abs();
         members.extend(found.into_iter().map(Bytes::from));
         first += STEP;
@@ -63,28 +64,28 @@ pub(super) async fn parts(store: &Inner, group: &str) -> Result<ChordParts, Stor
 }
 
 async fn read(store: &Inner, key: &str) -> Result<Option<Bytes>, StoreError> {
-    let found: Option<Vec<u8>> = store.link.query(redis::cmd("GET").arg(key)).await?;
+    let found: Option<Vec<u8>> = store.results_link().query(redis::cmd("GET").arg(key)).await?;
     Ok(found.map(Bytes::from))
 }
 
 /// See [`crate::store::Chords::put_group`].
 pub(super) async fn put_group(store: &Inner, group: &StoredResult) -> Result<(), StoreError> {
-    let key = keys::group(group.id.as_str());
+    let key = store.keys.group(group.id.as_str());
     let mut pipe = redis::pipe();
     pipe.atomic();
     set(&mut pipe, &key, &group.meta, group.ttl);
     pipe.cmd("PUBLISH").arg(&key).arg(&group.meta[..]).ignore();
-    store.link.pipe(&pipe).await
+    store.results_link().pipe(&pipe).await
 }
 
 /// See [`crate::store::Chords::get_group`].
 pub(super) async fn get_group(store: &Inner, group: &TaskId) -> Result<Option<Bytes>, StoreError> {
-    read(store, &keys::group(group.as_str())).await
+    read(store, &store.keys.group(group.as_str())).await
 }
 
 /// See [`crate::store::Chords::forget_group`].
 pub(super) async fn forget_group(store: &Inner, group: &TaskId) -> Result<bool, StoreError> {
-    store.link.query(redis::cmd("DEL").arg(keys::group(group.as_str()))).await
+    store.results_link().query(redis::cmd("DEL").arg(store.keys.group(group.as_str()))).await
 }
 
 /// A dispatch that is leased to this worker should its part be the last.
@@ -97,7 +98,7 @@ pub(super) struct Claimable<'a> {
 impl<'a> Claimable<'a> {
     /// `None` where this worker has no hands for its list: then it would go among the suspects.
     fn new(shared: &'a Shared, part: &ChordPart) -> Option<Self> {
-        let (queue, step) = (&part.dispatch.queue, part.dispatch.priority.step());
+        let (queue, step) = (&part.dispatch.queue, shared.store.keys.step(part.dispatch.priority));
         let lane = shared.lanes.iter().find(|lane| lane.keys.queue == *queue && lane.keys.step == step)?;
         Some(Self { lane, incarnation: lane.incarnation(), payload: part.dispatch.payload.clone() })
     }
@@ -113,12 +114,26 @@ impl<'a> Claimable<'a> {
     }
 }
 
+/// How a chord is ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum End {
+    /// At once.
+    Whole,
+    /// Only claimed: the messages are on another server.
+    Claim,
+}
+
 /// Adds the guard of a settlement that ends a chord.
-pub(super) fn add_end(call: &mut Cmd, end: Option<&ChordEnd>) {
-    match end {
-        None => call.arg(""),
-        Some(end) => call.arg(keys::group(&end.group)).arg(&end.token).arg(u8::from(end.failed)),
+pub(super) fn add_end(call: &mut Cmd, shared: &Shared, end: Option<&ChordEnd>, how: End) {
+    let Some(end) = end else {
+        call.arg("");
+        return;
     };
+    let how = match how {
+        End::Whole => u8::from(end.failed),
+        End::Claim => 2,
+    };
+    call.arg(shared.store.keys.group(&end.group)).arg(&end.token).arg(how);
 }
 
 /// Adds what a settlement does to chords; notes in `claimable` one entry per part.
@@ -128,36 +143,71 @@ pub(super) fn add_steps<'a>(
     steps: &[ChordStep],
     claimable: &mut Vec<Option<Claimable<'a>>>,
 ) {
+    let keys = &shared.store.keys;
     call.arg(steps.len());
     for step in steps {
         match step {
             ChordStep::Begin(start) => {
                 let meta = start.meta.as_deref().unwrap_or_default();
-                call.arg("b").arg(keys::group(&start.group)).arg(start.size).arg(meta).arg(ttl_s(start.ttl));
+                call.arg("b").arg(keys.group(&start.group)).arg(start.size).arg(meta).arg(ttl_s(start.ttl));
             }
             ChordStep::Grow { group, by, ttl } => {
-                call.arg("g").arg(keys::group(group)).arg(*by).arg(ttl_s(*ttl));
+                call.arg("g").arg(keys.group(group)).arg(*by).arg(ttl_s(*ttl));
             }
             ChordStep::Part(part) => {
                 let hands = Claimable::new(shared, part);
-                add_part(call, part, hands.as_ref());
+                // On another server than the messages', a part is only counted; its dispatch is leased afterwards.
+                let apart = shared.store.has_two_servers();
+                call.arg(if apart { "c" } else { "p" });
+                add_count(call, keys, part);
+                if !apart {
+                    add_dispatch(call, keys, part, hands.as_ref());
+                }
                 claimable.push(hands);
             }
         }
     }
 }
 
-fn add_part(call: &mut Cmd, part: &ChordPart, hands: Option<&Claimable<'_>>) {
+/// Adds the leases of dispatches: the second half of the parts with these numbers.
+pub(super) fn add_dispatches<'a>(
+    call: &mut Cmd,
+    shared: &'a Shared,
+    parts: &[&ChordPart],
+    claimable: &mut Vec<Option<Claimable<'a>>>,
+) {
+    call.arg(parts.len());
+    for part in parts {
+        let hands = Claimable::new(shared, part);
+        call.arg("d");
+        add_dispatch(call, &shared.store.keys, part, hands.as_ref());
+        claimable.push(hands);
+    }
+}
+
+fn add_count(call: &mut Cmd, keys: &Keys, part: &ChordPart) {
     // As Python writes it, also in the set of those that are counted.
     let index = part.index.map_or_else(|| "+inf".to_owned(), |index| index.to_string());
-    call.arg("p").arg(keys::group(&part.group)).arg(part.id.as_str()).arg(index).arg(&part.member[..]);
-    call.arg(ttl_s(part.ttl)).arg(&part.token).arg(&part.dispatch.payload[..]);
+    call.arg(keys.group(&part.group)).arg(part.id.as_str()).arg(index).arg(&part.member[..]).arg(ttl_s(part.ttl));
+    call.arg(&part.token);
+}
+
+/// Adds that these parts' dispatches are leased.
+pub(super) fn add_kept(call: &mut Cmd, keys: &Keys, parts: &[&ChordPart]) {
+    call.arg(parts.len());
+    for part in parts {
+        call.arg("k").arg(keys.group(&part.group)).arg(&part.token);
+    }
+}
+
+fn add_dispatch(call: &mut Cmd, keys: &Keys, part: &ChordPart, hands: Option<&Claimable<'_>>) {
+    call.arg(&part.dispatch.payload[..]);
     match hands {
         Some(Claimable { lane, incarnation, .. }) => {
             call.arg(lane.keys.held(incarnation)).arg(&lane.keys.suspects).arg(&lane.keys.workers).arg(&**incarnation);
         }
         None => {
-            let keys = ListKeys::new(&part.dispatch.queue, part.dispatch.priority.step());
+            let keys = keys.lane_for(&part.dispatch);
             call.arg("").arg(keys.suspects).arg(keys.workers).arg("");
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::consumer::RedisConsumer;
-use super::keys::{self, TOMBSTONE_TTL_S};
+use super::keys::TOMBSTONE_TTL_S;
 use crate::store::{INTERNAL, StoreError};
 
 /// See [`crate::store::Consumer::close`].
@@ -24,6 +24,6 @@ pub(super) async fn close(consumer: &RedisConsumer) -> Result<(), StoreError> {
         shared.ledger.forget_lane(lane.index);
     }
     let mut gone = redis::cmd("DEL");
-    gone.arg(keys::worker(&shared.spec.incarnation));
+    gone.arg(shared.store.keys.worker(&shared.spec.incarnation));
     shared.store.link.query(&gone).await
 }

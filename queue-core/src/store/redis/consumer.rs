@@ -252,7 +252,7 @@ pub(super) struct RedisConsumer {
 
 impl RedisConsumer {
     pub(super) async fn sign_on(store: Arc<Inner>, spec: WorkerSpec) -> Result<Self, StoreError> {
-        let lists = spec.queues.iter().flat_map(ListKeys::all);
+        let lists = spec.queues.iter().flat_map(|queue| store.keys.lanes(queue));
         let lanes: Vec<_> = lists.enumerate().map(|(index, keys)| Lane::new(index, keys, &spec.incarnation)).collect();
         let revocations = Revocations::new(&store);
         let shared = Arc::new(Shared {
@@ -299,8 +299,9 @@ impl RedisConsumer {
 
     fn add_lanes(&self, queue: &QueueName) -> Result<(), StoreError> {
         let shared = &self.shared;
+        shared.store.check_queues([queue])?;
         let first = shared.lanes.len();
-        let lists = ListKeys::all(queue).into_iter().enumerate();
+        let lists = shared.store.keys.lanes(queue).into_iter().enumerate();
         let lanes: Vec<_> = lists.map(|(n, keys)| Lane::new(first + n, keys, &shared.spec.incarnation)).collect();
         let due = lanes.iter().map(|lane| wait::watch_due(shared, lane)).collect();
         let arms = lanes.iter().map(|lane| Arm::new(shared, lane.index)).collect();

@@ -1,5 +1,6 @@
 //! What this server's durability rests on, told in words.
 
+use super::link::Link;
 use super::{Inner, StoreError};
 use crate::store::Durability;
 
@@ -8,21 +9,36 @@ const OLDEST: (u32, u32) = (6, 2);
 
 /// Refuses servers that are too old.
 pub(super) async fn check_version(store: &Inner) -> Result<(), StoreError> {
-    let info: String = store.link.query(redis::cmd("INFO").arg("server")).await?;
+    check_server(&store.link).await?;
+    if store.has_two_servers() { check_server(store.results_link()).await } else { Ok(()) }
+}
+
+async fn check_server(link: &Link) -> Result<(), StoreError> {
+    let info: String = link.query(redis::cmd("INFO").arg("server")).await?;
     let version = field(&info, "redis_version").unwrap_or("0");
     let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
     let found = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
     if found < OLDEST {
         let why = format!("Redis {version} is too old, at least {}.{} is needed", OLDEST.0, OLDEST.1);
-        return Err(StoreError::Foreign { url: store.connector.url.clone(), why });
+        return Err(StoreError::Foreign { url: link.url().to_owned(), why });
     }
     Ok(())
 }
 
 /// See [`crate::store::Broker::durability`].
 pub(super) async fn durability(store: &Inner) -> Result<Durability, StoreError> {
-    let info: String = store.link.query(redis::cmd("INFO").arg("persistence")).await?;
-    let memory: String = store.link.query(redis::cmd("INFO").arg("memory")).await?;
+    let mut found = of_server(&store.link).await?;
+    if store.has_two_servers() {
+        let results = of_server(store.results_link()).await?;
+        found.summary = format!("{}; of the results: {}", found.summary, results.summary);
+        found.warnings.extend(results.warnings.into_iter().map(|warning| format!("of the results: {warning}")));
+    }
+    Ok(found)
+}
+
+async fn of_server(link: &Link) -> Result<Durability, StoreError> {
+    let info: String = link.query(redis::cmd("INFO").arg("persistence")).await?;
+    let memory: String = link.query(redis::cmd("INFO").arg("memory")).await?;
     let mut warnings = Vec::new();
     let policy = field(&memory, "maxmemory_policy").unwrap_or("noeviction");
     if policy != "noeviction" && field(&memory, "maxmemory").is_some_and(|max| max != "0") {
@@ -30,7 +46,7 @@ pub(super) async fn durability(store: &Inner) -> Result<Durability, StoreError> 
     }
     let aof = field(&info, "aof_enabled") == Some("1");
     let summary = if aof {
-        match appendfsync(store).await.as_deref() {
+        match appendfsync(link).await.as_deref() {
             Some("always") => "appendfsync always: what was acknowledged survives a crash of the server".to_owned(),
             Some("no") => {
                 "appendfsync no: a crash of the server may undo what the system had not written yet".to_owned()
@@ -46,8 +62,8 @@ pub(super) async fn durability(store: &Inner) -> Result<Durability, StoreError> 
 }
 
 /// `None` where the user may not ask.
-async fn appendfsync(store: &Inner) -> Option<String> {
-    let answer: Vec<String> = store.link.query(redis::cmd("CONFIG").arg("GET").arg("appendfsync")).await.ok()?;
+async fn appendfsync(link: &Link) -> Option<String> {
+    let answer: Vec<String> = link.query(redis::cmd("CONFIG").arg("GET").arg("appendfsync")).await.ok()?;
     answer.into_iter().nth(1)
 }
 

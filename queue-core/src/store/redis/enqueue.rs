@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use redis::Cmd;
 
-use super::keys::{self, ListKeys, QUEUES};
+use super::keys::ListKeys;
 use super::{Inner, StoreError};
 use crate::names::QueueName;
 use crate::store::Outgoing;
@@ -60,10 +60,10 @@ pub(super) async fn enqueue(store: &Inner, messages: &[Outgoing]) -> Result<(), 
 
 async fn enqueue_one(store: &Inner, message: &Outgoing) -> Result<(), StoreError> {
     let mut push = redis::cmd("LPUSH");
-    push.arg(keys::list(&message.queue, message.priority.step())).arg(&message.payload[..]);
+    push.arg(store.keys.list_for(message)).arg(&message.payload[..]);
     if store.known_queues.is_news(&message.queue) {
         let mut pipe = redis::pipe();
-        pipe.cmd("SADD").arg(QUEUES).arg(message.queue.as_str()).ignore();
+        pipe.cmd("SADD").arg(&store.keys.queues).arg(message.queue.as_str()).ignore();
         pipe.add_command(push).ignore();
         return store.link.pipe(&pipe).await;
     }
@@ -76,10 +76,10 @@ async fn enqueue_many(store: &Inner, messages: &[Outgoing]) -> Result<(), StoreE
     let mut later: Vec<(ListKeys, Vec<&Outgoing>)> = Vec::new();
     for message in messages {
         let groups = if message.due.is_none() { &mut ready } else { &mut later };
-        let step = message.priority.step();
+        let step = store.keys.step(message.priority);
         match groups.iter_mut().find(|(keys, _)| keys.step == step && keys.queue == message.queue) {
             Some((_, group)) => group.push(message),
-            None => groups.push((ListKeys::new(&message.queue, step), vec![message])),
+            None => groups.push((store.keys.lane(&message.queue, step), vec![message])),
         }
     }
     let mut pipe = redis::pipe();
@@ -87,7 +87,7 @@ async fn enqueue_many(store: &Inner, messages: &[Outgoing]) -> Result<(), StoreE
     pipe.atomic();
     for (keys, _) in ready.iter().chain(&later) {
         if store.known_queues.is_news(&keys.queue) {
-            pipe.cmd("SADD").arg(QUEUES).arg(keys.queue.as_str()).ignore();
+            pipe.cmd("SADD").arg(&store.keys.queues).arg(keys.queue.as_str()).ignore();
         }
     }
     for (keys, group) in &ready {

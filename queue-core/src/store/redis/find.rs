@@ -15,7 +15,7 @@ pub(super) async fn find(store: &Inner, id: &TaskId) -> Result<Vec<Job>, StoreEr
     let mut found = Vec::new();
     let needle = Finder::new(id.as_str());
     for queue in look::queues(store).await? {
-        let lanes = ListKeys::all(&queue);
+        let lanes = store.keys.lanes(&queue);
         let used = used(store, &lanes).await?;
         let states = [
             (JobState::Ready, used.iter().any(|lane| lane.ready)),
@@ -88,7 +88,7 @@ async fn moved_meanwhile(store: &Inner, id: &TaskId, found: &[Job]) -> Result<Ve
     }
     let needle = Finder::new(id.as_str());
     for queue in look::queues(store).await? {
-        let lanes = ListKeys::all(&queue);
+        let lanes = store.keys.lanes(&queue);
         let used = used(store, &lanes).await?;
         for (lane, _) in lanes.iter().zip(used).filter(|(_, used)| used.held) {
             let jobs = held(store, lane, 0, 10_000).await?;

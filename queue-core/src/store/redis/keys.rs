@@ -5,35 +5,170 @@
 
 use std::sync::Arc;
 
+use super::options::RedisOptions;
 use crate::names::{Priority, QueueName};
-
-/// kombu's separator between a queue's name and its step.
-const SEP: &str = "\u{6}\u{16}";
+use crate::store::Outgoing;
 
 /// How long a tombstone fences a reclaimed incarnation, in seconds: a week, longer than any process sleeps.
 pub(super) const TOMBSTONE_TTL_S: u64 = 604_800;
 
-/// The set of queues that were ever used (set of names).
-pub(super) const QUEUES: &str = "queue:queues";
-/// Revoked task ids (zset, scored by when the revocation ends, Unix ms).
-pub(super) const REVOKED: &str = "queue:revoked";
-/// Counts revocations (string integer); also the channel that announces them.
-pub(super) const REVOKED_VERSION: &str = "queue:revoked:version";
-
-/// A worker's description (hash; TTL refreshed by its heartbeat).
-pub(super) fn worker(incarnation: &str) -> String {
-    format!("queue:worker:{incarnation}")
+/// Spells the keys of one store: knows their prefixes, and which lists a queue has.
+#[derive(Debug)]
+pub(super) struct Keys {
+    /// Before every key and channel but those of results.
+    prefix: String,
+    /// Before those.
+    result_prefix: String,
+    /// Between a queue's name and its step.
+    sep: String,
+    steps: Vec<u8>,
+    /// Before the name of a channel to many.
+    fanout: String,
+    /// The set of queues that were ever used (set of names).
+    pub(super) queues: String,
+    /// Revoked task ids (zset, scored by when the revocation ends, Unix ms).
+    pub(super) revoked: String,
+    /// Counts revocations (string integer); also the channel that announces them.
+    pub(super) revoked_version: String,
 }
 
-/// A task's result (string), as Celery names it; also the channel that announces it.
-pub(super) fn result(id: &str) -> String {
-    format!("celery-task-meta-{id}")
+impl Keys {
+    pub(super) fn new(options: &RedisOptions) -> Self {
+        let prefix = options.prefix.clone();
+        Self {
+            queues: format!("{prefix}queue:queues"),
+            revoked: format!("{prefix}queue:revoked"),
+            revoked_version: format!("{prefix}queue:revoked:version"),
+            result_prefix: result_prefix(&options.result_prefix),
+            sep: options.sep.clone(),
+            steps: options.steps.clone(),
+            fanout: options.fanout_prefix.clone(),
+            prefix,
+        }
+    }
+
+    /// A worker's description (hash; TTL refreshed by its heartbeat).
+    pub(super) fn worker(&self, incarnation: &str) -> String {
+        format!("{}queue:worker:{incarnation}", self.prefix)
+    }
+
+    /// A task's result (string), as Celery names it; also the channel that announces it.
+    pub(super) fn result(&self, id: &str) -> String {
+        format!("{}celery-task-meta-{id}", self.result_prefix)
+    }
+
+    /// The meta of a group (string), as Celery names it; also the channel that announces it, and the name of the chord whose
+    /// header the group is.
+    pub(super) fn group(&self, id: &str) -> String {
+        format!("{}celery-taskset-meta-{id}", self.result_prefix)
+    }
+
+    /// The keys of the chord of this group.
+    pub(super) fn chord(&self, group: &str) -> ChordKeys {
+        let meta = self.group(group);
+        ChordKeys { parts: format!("{meta}.j"), size: format!("{meta}.s"), claim: format!("{meta}.c"), meta }
+    }
+
+    /// What is wrong with a queue's name here, if anything: one that has the separator in it may be another queue's list.
+    pub(super) fn fault(&self, queue: &QueueName) -> Option<String> {
+        let Self { sep, .. } = self;
+        queue
+            .as_str()
+            .contains(&**sep)
+            .then(|| format!("queue `{queue}` has the separator of priorities, `{sep}`, in its name"))
+    }
+
+    /// The step of a priority: the greatest that is not above it.
+    pub(super) fn step(&self, priority: Priority) -> u8 {
+        self.steps.iter().copied().filter(|step| *step <= priority.get()).max().unwrap_or(0)
+    }
+
+    /// The list of `queue` at `step`: the bare name for step 0.
+    pub(super) fn list(&self, queue: &QueueName, step: u8) -> String {
+        let Self { prefix, sep, .. } = self;
+        if step == 0 { format!("{prefix}{queue}") } else { format!("{prefix}{queue}{sep}{step}") }
+    }
+
+    /// The list that a message goes into.
+    pub(super) fn list_for(&self, message: &Outgoing) -> String {
+        self.list(&message.queue, self.step(message.priority))
+    }
+
+    /// All keys about the list that a message goes into.
+    pub(super) fn lane_for(&self, message: &Outgoing) -> ListKeys {
+        self.lane(&message.queue, self.step(message.priority))
+    }
+
+    /// All keys about the list of `queue` at `step`.
+    pub(super) fn lane(&self, queue: &QueueName, step: u8) -> ListKeys {
+        ListKeys::new(queue, step, self.list(queue, step))
+    }
+
+    /// All lists of a queue, most urgent first.
+    pub(super) fn lanes(&self, queue: &QueueName) -> Vec<ListKeys> {
+        self.steps.iter().map(|step| self.lane(queue, *step)).collect()
+    }
 }
 
-/// The meta of a group (string), as Celery names it; also the channel that announces it, and the name of the chord whose
-/// header the group is.
-pub(super) fn group(id: &str) -> String {
-    format!("celery-taskset-meta-{id}")
+/// Channels, and the queues of replies, as kombu names them.
+impl Keys {
+    /// kombu's routing table of an exchange (set of `routing key SEP pattern SEP queue`).
+    pub(super) fn binding(&self, exchange: &str) -> String {
+        format!("{}_kombu.binding.{exchange}", self.prefix)
+    }
+
+    /// When kombu may drop routing tables (zset: exchange, scored by Unix ms).
+    pub(super) fn binding_deadlines(&self) -> String {
+        format!("{}_kombu.binding_deadlines", self.prefix)
+    }
+
+    /// The lists of a queue that may be none of ours, most urgent first.
+    pub(super) fn lists(&self, queue: &str) -> Vec<String> {
+        let Self { prefix, sep, steps, .. } = self;
+        let list =
+            |step: &u8| if *step == 0 { format!("{prefix}{queue}") } else { format!("{prefix}{queue}{sep}{step}") };
+        steps.iter().map(list).collect()
+    }
+
+    /// A reply box in kombu's routing table.
+    pub(super) fn reply_binding(&self, exchange: &str, routing_key: &str) -> String {
+        let sep = &self.sep;
+        format!("{routing_key}{sep}{sep}{}", reply_queue(exchange, routing_key))
+    }
+
+    /// Of a member of a routing table: the routing key and the queue.
+    pub(super) fn parse_binding<'a>(&self, member: &'a str) -> Option<(&'a str, &'a str)> {
+        let mut fields = member.splitn(3, &*self.sep);
+        let routing_key = fields.next()?;
+        Some((routing_key, fields.nth(1)?))
+    }
+
+    /// Channel: requests to all workers, as kombu's mailbox names it.
+    pub(super) fn control(&self, db: i64) -> String {
+        format!("{}celery.pidbox", self.fanout(db))
+    }
+
+    /// Channel: events of a routing key. As a pattern it may end in `*`.
+    pub(super) fn events(&self, db: i64, routing_key: &str) -> String {
+        format!("{}celeryev/{routing_key}", self.fanout(db))
+    }
+
+    fn fanout(&self, db: i64) -> String {
+        format!("{}{}", self.prefix, self.fanout.replace("{db}", &db.to_string()))
+    }
+}
+
+/// The queue of a reply box (list: newest left), as kombu's mailbox names it.
+pub(super) fn reply_queue(exchange: &str, routing_key: &str) -> String {
+    format!("{routing_key}.{exchange}")
+}
+
+/// As Celery's result backend spells its `global_keyprefix`.
+fn result_prefix(prefix: &str) -> String {
+    match prefix.chars().last() {
+        None | Some(':' | '_' | '-' | '.') => prefix.to_owned(),
+        Some(_) => format!("{prefix}_"),
+    }
 }
 
 /// What is counted of a chord, beside its group's meta. As Celery names it; `lua/settle.lua` writes ".d" (a set, who is
@@ -48,59 +183,6 @@ pub(super) struct ChordKeys {
     pub(super) size: String,
     /// Who sends the body (string: a token, and "done" afterwards).
     pub(super) claim: String,
-}
-
-impl ChordKeys {
-    /// The keys of the chord of this group.
-    pub(super) fn new(group: &str) -> Self {
-        let meta = self::group(group);
-        Self { parts: format!("{meta}.j"), size: format!("{meta}.s"), claim: format!("{meta}.c"), meta }
-    }
-}
-
-/// kombu's routing table of an exchange (set of `routing key SEP pattern SEP queue`).
-pub(super) fn binding(exchange: &str) -> String {
-    format!("_kombu.binding.{exchange}")
-}
-
-/// When kombu may drop routing tables (zset: exchange, scored by Unix ms).
-pub(super) const BINDING_DEADLINES: &str = "_kombu.binding_deadlines";
-
-/// The queue of a reply box (list: newest left), as kombu's mailbox names it.
-pub(super) fn reply_queue(exchange: &str, routing_key: &str) -> String {
-    format!("{routing_key}.{exchange}")
-}
-
-/// A reply box in kombu's routing table.
-pub(super) fn reply_binding(exchange: &str, routing_key: &str) -> String {
-    format!("{routing_key}{SEP}{SEP}{}", reply_queue(exchange, routing_key))
-}
-
-/// Of a member of a routing table: the routing key and the queue.
-pub(super) fn parse_binding(member: &str) -> Option<(&str, &str)> {
-    let mut fields = member.splitn(3, SEP);
-    let routing_key = fields.next()?;
-    Some((routing_key, fields.nth(1)?))
-}
-
-/// Channel: requests to all workers, as kombu's mailbox names it.
-pub(super) fn control(db: i64) -> String {
-    format!("/{db}.celery.pidbox")
-}
-
-/// Channel: events of a routing key. As a pattern it may end in `*`.
-pub(super) fn events(db: i64, routing_key: &str) -> String {
-    format!("/{db}.celeryev/{routing_key}")
-}
-
-/// The list of `queue` at `step`: the bare name for step 0.
-pub(super) fn list(queue: &QueueName, step: u8) -> String {
-    at_step(queue.as_str(), step)
-}
-
-/// The list of a queue that may be none of ours.
-pub(super) fn at_step(queue: &str, step: u8) -> String {
-    if step == 0 { queue.to_owned() } else { format!("{queue}{SEP}{step}") }
 }
 
 /// One list of ready messages and all keys about it.
@@ -133,9 +215,7 @@ pub(super) struct ListKeys {
 }
 
 impl ListKeys {
-    /// The keys of the list for `queue` at `step`.
-    pub(super) fn new(queue: &QueueName, step: u8) -> Self {
-        let list = list(queue, step);
+    fn new(queue: &QueueName, step: u8, list: String) -> Self {
         Self {
             queue: queue.clone(),
             step,
@@ -150,11 +230,6 @@ impl ListKeys {
             dead_message: dead_message(&list),
             list: Arc::from(list),
         }
-    }
-
-    /// All four lists of a queue, most urgent first.
-    pub(super) fn all(queue: &QueueName) -> Vec<Self> {
-        Priority::STEPS.iter().map(|step| Self::new(queue, *step)).collect()
     }
 
     /// What `incarnation` holds of this list (list, oldest right; a string is the tombstone of a reclaimed one).

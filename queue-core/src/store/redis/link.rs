@@ -74,6 +74,11 @@ pub(super) struct Link {
 }
 
 impl Link {
+    /// The URL it leads to, secrets masked.
+    pub(super) fn url(&self) -> &str {
+        &self.connector.url
+    }
+
     /// Sends one command.
     pub(super) async fn query<T: FromRedisValue>(&self, cmd: &Cmd) -> Result<T, StoreError> {
         let (age, mut connection) = self.connection().await?;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use redis::FromRedisValue;
 
-use super::keys::{self, ListKeys, QUEUES};
+use super::keys::ListKeys;
 use super::{Inner, StoreError};
 use crate::clock::Timestamp;
 use crate::names::QueueName;
@@ -16,13 +16,13 @@ const STEP_BYTES: usize = 250_000;
 
 /// See [`crate::store::Inspect::queues`].
 pub(super) async fn queues(store: &Inner) -> Result<Vec<QueueName>, StoreError> {
-    let names: Vec<String> = store.link.query(redis::cmd("SMEMBERS").arg(QUEUES)).await?;
+    let names: Vec<String> = store.link.query(redis::cmd("SMEMBERS").arg(&store.keys.queues)).await?;
     let mut queues: Vec<QueueName> = names.iter().filter_map(|name| QueueName::new(name).ok()).collect();
     // Python producers do not tell us of their queue; the default one is worth a look.
     let celery = QueueName::celery();
     if !queues.contains(&celery) {
         let mut exists = redis::cmd("EXISTS");
-        for lane in ListKeys::all(&celery) {
+        for lane in store.keys.lanes(&celery) {
             exists.arg(&*lane.list);
         }
         if store.link.query::<u64>(&exists).await? > 0 {
@@ -36,7 +36,7 @@ pub(super) async fn queues(store: &Inner) -> Result<Vec<QueueName>, StoreError> 
 /// See [`crate::store::Inspect::counts`].
 pub(super) async fn counts(store: &Inner, queue: &QueueName) -> Result<QueueCounts, StoreError> {
     let mut counts = QueueCounts::default();
-    for lane in ListKeys::all(queue) {
+    for lane in store.keys.lanes(queue) {
         let mut pipe = redis::pipe();
         pipe.cmd("LLEN").arg(&*lane.list).cmd("LLEN").arg(&lane.suspects).cmd("ZCARD").arg(&lane.scheduled);
         pipe.cmd("ZCARD").arg(&lane.dead).cmd("ZRANGE").arg(&lane.scheduled).arg(0).arg(0).arg("WITHSCORES");
@@ -90,8 +90,8 @@ pub(super) async fn page(
     cursor: Option<&Cursor>,
     limit: usize,
 ) -> Result<Page, StoreError> {
-    let mut offsets = read_cursor(state, cursor)?;
-    let lanes = ListKeys::all(queue);
+    let lanes = store.keys.lanes(queue);
+    let mut offsets = read_cursor(state, cursor, 2 * lanes.len())?;
     let limit = limit.clamp(1, STEP);
     let before: usize = offsets.iter().sum();
     let jobs = match state {
@@ -105,7 +105,7 @@ pub(super) async fn page(
 }
 
 /// How far each of a queue's parts was read: per step, suspects and fresh ones.
-type Offsets = [usize; 8];
+type Offsets = Vec<usize>;
 
 fn letter(state: JobState) -> char {
     match state {
@@ -121,12 +121,12 @@ fn write_cursor(state: JobState, offsets: &Offsets) -> Cursor {
     Cursor(format!("{}{}", letter(state), numbers.join(".")))
 }
 
-fn read_cursor(state: JobState, cursor: Option<&Cursor>) -> Result<Offsets, StoreError> {
-    let Some(Cursor(text)) = cursor else { return Ok([0; 8]) };
+fn read_cursor(state: JobState, cursor: Option<&Cursor>, parts: usize) -> Result<Offsets, StoreError> {
+    let Some(Cursor(text)) = cursor else { return Ok(vec![0; parts]) };
     let bad = || StoreError::BadCursor(text.clone());
     let numbers = text.strip_prefix(letter(state)).ok_or_else(bad)?;
     let numbers: Result<Vec<usize>, _> = numbers.split('.').map(str::parse).collect();
-    numbers.ok().and_then(|numbers| numbers.try_into().ok()).ok_or_else(bad)
+    numbers.ok().filter(|numbers| numbers.len() == parts).ok_or_else(bad)
 }
 
 /// `count` elements of a list that lie `offset` elements from its right end, next to be delivered first.
@@ -317,7 +317,7 @@ pub(super) async fn held(store: &Inner, lane: &ListKeys, offset: usize, limit: u
 pub(super) async fn workers(store: &Inner) -> Result<Vec<WorkerInfo>, StoreError> {
     let mut found: Vec<WorkerInfo> = Vec::new();
     for queue in queues(store).await? {
-        for lane in ListKeys::all(&queue) {
+        for lane in store.keys.lanes(&queue) {
             let look = redis::cmd("ZRANGE").arg(&lane.workers).arg(0).arg(-1).arg("WITHSCORES").clone();
             let of_lane: Vec<(String, f64)> = store.link.query(&look).await?;
             let names: Vec<String> = of_lane.iter().map(|(name, _)| name.clone()).collect();
@@ -346,7 +346,7 @@ async fn describe(
     held: u64,
 ) -> Result<WorkerInfo, StoreError> {
     let mut look = redis::cmd("HMGET");
-    look.arg(keys::worker(&incarnation)).arg(&["hostname", "pid", "concurrency", "queues", "started"]);
+    look.arg(store.keys.worker(&incarnation)).arg(&["hostname", "pid", "concurrency", "queues", "started"]);
     let fields: Vec<Option<String>> = store.link.query(&look).await?;
     let mut fields = fields.into_iter().map(Option::unwrap_or_default);
     let mut next = || fields.next().unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::keys::{self, ListKeys};
+use super::keys;
 use super::{Inner, StoreError};
 use crate::names::QueueName;
 use crate::store::{INTERNAL, JobKey, JobState};
@@ -46,7 +46,7 @@ async fn delete_dead(store: &Inner, job: &JobKey) -> Result<u64, StoreError> {
 /// See [`crate::store::Inspect::purge`].
 pub(super) async fn purge(store: &Inner, queue: &QueueName, state: JobState) -> Result<u64, StoreError> {
     let mut purged = 0;
-    for lane in ListKeys::all(queue) {
+    for lane in store.keys.lanes(queue) {
         let targets: Vec<(&str, &str)> = match state {
             JobState::Ready => vec![(&lane.list, "list"), (&lane.suspects, "list"), (&lane.deaths, "")],
             JobState::Scheduled => vec![(&lane.scheduled, "zset")],

@@ -10,6 +10,7 @@ mod chord;
 mod close;
 mod consumer;
 mod durability;
+mod elsewhere;
 mod enqueue;
 mod errors;
 mod find;
@@ -21,10 +22,12 @@ mod ledger;
 mod link;
 mod look;
 mod mend;
+mod options;
 mod results;
 mod revoked;
 mod scripts;
 mod settle;
+mod two_servers;
 mod wait;
 
 use std::sync::Arc;
@@ -34,9 +37,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use self::consumer::RedisConsumer;
+use self::elsewhere::Elsewhere;
 use self::enqueue::KnownQueues;
 use self::hub::Hub;
+use self::keys::Keys;
 use self::link::{Connector, Link};
+pub use self::options::RedisOptions;
 use self::scripts::Scripts;
 use super::url::mask;
 use super::{
@@ -57,12 +63,15 @@ struct Inner {
     link: Link,
     hub: Hub,
     scripts: Scripts,
+    keys: Keys,
+    elsewhere: Option<Elsewhere>,
     options: StoreOptions,
     known_queues: KnownQueues,
 }
 
 impl RedisStore {
-    /// Connects to the server at `url` (`redis://user:password@host:6379/0`, `rediss://` for TLS).
+    /// Connects to the server at `url` (`redis://user:password@host:6379/0`, `rediss://` for TLS). Its parameters are
+    /// [`RedisOptions`], and stand before those of `options`.
     ///
     /// # Errors
     ///
@@ -73,19 +82,27 @@ impl RedisStore {
             // Fails only where the process has chosen a provider before, which then serves as well.
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
-        let client = redis::Client::open(url)
+        let unusable = |why: String| StoreError::Foreign { url: masked.clone(), why };
+        let (place, mut named) = options.redis.clone().with_url(url).map_err(unusable)?;
+        let client = redis::Client::open(&*place)
             .map_err(|error| StoreError::Foreign { url: masked.clone(), why: format!("not a Redis URL: {error}") })?;
         let connector = Connector {
             client,
-            url: masked,
+            url: masked.clone(),
             connect_timeout: options.connect_timeout,
             response_timeout: options.response_timeout,
+        };
+        let elsewhere = match &options.results {
+            Some(url) => Elsewhere::new(url, &connector, &mut named)?,
+            None => None,
         };
         let inner = Inner {
             link: connector.link(),
             hub: Hub::new(connector.clone()),
             connector,
             scripts: Scripts::new(),
+            keys: Keys::new(&named),
+            elsewhere,
             options,
             known_queues: KnownQueues::default(),
         };
@@ -96,6 +113,14 @@ impl RedisStore {
 }
 
 impl Inner {
+    /// Refuses queues that cannot be told from others' lists.
+    fn check_queues<'a>(&self, queues: impl IntoIterator<Item = &'a QueueName>) -> Result<(), StoreError> {
+        match queues.into_iter().find_map(|queue| self.keys.fault(queue)) {
+            None => Ok(()),
+            Some(why) => Err(StoreError::Foreign { url: self.connector.url.clone(), why }),
+        }
+    }
+
     async fn load_scripts(&self) -> Result<(), StoreError> {
         let mut pipe = redis::pipe();
         for script in self.scripts.all() {
@@ -118,10 +143,12 @@ impl Inner {
 #[async_trait]
 impl Broker for RedisStore {
     async fn enqueue(&self, messages: &[Outgoing]) -> Result<(), StoreError> {
+        self.0.check_queues(messages.iter().map(|message| &message.queue))?;
         enqueue::enqueue(&self.0, messages).await
     }
 
     async fn consumer(&self, worker: WorkerSpec) -> Result<Arc<dyn Consumer>, StoreError> {
+        self.0.check_queues(&worker.queues)?;
         Ok(Arc::new(RedisConsumer::sign_on(self.0.clone(), worker).await?))
     }
 

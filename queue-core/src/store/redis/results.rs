@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
+use super::Inner;
 use super::consumer::deadline;
-use super::{Inner, keys};
 use crate::names::TaskId;
 use crate::store::{Ready, StoreError, StoredResult};
 
@@ -22,13 +22,13 @@ pub(super) fn ttl_s(ttl: Option<Duration>) -> u64 {
 /// See [`crate::store::Results::put_results`].
 pub(super) async fn put(store: &Inner, results: &[StoredResult]) -> Result<(), StoreError> {
     for chunk in results.chunks(CHUNK) {
-        let names: Vec<String> = chunk.iter().map(|result| keys::result(result.id.as_str())).collect();
+        let names: Vec<String> = chunk.iter().map(|result| store.keys.result(result.id.as_str())).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let mut call = store.scripts.put_results.call(&names);
         for result in chunk {
             call.arg(&result.meta[..]).arg(ttl_s(result.ttl));
         }
-        store.link.script::<i64>(&store.scripts.put_results, &call).await?;
+        store.results_link().script::<i64>(&store.scripts.put_results, &call).await?;
     }
     Ok(())
 }
@@ -39,9 +39,9 @@ pub(super) async fn get(store: &Inner, ids: &[TaskId]) -> Result<Vec<Option<Byte
     for chunk in ids.chunks(CHUNK) {
         let mut ask = redis::cmd("MGET");
         for id in chunk {
-            ask.arg(keys::result(id.as_str()));
+            ask.arg(store.keys.result(id.as_str()));
         }
-        let values: Vec<Option<Vec<u8>>> = store.link.query(&ask).await?;
+        let values: Vec<Option<Vec<u8>>> = store.results_link().query(&ask).await?;
         found.extend(values.into_iter().map(|value| value.map(Bytes::from)));
     }
     Ok(found)
@@ -53,9 +53,9 @@ pub(super) async fn forget(store: &Inner, ids: &[TaskId]) -> Result<Vec<bool>, S
     for chunk in ids.chunks(CHUNK) {
         let mut pipe = redis::pipe();
         for id in chunk {
-            pipe.cmd("DEL").arg(keys::result(id.as_str()));
+            pipe.cmd("DEL").arg(store.keys.result(id.as_str()));
         }
-        found.extend(store.link.pipe::<Vec<bool>>(&pipe).await?);
+        found.extend(store.results_link().pipe::<Vec<bool>>(&pipe).await?);
     }
     Ok(found)
 }
@@ -73,7 +73,7 @@ pub(super) async fn wait(
     let ends = deadline(timeout);
     let news = Arc::new(Notify::new());
     let wake = news.clone();
-    let _subscription = store.hub.subscribe(keys::result(id.as_str()), move |_| wake.notify_one());
+    let _subscription = store.results_hub().subscribe(store.keys.result(id.as_str()), move |_| wake.notify_one());
     loop {
         // The first notice says that the subscription stands; each later one that something was published (or the
         // connection came back): either way the store has the truth.

@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use super::consumer::ms;
 use super::hub::Subscription;
-use super::keys::{REVOKED, REVOKED_VERSION};
 use super::{Inner, StoreError};
 use crate::names::TaskId;
 
 /// See [`crate::store::Broker::revoke`].
 pub(super) async fn revoke(store: &Inner, ids: &[TaskId], keep: Duration) -> Result<(), StoreError> {
     for chunk in ids.chunks(1000) {
-        let mut call = store.scripts.revoke.call(&[REVOKED, REVOKED_VERSION]);
+        let mut call = store.scripts.revoke.call(&[&store.keys.revoked, &store.keys.revoked_version]);
         call.arg(store.options.clock.skew_ms()).arg(ms(keep));
         for id in chunk {
             call.arg(id.as_str());
@@ -28,7 +27,14 @@ pub(super) async fn revoke(store: &Inner, ids: &[TaskId], keep: Duration) -> Res
 pub(super) async fn list(store: &Inner, limit: usize) -> Result<Vec<TaskId>, StoreError> {
     let now = store.now_ms(&store.link).await?;
     let mut ask = redis::cmd("ZRANGE");
-    ask.arg(REVOKED).arg("+inf").arg(format!("({now}")).arg("BYSCORE").arg("REV").arg("LIMIT").arg(0).arg(limit);
+    ask.arg(&store.keys.revoked)
+        .arg("+inf")
+        .arg(format!("({now}"))
+        .arg("BYSCORE")
+        .arg("REV")
+        .arg("LIMIT")
+        .arg(0)
+        .arg(limit);
     let found: Vec<String> = store.link.query(&ask).await?;
     Ok(found.into_iter().filter_map(|id| TaskId::new(id).ok()).collect())
 }
@@ -49,7 +55,8 @@ impl Revocations {
     pub(super) fn new(store: &Arc<Inner>) -> Self {
         let announced = Arc::new(AtomicU64::new(1));
         let count = announced.clone();
-        let news = store.hub.subscribe(REVOKED_VERSION.to_owned(), move |_| _ = count.fetch_add(1, Ordering::AcqRel));
+        let news =
+            store.hub.subscribe(store.keys.revoked_version.clone(), move |_| _ = count.fetch_add(1, Ordering::AcqRel));
         let (ids, fetched) = (RwLock::default(), AtomicU64::new(0));
         Self { ids, announced, fetched, valid_until: AtomicI64::new(i64::MAX), _news: news }
     }
@@ -70,7 +77,7 @@ impl Revocations {
     async fn fetch(&self, store: &Inner) -> Result<(), StoreError> {
         let now = store.now_ms(&store.link).await?;
         let mut ask = redis::cmd("ZRANGE");
-        ask.arg(REVOKED).arg(format!("({now}")).arg("+inf").arg("BYSCORE").arg("WITHSCORES");
+        ask.arg(&store.keys.revoked).arg(format!("({now}")).arg("+inf").arg("BYSCORE").arg("WITHSCORES");
         let found: Vec<(String, f64)> = store.link.query(&ask).await?;
         #[expect(clippy::cast_possible_truncation, reason = "a Unix time in ms fits an i64 and is exact in an f64")]
         let first_end = found.first().map_or(i64::MAX, |(_, ends)| *ends as i64);

@@ -8,8 +8,9 @@ use redis::Cmd;
 
 use super::chord::{self, Claimable};
 use super::consumer::{DirtyUnlessDone, Shared, ms};
-use super::keys::{self, ListKeys, QUEUES};
-use super::results;
+use super::keys;
+use super::{results, two_servers};
+use crate::names::Priority;
 use crate::store::{
     CLAIM, ChordStep, DONE, DeliveryTag, Ending, INTERNAL, Settled, Settlement, StoreError, StoredResult,
 };
@@ -28,29 +29,39 @@ pub(super) async fn settle(shared: &Shared, settlements: &[Settlement]) -> Resul
     while !rest.is_empty() {
         let (batch, others) = rest.split_at(batch_size(rest));
         announce_queues(shared, batch).await?;
-        let mut claimable = Vec::new();
-        let call = settle_call(shared, batch, &mut claimable);
-        // A dispatch may have been leased although nobody hears of it.
-        let guard = claimable.iter().flatten().next().map(|_| DirtyUnlessDone::new(shared));
-        let (reply, leased) = shared.store.link.script(&shared.store.scripts.settle, &call).await?;
-        guard.into_iter().for_each(DirtyUnlessDone::done);
-        read_reply(shared, batch, reply, &mut answers);
-        hand_in(shared, claimable, leased);
+        answers.extend(if shared.store.has_two_servers() {
+            two_servers::settle(shared, batch).await?
+        } else {
+            let mut claimable = Vec::new();
+            let call = settle_call(shared, batch, &mut claimable);
+            send(shared, batch, &call, claimable).await?
+        });
         rest = others;
     }
     Ok(answers)
 }
 
-fn read_reply(shared: &Shared, batch: &[Settlement], reply: Vec<i64>, answers: &mut Vec<Settled>) {
-    for (settlement, done) in batch.iter().zip(reply) {
-        if let Some(tag) = &settlement.tag {
-            forget(shared, tag);
-        }
-        answers.push(match done {
-            1 => Settled::Done,
-            -1 => Settled::ChordTaken,
-            _ => Settled::LeaseLost,
-        });
+/// Calls the script that ends the batch's deliveries.
+pub(super) async fn send(
+    shared: &Shared,
+    batch: &[Settlement],
+    call: &Cmd,
+    claimable: Vec<Option<Claimable<'_>>>,
+) -> Result<Vec<Settled>, StoreError> {
+    // A dispatch may have been leased although nobody hears of it.
+    let guard = claimable.iter().flatten().next().map(|_| DirtyUnlessDone::new(shared));
+    let (reply, leased): (Vec<i64>, _) = shared.store.link.script(&shared.store.scripts.settle, call).await?;
+    guard.into_iter().for_each(DirtyUnlessDone::done);
+    batch.iter().filter_map(|settlement| settlement.tag.as_ref()).for_each(|tag| forget(shared, tag));
+    hand_in(shared, claimable, leased);
+    Ok(reply.into_iter().map(settled).collect())
+}
+
+pub(super) fn settled(answer: i64) -> Settled {
+    match answer {
+        1 => Settled::Done,
+        -1 => Settled::ChordTaken,
+        _ => Settled::LeaseLost,
     }
 }
 
@@ -90,7 +101,7 @@ async fn announce_queues(shared: &Shared, batch: &[Settlement]) -> Result<(), St
     for message in batch.iter().flat_map(|settlement| &settlement.follow) {
         if shared.store.known_queues.is_news(&message.queue) {
             let mut add = redis::cmd("SADD");
-            add.arg(QUEUES).arg(message.queue.as_str());
+            add.arg(&shared.store.keys.queues).arg(message.queue.as_str());
             shared.store.link.query::<()>(&add).await.inspect_err(|_| shared.store.known_queues.clear())?;
         }
     }
@@ -99,7 +110,7 @@ async fn announce_queues(shared: &Shared, batch: &[Settlement]) -> Result<(), St
 
 /// Names every key of the batch once.
 #[derive(Default)]
-struct Names<'a> {
+pub(super) struct Names<'a> {
     held: HashMap<(&'a str, &'a str, bool), String>,
 }
 
@@ -111,44 +122,55 @@ impl<'a> Names<'a> {
 
 fn settle_call<'a>(shared: &'a Shared, batch: &[Settlement], claimable: &mut Vec<Option<Claimable<'a>>>) -> Cmd {
     let mut names = Names::default();
-    let route = match batch.iter().find_map(|settlement| settlement.tag.as_ref()) {
-        Some(tag) => names.held(tag).to_owned(),
-        None => QUEUES.to_owned(),
-    };
-    let mut call = shared.store.scripts.settle.call(&[&route]);
-    let options = &shared.store.options;
-    call.arg(options.clock.skew_ms()).arg(ms(options.lease)).arg(CLAIM.as_secs()).arg(DONE.as_secs());
+    let mut call = begin_call(shared, batch);
     for settlement in batch {
-        match &settlement.tag {
-            Some(tag) => {
-                call.arg(names.held(tag)).arg(&tag.payload[..]);
-                call.arg(if tag.suspect { keys::deaths(&tag.list) } else { String::new() });
-            }
-            None => {
-                call.arg("").arg("").arg("");
-            }
-        }
-        chord::add_end(&mut call, settlement.chord_end.as_ref());
-        add_results(&mut call, &settlement.results);
+        add_tag(&mut call, &mut names, settlement.tag.as_ref());
+        chord::add_end(&mut call, shared, settlement.chord_end.as_ref(), chord::End::Whole);
+        add_results(&mut call, shared, &settlement.results);
         chord::add_steps(&mut call, shared, &settlement.chords, claimable);
-        add_follow(&mut call, settlement);
-        add_dead(&mut call, settlement);
+        add_follow(&mut call, shared, settlement);
+        add_dead(&mut call, shared, settlement);
     }
     call
 }
 
-fn add_results(call: &mut Cmd, results: &[StoredResult]) {
-    call.arg(results.len());
-    for result in results {
-        call.arg(keys::result(result.id.as_str())).arg(&result.meta[..]).arg(results::ttl_s(result.ttl));
+/// The call up to its first settlement.
+pub(super) fn begin_call(shared: &Shared, batch: &[Settlement]) -> Cmd {
+    let route = match batch.iter().find_map(|settlement| settlement.tag.as_ref()) {
+        Some(tag) => Shared::held_key(tag),
+        None => shared.store.keys.queues.clone(),
+    };
+    let options = &shared.store.options;
+    let (messages, results) = shared.store.databases();
+    let mut call = shared.store.scripts.settle.call(&[&route]);
+    call.arg(options.clock.skew_ms()).arg(ms(options.lease)).arg(CLAIM.as_secs()).arg(DONE.as_secs());
+    call.arg(messages).arg(results);
+    call
+}
+
+pub(super) fn add_tag<'a>(call: &mut Cmd, names: &mut Names<'a>, tag: Option<&'a DeliveryTag>) {
+    match tag {
+        Some(tag) => {
+            call.arg(names.held(tag)).arg(&tag.payload[..]);
+            call.arg(if tag.suspect { keys::deaths(&tag.list) } else { String::new() });
+        }
+        None => {
+            call.arg("").arg("").arg("");
+        }
     }
 }
 
-fn add_follow(call: &mut Cmd, settlement: &Settlement) {
+pub(super) fn add_results(call: &mut Cmd, shared: &Shared, results: &[StoredResult]) {
+    call.arg(results.len());
+    for result in results {
+        call.arg(shared.store.keys.result(result.id.as_str())).arg(&result.meta[..]).arg(results::ttl_s(result.ttl));
+    }
+}
+
+pub(super) fn add_follow(call: &mut Cmd, shared: &Shared, settlement: &Settlement) {
     call.arg(settlement.follow.len());
     for message in &settlement.follow {
-        let (queue, step) = (&message.queue, message.priority.step());
-        let list = keys::list(queue, step);
+        let list = shared.store.keys.list_for(message);
         // Python reads the list, and must never see this.
         let list = if message.payload.starts_with(INTERNAL) { keys::suspects(&list) } else { list };
         call.arg(list).arg(&message.payload[..]);
@@ -157,21 +179,24 @@ fn add_follow(call: &mut Cmd, settlement: &Settlement) {
                 call.arg("").arg("").arg("");
             }
             Some(due) => {
-                let keys = ListKeys::new(queue, step);
+                let keys = shared.store.keys.lane_for(message);
                 call.arg(due.as_millis()).arg(keys.scheduled).arg(keys.due);
             }
         }
     }
 }
 
-fn add_dead(call: &mut Cmd, settlement: &Settlement) {
+pub(super) fn add_dead(call: &mut Cmd, shared: &Shared, settlement: &Settlement) {
     let Ending::Dead(letter) = &settlement.ending else {
         call.arg("0");
         return;
     };
     let (list, message) = match (&settlement.tag, &settlement.early) {
         (Some(tag), _) => (tag.list.to_string(), &tag.payload),
-        (None, Some((queue, step, payload))) => (keys::list(queue, *step), payload),
+        (None, Some((queue, step, payload))) => {
+            let keys = &shared.store.keys;
+            (keys.list(queue, keys.step(Priority::new(i64::from(*step)))), payload)
+        }
         (None, None) => {
             call.arg("0");
             return;
@@ -253,11 +278,14 @@ pub(super) async fn absolve(shared: &Shared, tag: &DeliveryTag) -> Result<Option
 
 /// See [`crate::store::Consumer::progress`].
 pub(super) async fn progress(shared: &Shared, tag: &DeliveryTag, results: &[StoredResult]) -> Result<bool, StoreError> {
+    if shared.store.has_two_servers() && !results.is_empty() {
+        return two_servers::progress(shared, tag, results).await;
+    }
     let mut names = vec![Shared::held_key(tag)];
-    names.extend(results.iter().map(|result| keys::result(result.id.as_str())));
+    names.extend(results.iter().map(|result| shared.store.keys.result(result.id.as_str())));
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut call = shared.store.scripts.progress.call(&names);
-    call.arg(&tag.payload[..]);
+    call.arg(&tag.payload[..]).arg(shared.store.databases().1);
     for result in results {
         call.arg(&result.meta[..]).arg(results::ttl_s(result.ttl));
     }

@@ -5,19 +5,28 @@
 -- ARGV[2]  number  length of a lease, ms
 -- ARGV[3]  number  how long the claim to a chord stands, s
 -- ARGV[4]  number  how long it is remembered that a chord is over, s
--- ARGV[5…] per settlement:
+-- ARGV[5]  number  the database of the messages
+-- ARGV[6]  number  the database of the results and chords ("" for the same)
+-- ARGV[7…] per settlement:
 --          held key ("" when it was acknowledged early: no fence), the message, "{list}:deaths" ("" unless a suspect),
---          the chord it ends ("" for none), then: our claim, "1" when a part failed,
+--          the chord it ends ("" for none), then: our claim, and "0", "1" when a part failed, "2" to claim it and no more,
 --          count of results, then per result: key, value, TTL in s ("0" for ever),
 --          count of chord steps, then per step one of (TTL in s, "0" for ever):
 --            "b", chord, size, group meta ("" for none), TTL
 --            "g", chord, how many more, TTL
 --            "p", chord, task id, index ("+inf" for none), member, TTL, our claim, the dispatch, and of its list: what this
 --                 worker holds ("" for nothing), "{list}:suspects", "{list}:workers", the incarnation
+--            "c", as the first half of "p", up to our claim: counted, and claimed with "?", the part and a blank
+--                 before the claim
+--            "k", chord, our claim: its dispatch is leased, so what stands before the claim goes
+--            "d", as the second half of "p", from the dispatch on: only leased
 --          count of follow-ups, then per follow-up: list, message, due in Unix ms ("" for now), "{list}:scheduled", "{list}:due",
 --          "1" for a dead letter, then: "{list}:dead", "{list}:dead:why", "{list}:dead:message", entry, why (JSON), message
 -- Returns  {per settlement: 1 done, 0 the lease was lost and nothing happened, -1 only removed: the chord is somebody else's;
---          {number of each "p" of this call, from 1, whose dispatch this worker now holds}}
+--          {number of each "p", "c" and "d" of this call, from 1, whose dispatch this worker now holds, or whose chord it now
+--          claims}}
+--
+-- With the results on another server, "c", "k" and "2" are for that server, "d" for this one.
 --
 -- A chord is named by its group's meta key; what is counted lies beside it, as Celery has it: ".j" members (zset by index),
 -- ".d" who is counted (set), ".s" the size, ".t" what was added to it, ".c" who sends the body, and then "done".
@@ -27,6 +36,16 @@
 -- checked before the first removal. Source: a script's writes are refused by the state of the server at its start.
 local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1]
+
+-- Calls `step` where the results are.
+local here, there = ARGV[5], ARGV[6]
+local function with_results(step, ...)
+  if there == "" then return step(...) end
+  redis.call("SELECT", there)
+  local answer = step(...)
+  redis.call("SELECT", here)
+  return answer
+end
 
 -- First pass: types. A wrong one stops the batch with an error that names the key.
 local checked, wrong, writes = {}, nil, false
@@ -44,31 +63,38 @@ local function expect_number(key)
 end
 
 -- Each kind of chord step: how many arguments it has.
-local width = {b = 5, g = 4, p = 12}
-local function check_step(at)
-  local kind, chord = ARGV[at], ARGV[at + 1]
+local width = {b = 5, g = 4, p = 12, c = 7, k = 3, d = 6}
+local function check_counts(kind, chord)
   if kind == "g" then expect_number(chord .. ".t") end
-  if kind == "p" then
+  if kind == "p" or kind == "c" then
     expect(chord .. ".c", "string")
     expect(chord .. ".d", "set")
     expect(chord .. ".j", "zset")
     expect(chord .. ".s", "string")
     expect(chord .. ".t", "string")
-    expect(ARGV[at + 9], "list")
-    expect(ARGV[at + 10], "zset")
   end
-  return at + width[kind]
+end
+
+local function check_step(at)
+  local kind = ARGV[at]
+  local after = at + width[kind]
+  if kind ~= "d" then with_results(check_counts, kind, ARGV[at + 1]) end
+  if kind == "p" or kind == "d" then
+    expect(ARGV[after - 3], "list")
+    expect(ARGV[after - 2], "zset")
+  end
+  return after
 end
 
 local held = {}
-local at = 5
+local at = 7
 while at <= #ARGV do
   local key = ARGV[at]
   if key ~= "" and held[key] == nil then held[key] = redis.call("TYPE", key).ok == "list" end
   at = at + 3
   if ARGV[at] ~= "" then
     writes = true
-    expect(ARGV[at] .. ".c", "string")
+    with_results(expect, ARGV[at] .. ".c", "string")
     at = at + 2
   end
   if ARGV[at + 1] ~= "0" then writes = true end
@@ -173,18 +199,44 @@ local function lease_dispatch(message, mine, suspects, workers, incarnation)
   redis.call("LPUSH", suspects, message)
 end
 
-local function part(chord, id, index, member, ttl, claim, message, ...)
-  if redis.call("GET", chord .. ".c") == "done" then return end
+local function count(chord, id, index, member, ttl)
   local inserted = insert(chord, id, index, member)
   expire(ttl, chord .. ".j", chord .. ".t", chord .. ".s", chord .. ".d", chord)
-  if not inserted or not is_complete(chord) then return end
-  -- Longer than it takes until a dead worker's dispatch is another's.
-  if not redis.call("SET", chord .. ".c", claim, "NX", "EX", ARGV[3]) then return end
-  return lease_dispatch(message, ...)
+  return inserted
 end
 
-local function chord_step(kind, chord, ...)
-  if kind == "p" then return part(chord, ...) end
+-- True when the chord is complete with this part and claimed.
+local function count_and_claim(chord, id, index, member, ttl, claim)
+  if redis.call("GET", chord .. ".c") == "done" then return end
+  if not count(chord, id, index, member, ttl) or not is_complete(chord) then return end
+  -- Longer than it takes until a dead worker's dispatch is another's.
+  return redis.call("SET", chord .. ".c", claim, "NX", "EX", ARGV[3])
+end
+
+-- True when the chord is complete with this part and claimed; or was so, by a worker that ran this part before and may have
+-- died before it told the server of the messages. Such a claim stands as long as the chord.
+local function count_and_ask(chord, id, index, member, ttl, claim)
+  local owner = redis.call("GET", chord .. ".c")
+  if owner == "done" then return end
+  local inserted = count(chord, id, index, member, ttl)
+  local unsure = "?" .. id .. ":" .. index .. " "
+  local before = owner and string.sub(owner, 1, #unsure) == unsure
+  if not is_complete(chord) or not (before or (inserted and not owner)) then return end
+  set(chord .. ".c", unsure .. claim, ttl)
+  return true
+end
+
+local function is_unsure(owner, claim)
+  return owner and string.sub(owner, 1, 1) == "?" and string.sub(owner, -#claim - 1) == " " .. claim
+end
+
+local function keep_claim(chord, claim)
+  if is_unsure(redis.call("GET", chord .. ".c"), claim) then redis.call("SET", chord .. ".c", claim, "EX", ARGV[3]) end
+end
+
+local function change(kind, chord, ...)
+  if kind == "c" then return count_and_ask(chord, ...) end
+  if kind == "k" then return keep_claim(chord, ...) end
   if kind == "g" then
     local by, ttl = ...
     redis.call("INCRBY", chord .. ".t", by)
@@ -198,15 +250,25 @@ local function chord_step(kind, chord, ...)
   end
 end
 
+local function chord_step(kind, chord, ...)
+  if kind == "d" then return lease_dispatch(chord, ...) end
+  if kind ~= "p" then return with_results(change, kind, chord, ...) end
+  if with_results(count_and_claim, chord, ...) then return lease_dispatch(select(6, ...)) end
+end
+
 -- Whether this worker may end the chord: its claim stands, or ran out and nobody took or ended the chord since.
 local function may_end(chord, claim)
   local owner = redis.call("GET", chord .. ".c")
-  return owner == claim or (not owner and redis.call("EXISTS", chord .. ".s") == 1)
+  return owner == claim or is_unsure(owner, claim) or (not owner and redis.call("EXISTS", chord .. ".s") == 1)
 end
 
-local function end_chord(chord, failed)
+local function end_chord(chord, claim, how)
+  if how == "2" then
+    redis.call("SET", chord .. ".c", claim, "EX", ARGV[3])
+    return
+  end
   -- Of a failed one the parts stay until they expire, as with Celery.
-  if failed then
+  if how == "1" then
     redis.call("DEL", chord .. ".s")
   else
     redis.call("UNLINK", chord .. ".j", chord .. ".t", chord .. ".s", chord .. ".d")
@@ -217,17 +279,17 @@ end
 -- Dead letters of one batch keep their order.
 local died = time[1] * 1000 + time[2] / 1000 + ARGV[1]
 local reply, leased, parts = {}, {}, 0
-at = 5
+at = 7
 while at <= #ARGV do
   local key, message, deaths = ARGV[at], ARGV[at + 1], ARGV[at + 2]
   local stands = key == "" or (held[key] and redis.call("LREM", key, -1, message) == 1)
   local answer = stands and 1 or 0
   if stands and deaths ~= "" then redis.call("HDEL", deaths, redis.sha1hex(message)) end
-  local ends, failed = ARGV[at + 3], nil
+  local ends, claim, how = ARGV[at + 3], nil, nil
   at = at + 4
   if ends ~= "" then
-    failed = ARGV[at + 1] == "1"
-    if stands and not may_end(ends, ARGV[at]) then
+    claim, how = ARGV[at], ARGV[at + 1]
+    if stands and not with_results(may_end, ends, claim) then
       stands, answer = false, -1
     end
     at = at + 2
@@ -236,7 +298,7 @@ while at <= #ARGV do
   at = at + 1
   if stands then
     for _ = 1, results do
-      store(ARGV[at], ARGV[at + 1], ARGV[at + 2])
+      with_results(store, ARGV[at], ARGV[at + 1], ARGV[at + 2])
       at = at + 3
     end
   else
@@ -246,7 +308,7 @@ while at <= #ARGV do
   at = at + 1
   for _ = 1, steps do
     local after = at + width[ARGV[at]]
-    if ARGV[at] == "p" then parts = parts + 1 end
+    if string.find("pcd", ARGV[at], 1, true) then parts = parts + 1 end
     if stands and chord_step(unpack(ARGV, at, after - 1)) then leased[#leased + 1] = parts end
     at = after
   end
@@ -276,7 +338,7 @@ while at <= #ARGV do
   else
     at = at + 1
   end
-  if stands and ends ~= "" then end_chord(ends, failed) end
+  if stands and ends ~= "" then with_results(end_chord, ends, claim, how) end
   reply[#reply + 1] = answer
 end
 return {reply, leased}

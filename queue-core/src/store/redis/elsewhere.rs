@@ -1,0 +1,72 @@
+//! Where results and chords are: with the messages, in another database of their server, or on another server.
+
+use redis::ConnectionAddr;
+
+use super::hub::Hub;
+use super::link::{Connector, Link};
+use super::options::RedisOptions;
+use super::{Inner, StoreError};
+use crate::store::url::mask;
+
+/// The place of results, where that is not the place of messages.
+#[derive(Debug)]
+pub(super) struct Elsewhere {
+    link: Link,
+    /// Of another server. Channels do not know of databases.
+    hub: Option<Hub>,
+    /// The databases of messages and of results, on one server.
+    databases: Option<(i64, i64)>,
+}
+
+impl Elsewhere {
+    /// Results at `url`; `None` where the messages are. The URL's parameter `prefix` is noted in `named`.
+    pub(super) fn new(url: &str, messages: &Connector, named: &mut RedisOptions) -> Result<Option<Self>, StoreError> {
+        let masked = mask(url);
+        let unusable = |why: String| StoreError::Foreign { url: masked.clone(), why };
+        let (place, own) = RedisOptions::default().with_url(url).map_err(unusable)?;
+        named.result_prefix = own.of_results(&named.result_prefix).map_err(unusable)?;
+        let client =
+            redis::Client::open(&*place).map_err(|error| unusable(format!("results cannot be there: {error}")))?;
+        let same_server = server(&client) == server(&messages.client);
+        let databases = (database(&messages.client), database(&client));
+        if same_server && databases.0 == databases.1 {
+            return Ok(None);
+        }
+        let connector = Connector { client, url: masked.clone(), ..messages.clone() };
+        let hub = (!same_server).then(|| Hub::new(connector.clone()));
+        Ok(Some(Self { link: connector.link(), hub, databases: same_server.then_some(databases) }))
+    }
+}
+
+/// Two with the same address and user are one server: a script of the one reaches the other's database.
+fn server(client: &redis::Client) -> (&ConnectionAddr, Option<&str>) {
+    let info = client.get_connection_info();
+    (info.addr(), info.redis_settings().username())
+}
+
+fn database(client: &redis::Client) -> i64 {
+    client.get_connection_info().redis_settings().db()
+}
+
+impl Inner {
+    /// The connection to results and chords.
+    pub(super) fn results_link(&self) -> &Link {
+        self.elsewhere.as_ref().map_or(&self.link, |elsewhere| &elsewhere.link)
+    }
+
+    /// Announces results.
+    pub(super) fn results_hub(&self) -> &Hub {
+        self.elsewhere.as_ref().and_then(|elsewhere| elsewhere.hub.as_ref()).unwrap_or(&self.hub)
+    }
+
+    /// For a script: the databases of messages and results, empty where both are one.
+    pub(super) fn databases(&self) -> (String, String) {
+        let databases = self.elsewhere.as_ref().and_then(|elsewhere| elsewhere.databases);
+        databases.map_or_else(Default::default, |(messages, results)| (messages.to_string(), results.to_string()))
+    }
+
+    /// Whether a step of this server cannot reach results.
+    pub(super) fn has_two_servers(&self) -> bool {
+        self.elsewhere.as_ref().is_some_and(|elsewhere| elsewhere.databases.is_none())
+    }
+}
