@@ -32,9 +32,17 @@ impl Timestamp {
         Duration::from_millis(u64::try_from(later.0.saturating_sub(self.0)).unwrap_or(0))
     }
 
-    /// `YYYY-MM-DDTHH:MM:SS.ffffff+00:00`, the form every Celery reader takes.
+    /// The nearest instant that Python's calendar has in every time zone: its years are 1 to 9999, and a message with a date that
+    /// it cannot read is dropped.
+    pub(crate) fn in_pythons_calendar(self) -> Self {
+        const FIRST_DAYS: i64 = -62_135_510_400_000;
+        const LAST_DAYS: i64 = 253_402_128_000_000;
+        Self(self.0.clamp(FIRST_DAYS, LAST_DAYS))
+    }
+
+    /// `YYYY-MM-DDTHH:MM:SS.ffffff+00:00`, the form every Celery reader takes; what is outside Python's calendar is at its edge.
     pub fn to_celery(self) -> String {
-        match DateTime::<Utc>::from_timestamp_millis(self.0) {
+        match DateTime::<Utc>::from_timestamp_millis(self.in_pythons_calendar().0) {
             Some(at) => at.format("%Y-%m-%dT%H:%M:%S%.6f+00:00").to_string(),
             None => "9999-12-31T23:59:59.999999+00:00".to_owned(),
         }

@@ -16,7 +16,8 @@ impl Subject<'_> {
         let root = message.root_id.as_deref().unwrap_or(message.id.as_str());
         // The same ids each time this end is written, others than those of the calls that the body made itself.
         let seed = message.id.child_of_attempt(message.retries, u64::MAX - canvas::nesting(message));
-        Setting::of_client(self.default_queue.clone(), self.now, self.ttl).of_task(&message.id, root, seed)
+        let setting = Setting::of_client(self.default_queue.clone(), self.now, self.ttl).beside_celery(self.celery);
+        setting.of_task(&message.id, root, seed)
     }
 
     /// Where nothing follows, as after most jobs, this costs next to nothing.

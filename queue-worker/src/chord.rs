@@ -67,7 +67,7 @@ fn end(engine: &Engine, held: &Held, dispatch: &Dispatch, parts: &Result<ChordPa
     let subject = Subject::new(engine, held);
     let mut end = subject.done();
     let chord_end = |failed| ChordEnd { group: dispatch.group.clone(), token: dispatch.token.clone(), failed };
-    let mut setting = dispatch.setting(subject.default_queue, subject.now, subject.ttl);
+    let mut setting = dispatch.setting(subject.default_queue, subject.now, subject.ttl).beside_celery(subject.celery);
     let sent = match parts {
         _ if held.deaths >= MAX_DEATHS => Err(Broken::callback("the workers that were to send it died")),
         Ok(parts) => dispatch.send_body(parts, &mut setting),

@@ -28,6 +28,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) ignore_result: bool,
     /// Where tasks go that name no queue.
     pub(crate) default_queue: &'a QueueName,
+    /// Whether Celery's workers may consume the same queues.
+    pub(crate) celery: bool,
     /// What its run sent.
     pub(crate) children: Vec<ResultNode>,
     /// What its run added to its chord.
@@ -45,6 +47,7 @@ impl<'a> Subject<'a> {
             extended: engine.config.result_extended,
             ignore_result: engine.tasks.ignores_result(&held.message),
             default_queue: engine.client.default_queue(),
+            celery: engine.client.store().has_celery(),
             children: Vec::new(),
             added: Vec::new(),
         }

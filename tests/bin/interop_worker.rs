@@ -145,6 +145,27 @@ async fn spawn(x: i64) -> TaskResult<String> {
     Ok(add.delay(x, 1).await?.id().to_string())
 }
 
+#[task(name = "tasks.replace_me")]
+async fn replace_me(x: i64, y: i64, ctx: Context) -> TaskResult<i64> {
+    Err(ctx.replace(add.s(x, y)))
+}
+
+#[task(name = "tasks.replace_chain")]
+async fn replace_chain(x: i64, y: i64, ctx: Context) -> TaskResult<i64> {
+    Err(ctx.replace(add.s(x, y).then(mul.partial(10))))
+}
+
+#[task(name = "tasks.replace_group")]
+async fn replace_group(x: i64, ctx: Context) -> TaskResult<Vec<i64>> {
+    Err(ctx.replace(group((0..3).map(|i| add.s(x, i)))))
+}
+
+#[task(name = "tasks.extend_chord")]
+async fn extend_chord(x: i64, ctx: Context) -> i64 {
+    ctx.add_to_chord(add.s(x, 100));
+    x
+}
+
 /// An errback that is published as a task.
 #[task(name = "tasks.err_old")]
 async fn err_old(task_id: String, case: String, scene: State<Scene>) -> AnyResult<()> {

@@ -114,6 +114,49 @@ async fn special_values(scene: &Scene) {
     assert_eq!(client.run(same), json!([true, true, true, true]));
 }
 
+/// Whatever a Python program may send, a Rust worker survives it, says what is wrong, and runs what comes after.
+async fn odd_calls(scene: &Scene) {
+    let (mut worker, mut client) = set(scene);
+    let fine = [
+        (
+            "ident.delay([[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]).get(timeout=20)[0][0][0][0]",
+            "[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]",
+        ),
+        ("len(ident.delay('x' * 1_000_000).get(timeout=20))", "1000000"),
+        (
+            r"ident.delay('\x00 \x06\x16 \x7f \ud83c\udf75 \u2028').get(timeout=20) == '\x00 \x06\x16 \x7f \ud83c\udf75 \u2028'.encode('utf-16', 'surrogatepass').decode('utf-16')",
+            "true",
+        ),
+        ("ident.apply_async((7,), task_id='order:42/é \"x\"').get(timeout=20)", "7"),
+        ("ident.apply_async((8,), expires=datetime.datetime.now() + datetime.timedelta(hours=1)).get(timeout=20)", "8"),
+        ("ident.apply_async((9,), expires=10**9).get(timeout=20)", "9"),
+        ("ident.apply_async((10,), headers={'x-é': [1, None]}, shadow='\\n').get(timeout=20)", "10"),
+        ("ident.apply_async((11,), time_limit=1.5, soft_time_limit=None).get(timeout=20)", "11"),
+        ("ident.apply_async((12,), priority=-3).get(timeout=20)", "12"),
+        ("ident.apply_async((13,), priority=255).get(timeout=20)", "13"),
+        ("ident.apply_async((14,), reply_to='nobody', correlation_id='x').get(timeout=20)", "14"),
+        (
+            "tasks.app.conf.task_protocol = 1; r = add.delay(7, 8); tasks.app.conf.task_protocol = 2; r.get(timeout=20)",
+            "15",
+        ),
+    ];
+    for (call, expected) in fine {
+        assert_eq!(client.run(call).to_string(), expected, "{call}");
+    }
+    let refused = [
+        "add.apply_async((1, 1), serializer='pickle').id",
+        "add.apply_async((1, 1), compression='lzma').id",
+        "tasks.app.send_task('tasks.add', kwargs={'x y': 1}).id",
+        "tasks.app.send_task('tasks.add', (1, 2, 3)).id",
+        "tasks.redis().lpush('rust', 'not JSON', '[]', '{}', '{\"body\": 7}', b'\\xff\\xfe')",
+    ];
+    for call in refused {
+        client.run(call);
+    }
+    assert_eq!(client.run("add.delay(20, 22).get(timeout=20)"), 42);
+    assert!(worker.is_alive());
+}
+
 /// Lower numbers first, whoever sent them.
 async fn priorities(scene: &Scene) {
     let mut client = scene.celery.client();
@@ -125,4 +168,4 @@ async fn priorities(scene: &Scene) {
     assert_eq!(client.run("[x for _, x in journal('order')]"), json!([0, 3, 6, 9]));
 }
 
-on_celery!(values, failures, states, special_values, priorities);
+on_celery!(values, failures, states, special_values, odd_calls, priorities);

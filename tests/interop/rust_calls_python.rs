@@ -158,6 +158,48 @@ async fn special_values(scene: &Scene) {
     assert_eq!(client.job::<u128>(sent.id().clone()).get(SOON).await.unwrap(), u128::MAX);
 }
 
+/// Whatever a Rust program may say, a Python worker survives it, understands it, and runs what comes after.
+async fn odd_calls(scene: &Scene) {
+    let mut worker = scene.celery.worker("py", &[]);
+    let client = scene.rust_client("py").await;
+    let deep = (0..100).fold(json!(1), |inner, _| json!([inner]));
+    let long = "x".repeat(1 << 20);
+    let far = hours(24 * 365 * 100_000);
+    let cases = [
+        (call("ident", json!([deep])), deep.clone()),
+        (call("ident", json!([long])), json!(long)),
+        (
+            call("ident", json!(["\0 \u{6}\u{16} \u{7f} \"\\ \u{2028} \u{1f375}"])),
+            json!("\0 \u{6}\u{16} \u{7f} \"\\ \u{2028} \u{1f375}"),
+        ),
+        (call("ident", json!([i64::MIN])), json!(i64::MIN)),
+        (call("ident", json!([u64::MAX])), json!(u64::MAX)),
+        (call("ident", json!([{"": {"a b": []}}])), json!({"": {"a b": []}})),
+        (call("ident", json!([])), Value::Null),
+        (call("ident", json!([7])).task_id("order:42/\u{e9} \"x\""), json!(7)),
+        (call("ident", json!([8])).task_id("x".repeat(512)), json!(8)),
+        (call("ident", json!([9])).shadow("\u{1f375} \"\n"), json!(9)),
+        (
+            call("ident", json!([10])).header("tenant", json!({"a": [1, null]})).header("x-\u{e9}", "\u{1f375}"),
+            json!(10),
+        ),
+        (call("ident", json!([13])).time_limit(Duration::MAX).soft_time_limit(far), json!(13)),
+        (call("ident", json!([14])).time_limit(Duration::from_millis(30_500)), json!(14)),
+        (call("ident", json!([15])).max_retries(u32::MAX).acks_early(false), json!(15)),
+        (call("ident", json!([16])).priority(-7), json!(16)),
+        (call("ident", json!([17])).priority(1000), json!(17)),
+    ];
+    for (call, expected) in cases {
+        let asked = format!("{call:?}");
+        let job = client.send(call).await.unwrap();
+        match job.get(SOON).await {
+            Ok(found) => assert_eq!(found, expected, "{asked}"),
+            Err(why) => panic!("{asked}: {why:?}"),
+        }
+    }
+    assert!(worker.is_alive());
+}
+
 async fn priorities(scene: &Scene) {
     let client = scene.rust_client("py").await;
     let note = |priority| call("note", json!([priority])).kwargs(json!({"case": "order"})).priority(priority);
@@ -170,4 +212,4 @@ async fn priorities(scene: &Scene) {
     assert_eq!(python.run("[x for _, x in journal('order')]"), json!([0, 3, 6, 9]));
 }
 
-on_celery!(values, later, failures, states, special_values, priorities);
+on_celery!(values, later, failures, states, special_values, odd_calls, priorities);

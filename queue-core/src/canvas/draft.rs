@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::call::{Spec, Start};
-use super::{CanvasError, Plan, Setting, Signature};
+use super::{CanvasError, Plan, Signature};
 use crate::client::{Client, SendError};
 use crate::clock::Timestamp;
 use crate::message::{Draft, Json, ValueError};
@@ -26,6 +26,7 @@ pub(crate) fn prepare(
         return linked(spec, client, lineage, now);
     }
     let options = spec.task_options.as_ref();
+    let options_known = options.is_some();
     let queue = queue_of(&spec, client)?;
     let priority = spec.priority.or(options.map(|o| o.priority)).unwrap_or(Priority::HIGHEST);
     let due = spec.start.map(|start| start.instant(now));
@@ -52,6 +53,8 @@ pub(crate) fn prepare(
         headers,
         ..Draft::new(&*spec.task, id.clone(), queue.as_str())
     };
+    // A task of another program may be one in Python.
+    let due = due.filter(|_| options_known || !client.store().has_celery());
     let payload = draft.encode();
     Ok((Outgoing { queue, priority, due, id, task: Arc::from(&*spec.task), payload }, ignored))
 }
@@ -64,7 +67,7 @@ fn linked(
     now: Timestamp,
 ) -> Result<(Outgoing, bool), SendError> {
     let ignored = spec.ignore_result.or(spec.task_options.as_ref().map(|o| o.ignore_result)).unwrap_or(false);
-    let mut setting = Setting::of_client(client.default_queue().clone(), now, client.options().result_ttl);
+    let mut setting = client.setting(now);
     if let Some(of) = lineage {
         spec.id = Some(of.id);
         setting.sender = Some((of.parent, of.root));

@@ -27,13 +27,22 @@ pub struct Setting {
     pub chord_ttl: Option<Duration>,
     /// Who sends it: the id of the running task, and that of its workflow's first task.
     pub sender: Option<(String, String)>,
+    /// Celery's workers may consume the same queues.
+    pub(crate) celery: bool,
     pub(crate) ids: Ids,
 }
 
 impl Setting {
     /// A client's: nobody runs, ids are random.
     pub fn of_client(default_queue: QueueName, now: Timestamp, chord_ttl: Option<Duration>) -> Self {
-        Self { default_queue, now, chord_ttl, sender: None, ids: Ids::Random }
+        Self { default_queue, now, chord_ttl, sender: None, celery: false, ids: Ids::Random }
+    }
+
+    /// Celery's own workers may consume the same queues ([`Broker::has_celery`](crate::store::Broker::has_celery)): they hold back
+    /// themselves what is due later, if it is no task of this program.
+    pub fn beside_celery(mut self, celery: bool) -> Self {
+        self.celery = celery;
+        self
     }
 
     /// A running task's: what it sends are its children, and their ids derive from `seed`, so that sending again sends the same.
@@ -171,7 +180,8 @@ impl Plan {
         let own_expiry = known.as_ref().and_then(|options| options.expires).map(|after| setting.now.after(after));
         let (parent_id, root_id) = match &setting.sender {
             Some((parent, root)) => (Some(parent.clone()), Some(root.clone())),
-            None => (sig.options.text("parent_id"), sig.options.text("root_id")),
+            // Its own, as Celery's client says it: what a Python task sends takes it over.
+            None => (sig.options.text("parent_id"), sig.options.text("root_id").or_else(|| Some(id.to_string()))),
         };
         let draft = Draft {
             args: sig.args.clone(),
@@ -192,6 +202,7 @@ impl Plan {
             headers: read.headers()?,
             ..Draft::new(&*sig.task, id.clone(), queue.as_str())
         };
+        let due = due.filter(|_| known.is_some() || !setting.celery);
         let payload = draft.encode();
         self.messages.push(Outgoing { queue, priority, due, id, task: Arc::from(&*sig.task), payload });
         Ok(())

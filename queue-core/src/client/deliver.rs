@@ -1,7 +1,7 @@
 //! Puts prepared messages into the store: one, or many in bounded batches.
 
 use super::{Client, SendError, told};
-use crate::canvas::{Plan, ResultNode, Setting, Signature, Spec, prepare};
+use crate::canvas::{Plan, ResultNode, Signature, Spec, prepare};
 use crate::names::TaskId;
 use crate::store::Outgoing;
 use crate::task::{Context, Lineage};
@@ -54,7 +54,7 @@ pub(crate) async fn canvas(
     run: Option<(&Context, TaskId)>,
 ) -> Result<ResultNode, SendError> {
     let now = client.store().clock().now();
-    let mut setting = Setting::of_client(client.default_queue().clone(), now, client.options().result_ttl);
+    let mut setting = client.setting(now);
     if let Some((run, seed)) = run {
         setting = setting.of_task(run.id(), run.root_id(), seed);
     }

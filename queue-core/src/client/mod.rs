@@ -13,7 +13,8 @@ mod told;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::canvas::{Call, Canvas, Sending, SendingMany};
+use crate::canvas::{Call, Canvas, Sending, SendingMany, Setting};
+use crate::clock::Timestamp;
 use crate::events::Lamport;
 use crate::names::{QueueName, TaskId};
 use crate::result::ResultMeta;
@@ -132,6 +133,12 @@ impl Client {
     /// Where calls go whose task names no queue.
     pub fn default_queue(&self) -> &QueueName {
         &self.inner.options.default_queue
+    }
+
+    /// What sending a workflow needs to know.
+    pub(crate) fn setting(&self, now: Timestamp) -> Setting {
+        let setting = Setting::of_client(self.default_queue().clone(), now, self.options().result_ttl);
+        setting.beside_celery(self.store().has_celery())
     }
 
     /// Sends a call, a workflow, a group or a signature; when this returns `Ok`, it survives any crash of this process.

@@ -72,6 +72,7 @@ fn digits(text: &str, count: usize) -> Option<u32> {
 
 /// Appends `at` as [`Timestamp::to_celery`] writes it, without an allocation: every result carries one.
 pub(crate) fn write_date(out: &mut Vec<u8>, at: Timestamp) {
+    let at = at.in_pythons_calendar();
     let (days, ms) = (at.as_millis().div_euclid(86_400_000), at.as_millis().rem_euclid(86_400_000));
     let (year, month, day) = civil(days);
     if !(0..=9999).contains(&year) {

@@ -137,6 +137,12 @@ pub trait Broker: Send + Sync + Debug {
     /// The store's own time now.
     async fn now(&self) -> Result<Timestamp, StoreError>;
 
+    /// Whether Celery's own workers may consume the same queues. They hold a message back that is due later; what waits in our
+    /// store only our workers promote.
+    fn has_celery(&self) -> bool {
+        false
+    }
+
     /// The URL with its secrets masked; for logs and error messages.
     fn display_url(&self) -> &str;
 }

@@ -59,6 +59,34 @@ def stamped(task):
     return task
 
 
+class Stored:
+    """A result whose metas are looked at as they are stored: its own, its parents', its children's."""
+
+    def __init__(self, result):
+        self.result = result
+
+    def metas(self):
+        left, metas = [], {}
+        result = self.result
+        while result is not None:
+            members = result.children if isinstance(result, GroupResult) else [result]
+            left += [member.id for member in members]
+            result = result.parent
+        while left:
+            task_id = left.pop(0)
+            stored = tasks.redis().get(f"celery-task-meta-{task_id}")
+            if task_id in metas or stored is None:
+                continue
+            meta = metas[task_id] = json.loads(stored)
+            left += [child[0][0] for child in meta["children"] or []]
+            # When it was and in which source is of no interest; that a retried task is its own parent is an oddity of Celery.
+            meta["date_done"] = type(meta["date_done"]).__name__
+            del meta["traceback"]
+            if meta.get("parent_id") == task_id:
+                del meta["parent_id"]
+        return list(metas.values())
+
+
 def drain(queue):
     """Waits until a queue's only worker, which runs one task at a time, has nothing to do any more."""
     redis = tasks.redis()
@@ -98,6 +126,8 @@ def describe(result):
             described["error"] = describe_error(meta["result"])
         else:
             described["value"] = meta["result"]
+    elif isinstance(result, Stored):
+        return {"metas": result.metas()}
     elif isinstance(result, (list, tuple)):
         return [describe(each) for each in result]
     else:

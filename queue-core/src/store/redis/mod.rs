@@ -172,6 +172,10 @@ impl Broker for RedisStore {
         Ok(Timestamp::from_millis(self.0.now_ms(&self.0.link).await?))
     }
 
+    fn has_celery(&self) -> bool {
+        true
+    }
+
     fn display_url(&self) -> &str {
         &self.0.connector.url
     }

@@ -1,6 +1,6 @@
 //! Results: stored as Celery stores them, awaited by subscription.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -71,12 +71,17 @@ pub(super) async fn wait(
     timeout: Duration,
 ) -> Result<Option<Bytes>, StoreError> {
     let ends = deadline(timeout);
-    let news = Arc::new(Notify::new());
-    let wake = news.clone();
-    let _subscription = store.results_hub().subscribe(store.keys.result(id.as_str()), move |_| wake.notify_one());
+    let heard = Arc::new(Heard::default());
+    let told = heard.clone();
+    let _subscription =
+        store.results_hub().subscribe(store.keys.result(id.as_str()), move |news| told.tell(news, ready));
     loop {
-        // The first notice says that the subscription stands; each later one that something was published (or the
-        // connection came back): either way the store has the truth.
+        // What was published counts, as for Celery's clients: a worker that is late may have stored another state since.
+        if let Some(value) = heard.take() {
+            return Ok(Some(value));
+        }
+        // The first notice says that the subscription stands; a later one without a ready value that something else was
+        // published, or the connection came back: then the store has the truth.
         match get(store, std::slice::from_ref(id)).await {
             Ok(mut found) => {
                 if let Some(value) = found.pop().flatten().filter(|value| ready(value)) {
@@ -90,8 +95,28 @@ pub(super) async fn wait(
             }
             Err(error) => return Err(error),
         }
-        if tokio::time::timeout_at(ends.into(), news.notified()).await.is_err() {
+        if tokio::time::timeout_at(ends.into(), heard.news.notified()).await.is_err() {
             return Ok(None);
         }
+    }
+}
+
+/// What a wait has heard.
+#[derive(Debug, Default)]
+struct Heard {
+    value: Mutex<Option<Bytes>>,
+    news: Notify,
+}
+
+impl Heard {
+    fn tell(&self, payload: Option<&[u8]>, ready: Ready) {
+        if let Some(payload) = payload.filter(|payload| ready(payload)) {
+            *self.value.lock().unwrap_or_else(PoisonError::into_inner) = Some(Bytes::copy_from_slice(payload));
+        }
+        self.news.notify_one();
+    }
+
+    fn take(&self) -> Option<Bytes> {
+        self.value.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
