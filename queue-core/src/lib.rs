@@ -48,6 +48,8 @@ pub mod backoff;
 pub mod canvas;
 pub mod client;
 pub mod clock;
+#[doc(hidden)]
+pub mod failpoint;
 pub mod message;
 pub mod names;
 pub mod prelude;

@@ -6,7 +6,7 @@ use queue_core::canvas::{Broken, Dispatch};
 use queue_core::message::Message;
 use queue_core::result::ResultMeta;
 use queue_core::store::{ChordEnd, ChordParts, ChordStep, INTERNAL, Settlement, StoreError};
-use queue_core::{TaskId, canvas};
+use queue_core::{TaskId, canvas, failpoint};
 
 use crate::canvas::send;
 use crate::ending::Subject;
@@ -32,11 +32,14 @@ pub(crate) fn start(engine: &Arc<Engine>, held: Held, suspect: Option<SuspectGua
 }
 
 async fn run(engine: &Engine, held: &Arc<Held>, suspect: Option<SuspectGuard>) {
+    failpoint::hit("chord.leased");
     let settlement = match Dispatch::of(&held.message) {
         Ok(dispatch) => {
             let parts = read_parts(engine, &dispatch.group).await;
+            failpoint::hit("chord.parts-read");
             let Some(_claim) = engine.jobs.claim(held) else { return };
             let settlement = end(engine, held, &dispatch, &parts);
+            failpoint::hit("chord.built");
             return hand_in(engine, held, settlement, suspect);
         }
         Err(error) => {

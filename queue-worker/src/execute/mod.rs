@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use queue_core::failpoint;
 use queue_core::message::Json;
 use queue_core::store::{DeadReason, Settled, Settlement};
 use queue_core::task::{Body, Context, ContextParts, Overrides, TaskError};
@@ -70,7 +71,9 @@ impl Run {
         tracing::debug!(redelivered = self.held.redelivered, "task started");
         let started = Instant::now();
         let context = self.context();
+        failpoint::hit("body.before");
         let outcome = self.body(context.clone()).await;
+        failpoint::hit("body.done");
         self.end(outcome, started.elapsed(), &context);
     }
 
@@ -207,6 +210,7 @@ impl Run {
             }
         };
         count(counter);
+        failpoint::hit("settle.built");
         settlement.follow.iter().filter_map(|message| message.due).for_each(|due| self.engine.wakeups.due(due));
         self.hand_in(settlement);
     }
