@@ -104,6 +104,8 @@ fn main() -> ExitCode {
 /// one alone.
 #[tokio::main]
 async fn run_ahead(ahead: Duration) -> ExitCode {
+    // First of all, so that no signal is lost.
+    let mut terminate = signal(SignalKind::terminate()).expect("signals can be listened to");
     let flags = Flags::parse();
     queue_worker::init_logging(flags.log_format, &flags.log_level).expect("nobody logs yet");
     let clock = Clock::system();
@@ -114,7 +116,6 @@ async fn run_ahead(ahead: Duration) -> ExitCode {
     if let Some(slots) = flags.concurrency {
         worker = worker.concurrency(slots.get());
     }
-    let mut terminate = signal(SignalKind::terminate()).expect("signals can be listened to");
     let asked = async move {
         terminate.recv().await;
     };

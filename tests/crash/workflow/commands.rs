@@ -3,7 +3,8 @@
 
 use queue_tests::{Boundary, Driver, Side};
 
-use super::{Place, Play, Rounds, runs::Runs, stop_or_die};
+use super::runs::Runs;
+use super::{Place, Play, Rounds};
 
 /// Commands that a worker which does all alone sends at least.
 const AT_LEAST: usize = 100;
@@ -40,7 +41,7 @@ async fn die_at(mut play: Play<'_>, cut: Boundary) -> Option<Runs> {
         () = cut.reached() => victim.kill(),
         () = play.results() => {
             // Nothing holds it up any more.
-            assert!(!stop_or_die(victim).await);
+            assert!(!play.stop_or_die(victim).await);
             return None;
         }
     }
@@ -51,11 +52,11 @@ async fn die_at(mut play: Play<'_>, cut: Boundary) -> Option<Runs> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn before_each_command() {
+async fn before_each_command_to_redis() {
     each_command(Side::Before).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn after_each_command() {
+async fn after_each_command_to_redis() {
     each_command(Side::After).await;
 }

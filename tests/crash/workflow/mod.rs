@@ -15,7 +15,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
 use queue_core::{Call, JobHandle, group};
-use queue_tests::{Bench, Child, Driver, PATIENCE, RedisServer, signal};
+use queue_tests::{Bench, Child, Driver, PATIENCE, RedisServer, signal, wait_until};
 use serde_json::Value;
 
 use crate::scene::{QUEUE, Scene};
@@ -99,11 +99,26 @@ impl<'a> Play<'a> {
         assert_eq!(chain.unwrap(), STEPS);
     }
 
+    /// Asks a worker to stop, once it can hear it; whether it was killed before it had.
+    async fn stop_or_die(&self, mut worker: Child) -> bool {
+        wait_until("it has signed on or died", || {
+            let (pid, ended) = (worker.pid(), worker.ended().is_some());
+            async move { ended || self.scene.bench.store.workers().await.unwrap().iter().any(|one| one.pid == pid) }
+        })
+        .await;
+        if worker.ended().is_none() {
+            signal(worker.pid(), "TERM");
+        }
+        let status = worker.end().await;
+        assert!(status.success() || status.signal() == Some(9), "asked to stop, it ended with {status}");
+        !status.success()
+    }
+
     /// Waits for the end, with this worker and no other, and looks at what was run and what is left.
     async fn finish(self, worker: Child) -> Runs {
         self.results().await;
         self.scene.until_empty().await;
-        self.scene.stop(worker).await;
+        assert!(!self.stop_or_die(worker).await);
         self.scene.dismiss_undertaker().await;
         let runs = Runs::read(&self.scene);
         runs.check(self.killed);
@@ -129,14 +144,6 @@ fn ahead(generation: u64) -> Duration {
 async fn died(worker: &mut Child) {
     let status = worker.end().await;
     assert_eq!(status.signal(), Some(9), "it ended with {status}");
-}
-
-/// Asks a worker to stop; whether it was killed on its way.
-async fn stop_or_die(mut worker: Child) -> bool {
-    signal(worker.pid(), "TERM");
-    let status = worker.end().await;
-    assert!(status.success() || status.signal() == Some(9), "asked to stop, it ended with {status}");
-    !status.success()
 }
 
 /// How often each case is tried, and by chance how.

@@ -4,7 +4,7 @@ use queue_core::failpoint::STEPS;
 use queue_tests::Driver;
 
 use super::runs::Runs;
-use super::{Place, Play, Rounds, died, stop_or_die};
+use super::{Place, Play, Rounds, died};
 
 /// How often a worker passes a step at least that is alone with the chord and the chain.
 fn passes(step: &str) -> usize {
@@ -60,7 +60,7 @@ async fn die_in_company(mut play: Play<'_>, at: &str) -> (bool, Runs) {
     let other = play.worker(1, &[]);
     let dead = tokio::select! {
         () = died(&mut victim) => true,
-        () = play.results() => stop_or_die(victim).await,
+        () = play.results() => play.stop_or_die(victim).await,
     };
     if dead {
         play.bury(0).await;
