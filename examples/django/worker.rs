@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use lettre::Message;
 use queue_core::prelude::*;
-use queue_core::task::{ErrorKind, Exception};
+use queue_core::task::ErrorKind;
 use queue_worker::{Mailer, Worker};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
@@ -64,8 +64,7 @@ impl Shop {
 
 /// An error for good, which Python raises as a class of its own.
 fn python_error(module: &str, class: &str, message: String) -> TaskError {
-    let (exc_module, exc_type) = (module.to_owned(), class.to_owned());
-    TaskError { kind: ErrorKind::Fatal, exception: Exception { exc_type, exc_module, message, traceback: None } }
+    TaskError { kind: ErrorKind::Fatal, ..TaskError::raised(module, class, message) }
 }
 
 /// The payment service to practise with, as in `orders/payments.py`.

@@ -50,6 +50,8 @@ pub mod canvas;
 pub mod client;
 pub mod clock;
 pub mod events;
+#[doc(hidden)]
+pub mod failpoint;
 pub mod message;
 pub mod names;
 pub mod prelude;

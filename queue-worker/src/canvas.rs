@@ -58,7 +58,7 @@ impl Subject<'_> {
         for sig in std::mem::take(&mut self.added) {
             let (sig, parts) = canvas::joined(&self.held.message, sig);
             let mut plan = Plan::default();
-            self.children.push(plan.add(sig, setting)?);
+            self.children.push(plan.add(sig, setting)?.first);
             if let (Some(group), 1..) = (&self.held.message.group, parts) {
                 end.chords.push(ChordStep::Grow { group: group.clone(), by: parts, ttl: self.ttl });
             }
@@ -77,11 +77,20 @@ impl Subject<'_> {
     }
 
     /// The failure as the result of another task: a later step of the chain, which now never runs.
-    pub(crate) fn failed_too(&self, id: TaskId, why: &Exception) -> StoredResult {
-        let result = ResultMeta::exception_json(why);
-        let mut meta = ResultMeta::new(id.clone(), State::Failure, result, Some(self.now));
+    fn failed_too(&self, id: TaskId, why: &Exception) -> StoredResult {
+        let mut meta = self.failure(&id, &ResultMeta::exception_json(why));
         meta.traceback.clone_from(&why.traceback);
         StoredResult { id, meta: meta.encode(), ttl: self.ttl }
+    }
+
+    /// A failure, as it is stored, as the result of a task that never runs.
+    pub(crate) fn failed_as(&self, id: TaskId, failure: &Json) -> StoredResult {
+        let meta = self.failure(&id, failure).encode();
+        StoredResult { id, meta, ttl: self.ttl }
+    }
+
+    fn failure(&self, id: &TaskId, failure: &Json) -> ResultMeta {
+        ResultMeta::new(id.clone(), State::Failure, failure.clone(), Some(self.now))
     }
 
     /// A part as the store takes it, with what is to happen should it be the last.

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use queue_core::canvas::{Broken, Dispatch};
 use queue_core::message::Message;
-use queue_core::result::ResultMeta;
 use queue_core::store::{ChordEnd, ChordParts, ChordStep, INTERNAL, Settlement, StoreError};
-use queue_core::{TaskId, canvas};
+use queue_core::{TaskId, canvas, failpoint};
 
 use crate::canvas::send;
 use crate::emitter::Telling;
@@ -33,11 +32,14 @@ pub(crate) fn start(engine: &Arc<Engine>, held: Held, suspect: Option<SuspectGua
 }
 
 async fn run(engine: &Engine, held: &Arc<Held>, suspect: Option<SuspectGuard>) {
+    failpoint::hit("chord.leased");
     let settlement = match Dispatch::of(&held.message) {
         Ok(dispatch) => {
             let parts = read_parts(engine, &dispatch.group).await;
+            failpoint::hit("chord.parts-read");
             let Some(_claim) = engine.jobs.claim(held) else { return };
             let settlement = end(engine, held, &dispatch, &parts);
+            failpoint::hit("chord.built");
             return hand_in(engine, held, settlement, suspect);
         }
         Err(error) => {
@@ -79,12 +81,13 @@ fn end(engine: &Engine, held: &Held, dispatch: &Dispatch, parts: &Result<ChordPa
             send(&mut end, plan);
             end.chord_end = Some(chord_end(false));
         }
-        Err(Broken(why)) => {
-            tracing::error!(group = dispatch.group, error = %why.message, "the body of a chord is not sent");
-            let (follow, wrong) = dispatch.fail(&ResultMeta::exception_json(&why), &mut setting);
+        Err(broken) => {
+            tracing::error!(group = dispatch.group, error = %broken.why.message, "the body of a chord is not sent");
+            let failure = dispatch.failure(&broken);
+            let (follow, wrong) = dispatch.fail(&failure, &mut setting);
             wrong.iter().for_each(|error| tracing::error!(%error, "what should follow a failed chord cannot be sent"));
             send(&mut end, follow.plan);
-            end.results.extend(follow.ended.into_iter().map(|id: TaskId| subject.failed_too(id, &why)));
+            end.results.extend(follow.ended.into_iter().map(|id: TaskId| subject.failed_as(id, &failure)));
             end.chords.extend(follow.parts.into_iter().map(|part| ChordStep::Part(subject.part(part))));
             end.chord_end = Some(chord_end(true));
         }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use queue_core::failpoint;
 use queue_core::store::Beat;
 use tokio_util::sync::CancellationToken;
 
@@ -107,8 +108,11 @@ async fn beat_for_ever(engine: &Engine, pulse: &Pulse) {
 }
 
 async fn beat(engine: &Engine) {
+    failpoint::hit("beat.before");
     match engine.consumer.beat().await {
         Ok(beat) => {
+            failpoint::hit("beat.answered");
+            failpoint::hit_when("beat.reclaimed", || beat.reclaimed > 0);
             engine.outage.answered(Caller::Beat);
             report(engine, &beat);
         }

@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use queue_core::TaskId;
 use queue_core::message::{DecodeError, Message};
 use queue_core::store::{DeadLetter, DeadReason, Delivery, Ending, Settlement, StoreError};
 use queue_core::task::Exception;
+use queue_core::{TaskId, failpoint};
 use tokio_util::sync::CancellationToken;
 
 use crate::chord;
@@ -34,10 +34,12 @@ struct Arrival {
 
 /// Starts what `deliveries` brought, each in a slot of `room`, or ends it at its gate.
 pub(crate) async fn take_in(engine: &Arc<Engine>, deliveries: Vec<Delivery>, room: &mut Room) {
+    failpoint::hit_when("lease.answered", || !deliveries.is_empty());
     let deliveries = wanted(engine, deliveries).await;
     let mut arrivals: Vec<Arrival> = deliveries.into_iter().filter_map(|one| read(engine, one)).collect();
     mark_revoked(engine, &mut arrivals).await;
     for arrival in arrivals {
+        failpoint::hit("message.decoded");
         if chord::is_dispatch(&arrival.held.payload, &arrival.held.message) {
             chord::start(engine, arrival.held, arrival.suspect);
             continue;

@@ -7,9 +7,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use queue_core::QueueName;
 use queue_core::message::Message;
 use queue_core::store::{Consumer, DeadLetter, DeadReason, Ending, Settled, Settlement, StoreError};
+use queue_core::{QueueName, failpoint};
 use tokio::sync::{Notify, oneshot};
 
 use crate::emitter::Telling;
@@ -167,6 +167,8 @@ impl Settler {
 
     async fn settle_batch(&self, batch: Batch) {
         let (count, bytes) = (batch.origins.len(), batch.bytes);
+        failpoint::hit("settle.before");
+        failpoint::hit_when("chord.before-settle", || batch.ends_chord());
         match self.send(&batch.settlements).await {
             Ok(answers) => batch.tell(answers),
             Err(error) => self.settle_one_by_one(batch, &error).await,
@@ -274,7 +276,14 @@ impl Batch {
         self.bytes += bytes;
     }
 
+    /// Whether the body of a chord is among what it sends.
+    fn ends_chord(&self) -> bool {
+        self.settlements.iter().any(|settlement| settlement.chord_end.is_some())
+    }
+
     fn tell(self, answers: Vec<Settled>) {
+        failpoint::hit("settle.answered");
+        failpoint::hit_when("chord.settled", || self.ends_chord());
         for (origin, answer) in self.origins.into_iter().zip(answers) {
             origin.log(answer);
         }

@@ -6,8 +6,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use queue_core::TaskResult;
+use clap::Parser;
 use queue_core::prelude::*;
+use queue_core::store::{StoreOptions, connect_with};
+use queue_core::{Clock, TaskResult};
+use queue_worker::{Flags, Worker};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// A job of five milliseconds.
 #[task(name = "crash.note")]
@@ -41,12 +45,42 @@ async fn hold(label: String) -> TaskResult<u32> {
     Ok(std::process::id())
 }
 
+/// A task of the header of a chord.
+#[task(name = "crash.part")]
+async fn part(n: u64, ctx: Context) -> TaskResult<u64> {
+    write_run(&format!("part{n}"), &ctx)?;
+    Ok(n)
+}
+
+/// The body of a chord.
+#[task(name = "crash.total")]
+async fn total(parts: Vec<u64>, ctx: Context) -> TaskResult<u64> {
+    write_run("total", &ctx)?;
+    Ok(parts.iter().sum())
+}
+
+/// A step of a chain: how many steps were done, this one included.
+#[task(name = "crash.step")]
+async fn step(n: u64, ctx: Context) -> TaskResult<u64> {
+    write_run(&format!("step{n}"), &ctx)?;
+    Ok(n + 1)
+}
+
+/// One run: whose, whether its message came for the first time, and under which id.
+fn write_run(label: &str, ctx: &Context) -> Result<(), Error> {
+    let time = if ctx.redelivered() { "again" } else { "first" };
+    append(&format!("run {label} {} {time} {}\n", std::process::id(), ctx.id()))
+}
+
 fn ledger() -> Result<PathBuf, Error> {
     std::env::var_os("CRASH_LEDGER").map(PathBuf::from).ok_or_else(|| Error::other("$CRASH_LEDGER is not set"))
 }
 
 fn write_down(what: &str, label: &str) -> Result<(), Error> {
-    let line = format!("{what} {label} {}\n", std::process::id());
+    append(&format!("{what} {label} {}\n", std::process::id()))
+}
+
+fn append(line: &str) -> Result<(), Error> {
     std::fs::OpenOptions::new().create(true).append(true).open(ledger()?)?.write_all(line.as_bytes())
 }
 
@@ -60,5 +94,31 @@ fn count(what: &str) -> Result<usize, Error> {
 }
 
 fn main() -> ExitCode {
-    queue_worker::Worker::new().main()
+    match std::env::var("CRASH_AHEAD_S").ok().and_then(|ahead| ahead.parse().ok()) {
+        Some(ahead) => run_ahead(Duration::from_secs(ahead)),
+        None => Worker::new().main(),
+    }
+}
+
+/// A worker whose clock is ahead: a test whose own is between takes back at once what those without held, and leaves this
+/// one alone.
+#[tokio::main]
+async fn run_ahead(ahead: Duration) -> ExitCode {
+    // First of all, so that no signal is lost.
+    let mut terminate = signal(SignalKind::terminate()).expect("signals can be listened to");
+    let flags = Flags::parse();
+    queue_worker::init_logging(flags.log_format, &flags.log_level).expect("nobody logs yet");
+    let clock = Clock::system();
+    clock.advance(ahead);
+    let options = StoreOptions { clock, ..StoreOptions::default() };
+    let store = connect_with(&flags.url, options).await.expect("the store opens");
+    let mut worker = flags.queues.iter().fold(Worker::new(), |worker, queue| worker.queue(queue.queue.as_str()));
+    if let Some(slots) = flags.concurrency {
+        worker = worker.concurrency(slots.get());
+    }
+    let asked = async move {
+        terminate.recv().await;
+    };
+    worker.run(Client::new(store), asked).await.expect("the worker runs");
+    ExitCode::SUCCESS
 }

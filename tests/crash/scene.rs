@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use queue_core::store::JobState;
 use queue_core::{Call, Client, JobHandle};
-use queue_tests::{Bench, Child, PATIENCE, TestWorker, signal, wait_until};
+use queue_tests::{Bench, Child, PATIENCE, SECOND, TestWorker, signal, wait_until};
 use serde::Serialize;
 use tempfile::TempDir;
 
@@ -48,24 +49,62 @@ impl<'a> Scene<'a> {
 
     /// Starts a worker of so many slots.
     pub(crate) fn worker(&self, concurrency: usize, more: &[&str]) -> Child {
+        self.worker_with(concurrency, more, &[])
+    }
+
+    /// As [`Scene::worker`], with more variables.
+    pub(crate) fn worker_with(&self, concurrency: usize, more: &[&str], env: &[(&str, &str)]) -> Child {
         let (queue, concurrency) = (self.bench.queue(QUEUE).to_string(), concurrency.to_string());
         let args = ["-Q", &queue, "-c", &concurrency, "--log-level", "info"];
         let args: Vec<_> = args.into_iter().chain(more.iter().copied()).collect();
         let ledger = self.ledger().display().to_string();
-        let env = [("QUEUE_URL", self.bench.url()), ("CRASH_LEDGER", ledger.as_str())];
+        let always = [("QUEUE_URL", self.bench.url()), ("CRASH_LEDGER", ledger.as_str())];
+        let env: Vec<_> = always.into_iter().chain(env.iter().copied()).collect();
         let log = OpenOptions::new().create(true).append(true).open(self.dir.path().join("log")).unwrap();
         Child::start_logged(env!("CARGO_BIN_EXE_crash-worker"), &args, &env, log)
     }
 
     /// Waits until a worker has logged this.
     pub(crate) async fn until_logged(&self, text: &str) {
-        let log = || std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
-        wait_until(text, || async { log().contains(text) }).await;
+        wait_until(text, || async { self.log().contains(text) }).await;
     }
 
     /// Takes back what dead processes held. To be called while no worker runs that shall live: the clock it uses is ahead.
     pub(crate) async fn bury(&self) -> usize {
         self.bench.bury(&[&self.undertaker]).await
+    }
+
+    /// Takes back what dead processes held, while a worker whose clock is `ahead` of the true time lives on.
+    pub(crate) async fn bury_behind(&self, ahead: Duration) -> usize {
+        let digger = self.bench.worker("digger", &[QUEUE]).await;
+        let skew = Duration::from_millis(self.bench.clock.skew_ms().unsigned_abs());
+        // Its sweeps come at `ahead`, and two and four seconds later: more than the grace, less than a lease.
+        self.bench.advance(ahead.saturating_sub(skew + 2 * SECOND));
+        let reclaimed = self.bench.live(6 * SECOND, &[&digger]).await;
+        digger.close().await.unwrap();
+        reclaimed
+    }
+
+    /// Lets the undertaker go: what is left then is what workers left.
+    pub(crate) async fn dismiss_undertaker(&self) {
+        self.undertaker.close().await.unwrap();
+    }
+
+    /// What sends to the scene's queue.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The lines of the ledger that begin with this word, without it.
+    pub(crate) fn lines(&self, what: &str) -> Vec<Vec<String>> {
+        let text = std::fs::read_to_string(self.ledger()).unwrap_or_default();
+        let words = text.lines().map(|line| line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        words.filter(|words| words[0] == what).map(|mut words| words.split_off(1)).collect()
+    }
+
+    /// What the workers logged, for the report of a failure.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
 
     /// Lets the jobs of a process (by id), or of `all`, come to their end.

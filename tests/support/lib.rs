@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot set its scene should stop right there")]
 
 mod bench;
+mod boundary;
 mod chord;
 mod driver;
 mod message;
@@ -16,6 +17,7 @@ mod redis;
 mod worker;
 
 pub use self::bench::Bench;
+pub use self::boundary::{Boundary, Side};
 pub use self::chord::{Chord, with_chord};
 pub use self::driver::Driver;
 pub use self::message::{dead_letter, done, label, labels, message, meta, result, with_follow, with_result};

@@ -11,7 +11,7 @@ use super::error::CanvasError;
 use super::follow::Follow;
 use super::node::ResultNode;
 use super::publish::{Plan, Setting};
-use super::signature::Signature;
+use super::signature::{Shape, Signature};
 use crate::clock::Timestamp;
 use crate::events::repr;
 use crate::message::{Json, JsonRef, Message};
@@ -35,7 +35,12 @@ pub struct Dispatch {
 
 /// Why the body is not sent.
 #[derive(Debug)]
-pub struct Broken(pub Exception);
+pub struct Broken {
+    /// The failure of the body: a `ChordError`.
+    pub why: Exception,
+    /// The part's own failure, Celery's exception object, where a part failed: a body that is a group fails with it.
+    pub cause: Option<Json>,
+}
 
 impl Broken {
     /// The body cannot be sent.
@@ -50,7 +55,7 @@ impl Broken {
 
     fn new(message: String) -> Self {
         let (exc_type, exc_module) = ("ChordError".to_owned(), "celery.exceptions".to_owned());
-        Self(Exception { exc_type, exc_module, message, traceback: None })
+        Self { why: Exception { exc_type, exc_module, message, traceback: None }, cause: None }
     }
 }
 
@@ -79,6 +84,15 @@ impl Dispatch {
         match (TaskId::new(&self.part), TaskId::new(&self.group)) {
             (Ok(part), Ok(group)) => setting.of_task(&part, &self.root, group.child(u64::MAX)),
             _ => setting,
+        }
+    }
+
+    /// The failure of the body as it is stored, for a body as this one is.
+    pub fn failure(&self, broken: &Broken) -> Json {
+        let of_group = Signature::from_json(self.body.as_ref()).is_ok_and(|body| matches!(body.shape, Shape::Group(_)));
+        match &broken.cause {
+            Some(cause) if of_group => cause.clone(),
+            _ => crate::result::ResultMeta::exception_json(&broken.why),
         }
     }
 
@@ -116,7 +130,7 @@ impl Dispatch {
             let errbacks: Vec<JsonRef<'_>> = links(task);
             follow.call_errbacks(id.as_deref().unwrap_or(&own), &errbacks, setting, &mut wrong);
         }
-        if !matches!(body.shape, super::signature::Shape::Task(_)) {
+        if !matches!(body.shape, Shape::Task(_)) {
             follow.call_errbacks(&own, &links(&body), setting, &mut wrong);
         }
         (follow, wrong)
@@ -209,7 +223,8 @@ impl<'a> Member<'a> {
             Some(text) => repr(text),
             None => String::new(),
         };
-        Broken::new(format!("Dependency {} raised {exc_type}({arguments})", self.id))
+        let cause = Some(self.result.to_json());
+        Broken { cause, ..Broken::new(format!("Dependency {} raised {exc_type}({arguments})", self.id)) }
     }
 }
 

@@ -41,7 +41,7 @@ fn results_are_nested_as_the_header_was() {
     let meta = r#"{"result": [["g", null], [[["c", null], null], [["h", null], [[["b", null], null], [["a", null], null]]]]]}"#;
     let members = [r#"[1, "a", "SUCCESS", 1]"#, r#"[1, "b", "SUCCESS", 2]"#, r#"[1, "c", "SUCCESS", 3]"#];
     assert_eq!(dispatch.results(&parts(&members, Some(meta))).unwrap().as_str(), "[3, [2, 1]]");
-    let Err(Broken(why)) = dispatch.results(&parts(&members[..2], Some(meta))) else { panic!("c is missing") };
+    let Err(Broken { why, .. }) = dispatch.results(&parts(&members[..2], Some(meta))) else { panic!("c is missing") };
     assert_eq!(why.message, "Join error: no result of task c");
 }
 
@@ -50,12 +50,12 @@ fn failed_part_is_named_as_python_names_it() {
     let dispatch = dispatch(r#"{"task": "t.sum"}"#);
     let failed =
         r#"[1, "b", "FAILURE", {"exc_type": "ValueError", "exc_message": ["hdr", 1], "exc_module": "builtins"}]"#;
-    let Err(Broken(why)) = dispatch.results(&parts(&[r#"[1, "a", "SUCCESS", 1]"#, failed], None)) else {
+    let Err(Broken { why, .. }) = dispatch.results(&parts(&[r#"[1, "a", "SUCCESS", 1]"#, failed], None)) else {
         panic!("b has failed")
     };
     assert_eq!(why.message, "Dependency b raised ValueError('hdr', 1)");
     let unreadable = dispatch.results(&parts(&["[1, \"a\""], None));
-    assert!(matches!(unreadable, Err(Broken(why)) if why.message.starts_with("Join error")));
+    assert!(matches!(unreadable, Err(Broken { why, .. }) if why.message.starts_with("Join error")));
 }
 
 #[test]

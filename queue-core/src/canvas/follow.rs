@@ -97,8 +97,8 @@ pub fn replace(message: &Message, mut sig: Signature, setting: &mut Setting) -> 
     sig.attach_tail(&links(&embed.chain));
     embed.stamp(&mut sig);
     let mut follow = Follow::default();
-    let node = follow.plan.add(sig, setting)?;
-    follow.children.push(node);
+    let sent = follow.plan.add(sig, setting)?;
+    follow.children.push(sent.first);
     Ok(follow)
 }
 
@@ -135,8 +135,8 @@ pub fn joined(message: &Message, mut sig: Signature) -> (Signature, u32) {
 impl Follow {
     fn call(&mut self, mut sig: Signature, result: &str, setting: &mut Setting) -> Result<(), CanvasError> {
         sig.prepend(&[result]);
-        let node = self.plan.add(sig, setting)?;
-        self.children.push(node);
+        let sent = self.plan.add(sig, setting)?;
+        self.children.push(sent.first);
         Ok(())
     }
 

@@ -50,6 +50,6 @@ pub use self::flow::{Flow, Group, Immutable, Member, Step, group};
 pub use self::follow::{Follow, after_failure, after_success, is_alone, joined, nesting, replace, stamps};
 pub use self::node::ResultNode;
 pub use self::part::{DISPATCH, Part};
-pub use self::publish::{Plan, Setting};
+pub use self::publish::{Plan, Sent, Setting};
 pub use self::sending::{Canvas, Sending, SendingMany};
 pub use self::signature::Signature;

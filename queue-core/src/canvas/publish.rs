@@ -53,6 +53,15 @@ impl Setting {
     }
 }
 
+/// What sending a signature brings.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    /// The last results: what whoever sent it waits for.
+    pub result: ResultNode,
+    /// What goes out at once: the `children` of a task that sends it. Of a chain the first step, of a chord its header.
+    pub first: ResultNode,
+}
+
 /// What is sent at once.
 #[derive(Debug, Default)]
 pub struct Plan {
@@ -68,10 +77,11 @@ impl Plan {
     /// # Errors
     ///
     /// [`CanvasError`] when it, or something in it, cannot be sent. The plan is then of no use.
-    pub fn add(&mut self, mut sig: Signature, setting: &mut Setting) -> Result<ResultNode, CanvasError> {
-        let node = sig.freeze_with(None, &mut setting.ids)?;
+    pub fn add(&mut self, mut sig: Signature, setting: &mut Setting) -> Result<Sent, CanvasError> {
+        let result = sig.freeze_with(None, &mut setting.ids)?;
+        let first = first(&sig);
         self.expand(sig, setting)?;
-        Ok(node)
+        Ok(Sent { result, first })
     }
 
     fn expand(&mut self, mut sig: Signature, setting: &mut Setting) -> Result<(), CanvasError> {
@@ -241,6 +251,17 @@ fn nested(group: &str, header: &[Signature]) -> Option<bytes::Bytes> {
     let nodes: Vec<ResultNode> = header.iter().map(node).collect();
     let plain = nodes.iter().all(|node| matches!(node, ResultNode::Task(_)));
     (!plain).then(|| ResultNode::Group(group.to_owned(), nodes).to_meta().as_str().to_owned().into())
+}
+
+fn first(sig: &Signature) -> ResultNode {
+    match &sig.shape {
+        Shape::Task(_) | Shape::Group(_) => node(sig),
+        Shape::Chain(steps) => steps.first().map_or_else(|| node(sig), first),
+        Shape::Chord(chord) if chord.header.is_empty() => first(&chord.body),
+        Shape::Chord(chord) => {
+            ResultNode::Group(sig.options.text("task_id").unwrap_or_default(), chord.header.iter().map(node).collect())
+        }
+    }
 }
 
 fn node(sig: &Signature) -> ResultNode {

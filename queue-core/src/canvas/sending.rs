@@ -86,11 +86,11 @@ fn expanded<H: Send + 'static>(
     let seed = run.as_ref().map(Context::next_seed);
     Sending(Box::pin(async move {
         let client = chosen(client).await?;
-        let node = deliver::canvas(&client, sig, run.as_ref().zip(seed)).await?;
+        let sent = deliver::canvas(&client, sig, run.as_ref().zip(seed)).await?;
         if let Some(run) = run {
-            run.add_child(node.clone());
+            run.add_child(sent.first);
         }
-        handle(client, node)
+        handle(client, sent.result)
     }))
 }
 

@@ -1,7 +1,7 @@
 //! Puts prepared messages into the store: one, or many in bounded batches.
 
 use super::{Client, SendError, told};
-use crate::canvas::{Plan, ResultNode, Signature, Spec, prepare};
+use crate::canvas::{self, Plan, Signature, Spec, prepare};
 use crate::names::TaskId;
 use crate::store::Outgoing;
 use crate::task::{Context, Lineage};
@@ -52,14 +52,14 @@ pub(crate) async fn canvas(
     client: &Client,
     sig: Signature,
     run: Option<(&Context, TaskId)>,
-) -> Result<ResultNode, SendError> {
+) -> Result<canvas::Sent, SendError> {
     let now = client.store().clock().now();
     let mut setting = client.setting(now);
     if let Some((run, seed)) = run {
         setting = setting.of_task(run.id(), run.root_id(), seed);
     }
     let mut plan = Plan::default();
-    let node = plan.add(sig, &mut setting)?;
+    let sent = plan.add(sig, &mut setting)?;
     // Counted before anything runs: a part that is done before its chord is known would be the last of none.
     if !plan.chords.is_empty() {
         client.store().begin_chords(&plan.chords).await?;
@@ -74,7 +74,7 @@ pub(crate) async fn canvas(
     }
     all.push(batch);
     many(client, all).await?;
-    Ok(node)
+    Ok(sent)
 }
 
 /// Makes all the messages, as far as possible before anything is sent.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use queue_core::failpoint;
 use queue_core::message::Json;
 use queue_core::store::{DeadReason, Settled, Settlement};
 use queue_core::task::{Body, Context, ContextParts, Overrides, TaskError};
@@ -80,7 +81,9 @@ impl Run {
         self.engine.emitter.started(&self.held.message);
         let started = Instant::now();
         let context = self.context();
+        failpoint::hit("body.before");
         let outcome = self.body(context.clone()).await;
+        failpoint::hit("body.done");
         self.end(outcome, started.elapsed(), &context);
     }
 
@@ -235,6 +238,7 @@ impl Run {
             }
         };
         count(counter);
+        failpoint::hit("settle.built");
         settlement.follow.iter().filter_map(|message| message.due).for_each(|due| self.engine.wakeups.due(due));
         self.hand_in(settlement, telling);
     }

@@ -1,6 +1,7 @@
 //! What only a server can do to us: lose a reply, forget its scripts, cut the line, be full, be a replica, be Python's too,
 //! name things otherwise.
 
+mod boundaries;
 mod chords;
 mod errors;
 mod knobs;

@@ -142,8 +142,10 @@ def describe_error(error):
 
 
 def number_ids(value):
+    # The keys of an object have no order: which id comes first must not depend on it.
+    value = json.loads(dumps(value))
     seen = {}
-    return json.loads(UUID.sub(lambda found: f"#{seen.setdefault(found[0], len(seen))}", dumps(value)))
+    return json.loads(UUID.sub(lambda found: f"#{seen.setdefault(found[0], len(seen))}", json.dumps(value, sort_keys=True)))
 
 
 def run(text):

@@ -35,6 +35,8 @@ pub(super) async fn sign_on(shared: &Shared, link: &Link) -> Result<(), StoreErr
     let queues: Vec<&str> = queues.iter().map(|queue| queue.as_str()).collect();
     let now = shared.store.now_ms(link).await?;
     let mut pipe = redis::pipe();
+    // All or nothing: a description without its end would stay for ever.
+    pipe.atomic();
     let fields = pipe.cmd("HSET").arg(&key);
     fields.arg("hostname").arg(&spec.hostname).arg("pid").arg(spec.pid).arg("concurrency").arg(spec.concurrency);
     fields.arg("queues").arg(serde_json::to_string(&queues).unwrap_or_default()).arg("started").arg(now).ignore();

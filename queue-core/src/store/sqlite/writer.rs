@@ -19,6 +19,7 @@ use super::presence::Presence;
 use super::turn::{Gate, Turn};
 use super::tx::{Effects, Meta, Queues, Tx, write_tally};
 use crate::clock::Clock;
+use crate::failpoint;
 use crate::store::StoreError;
 
 #[cfg(test)]
@@ -240,13 +241,18 @@ impl Thread {
         };
         let connection = &setup.connection;
         let ended = run_group(connection, &mut self.queues, &setup.clock, group).and_then(|done| {
+            failpoint::hit("commit.before");
             match connection.execute_batch("COMMIT") {
                 Ok(()) => Ok(done),
                 Err(error) => Err(done.not_committed(error.into())),
             }
         });
         match ended {
-            Ok(done) => finish(setup, done),
+            Ok(done) => {
+                failpoint::hit("commit.after");
+                finish(setup, done);
+                failpoint::hit("commit.told");
+            }
             Err(failed) => {
                 roll_back(connection);
                 self.queues.clear();
