@@ -42,6 +42,13 @@ impl RedisServer {
         ask(self.port, words).unwrap_or_else(|why| panic!("{words:?}: {why}"))
     }
 
+    /// The same in another database than 0.
+    pub fn command_in(&self, database: u8, words: &[&str]) -> String {
+        let select = format!("SELECT {database}\r\n");
+        let answer = ask_after(self.port, &select, words).unwrap_or_else(|why| panic!("{words:?}: {why}"));
+        answer.strip_prefix("+OK\r\n").expect("there is such a database").to_owned()
+    }
+
     fn try_start(extra: &[&str]) -> Option<Self> {
         // Not a `TempDir`: the shell below removes it, since statics are never dropped.
         let dir = tempfile::tempdir().unwrap().keep().display().to_string();
@@ -95,9 +102,14 @@ pub fn redis_url() -> String {
 }
 
 fn ask(port: u16, words: &[&str]) -> std::io::Result<String> {
+    ask_after(port, "", words)
+}
+
+/// As `ask`, after what stands `before` on the same connection.
+fn ask_after(port: u16, before: &str, words: &[&str]) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    let mut request = format!("*{}\r\n", words.len());
+    let mut request = format!("{before}*{}\r\n", words.len());
     for word in words {
         request.push_str(&format!("${}\r\n{word}\r\n", word.len()));
     }

@@ -30,6 +30,7 @@ pub(crate) use self::pool::scale;
 use self::rates::Rates;
 use self::stamps::Stamps;
 use crate::engine::{Config, Engine};
+use crate::logging::causes;
 use crate::reconnect::Tries;
 
 /// How long one request may take.
@@ -58,16 +59,20 @@ impl State {
 
 /// Listens to requests, for ever.
 pub(crate) async fn listen(engine: Arc<Engine>) {
-    let mut tries = Tries::default();
+    let (mut tries, mut said) = (Tries::default(), false);
     loop {
         match engine.client.store().listen(Interest::Control).await {
             Ok(mut requests) => {
-                tries.reset();
+                (tries, said) = (Tries::default(), false);
                 while let Some(payload) = requests.next().await {
                     take(&engine, &payload).await;
                 }
             }
-            Err(error) => tracing::debug!(%error, "requests cannot be listened to"),
+            Err(error) if !said => {
+                said = true;
+                tracing::warn!(error = %causes(&error), "remote control cannot be listened to; trying again");
+            }
+            Err(error) => tracing::debug!(%error, "remote control cannot be listened to"),
         }
         tokio::time::sleep(tries.next_wait()).await;
     }

@@ -2,6 +2,7 @@
 //! name things otherwise.
 
 mod boundaries;
+mod bus;
 mod chords;
 mod errors;
 mod knobs;

@@ -13,7 +13,7 @@ use redis::aio::{PubSubSink, PubSubStream};
 use tokio::sync::Notify;
 
 use super::errors::map_error;
-use super::link::Connector;
+use super::link::{Connector, broken};
 use crate::store::StoreError;
 
 type Listener = Arc<dyn Fn(News<'_>) + Send + Sync>;
@@ -225,13 +225,8 @@ fn channel_of(message: &redis::Msg) -> Channel {
 async fn sync(state: &State, sink: &mut PubSubSink, told: &mut Told) -> Result<(), StoreError> {
     let (fresh, gone) = changes(state, told);
     let failed = |error| map_error(&state.connector.url, error, false);
-    let (names, patterns) = by_kind(fresh.iter().map(|(channel, _)| channel).filter(|one| !told.contains_key(*one)));
-    if !names.is_empty() {
-        sink.subscribe(&names).await.map_err(failed)?;
-    }
-    if !patterns.is_empty() {
-        sink.psubscribe(&patterns).await.map_err(failed)?;
-    }
+    let new = fresh.iter().map(|(channel, _)| channel).filter(|one| !told.contains_key(*one));
+    let refused = subscribe(sink, by_kind(new)).await.map_err(failed)?;
     let (names, patterns) = by_kind(gone.iter());
     if !names.is_empty() {
         sink.unsubscribe(&names).await.map_err(failed)?;
@@ -249,11 +244,44 @@ async fn sync(state: &State, sink: &mut PubSubSink, told: &mut Told) -> Result<(
             let of_channel = listeners.channels.get(&channel).into_iter().flatten();
             of_channel.filter(|(id, _)| since.is_none_or(|since| *id > since)).map(|(_, l)| l.clone()).collect()
         };
-        for listener in new {
-            listener(News::Stands);
-        }
+        let news = if refused.contains(&channel) { News::Broke } else { News::Stands };
+        new.iter().for_each(|listener| listener(news));
     }
     Ok(())
+}
+
+/// Subscribes to names and patterns; which of them the server refused. One that a user may not listen to (ACL) must not
+/// cost the others theirs.
+async fn subscribe(
+    sink: &mut PubSubSink,
+    (names, patterns): (Vec<&str>, Vec<&str>),
+) -> Result<Vec<Channel>, redis::RedisError> {
+    let mut refused = Vec::new();
+    if !names.is_empty() && is_refusal(sink.subscribe(&names).await)? {
+        for name in names {
+            if is_refusal(sink.subscribe(name).await)? {
+                refused.push(Channel::Named(name.to_owned()));
+            }
+        }
+    }
+    for pattern in patterns {
+        if is_refusal(sink.psubscribe(pattern).await)? {
+            refused.push(Channel::Pattern(pattern.to_owned()));
+        }
+    }
+    Ok(refused)
+}
+
+/// Whether the server said no; an error when the connection is of no more use.
+fn is_refusal(answer: redis::RedisResult<()>) -> redis::RedisResult<bool> {
+    match answer {
+        Ok(()) => Ok(false),
+        Err(error) if broken(&error) => Err(error),
+        Err(error) => {
+            tracing::debug!(%error, "the server refuses a subscription");
+            Ok(true)
+        }
+    }
 }
 
 /// Names and patterns apart.
