@@ -4,6 +4,7 @@
 //! each. What the Python worker did is held against a snapshot, what the others did against that.
 
 mod cases;
+mod composed_in_rust;
 
 use std::collections::HashMap;
 use std::time::Instant;
