@@ -1,6 +1,7 @@
 //! Rust calls, Python runs, Rust reads the result.
 
 use queue_core::TaskId;
+use queue_core::canvas::Signature;
 use queue_core::prelude::*;
 use queue_core::result::State;
 use queue_tests::wait_for;
@@ -47,13 +48,17 @@ async fn values(scene: &Scene) {
     assert!(worker.is_alive());
 }
 
-/// What starts later waits in the store, and a Rust worker of the queue puts it there when its time comes.
+/// What starts later is held back by whoever takes it: a Python worker, also one that has its queue for itself, or ours.
 async fn later(scene: &Scene) {
-    let _python = scene.celery.worker("mixed", &[]);
-    let _rust = scene.rust_worker("mixed");
-    let client = scene.rust_client("mixed").await;
-    let job = client.send(call("add", json!([1, 1])).countdown(Duration::from_millis(200))).await.unwrap();
-    assert_eq!(job.get(SOON).await.unwrap(), 2);
+    let _python = [scene.celery.worker("mixed", &[]), scene.celery.worker("py", &[])];
+    let _rust = [scene.rust_worker("mixed"), scene.rust_worker("rust")];
+    for queue in ["py", "mixed", "rust"] {
+        let client = scene.rust_client(queue).await;
+        let soon = call("add", json!([1, 1])).countdown(Duration::from_millis(200));
+        let chained = Signature::chain([soon.clone().untyped(), soon.clone().args(json!([1])).untyped()]);
+        assert_eq!(client.send(soon).await.unwrap().get(SOON).await.unwrap(), 2, "{queue}");
+        assert_eq!(client.send(chained).await.unwrap().get(SOON).await.unwrap(), 3, "{queue}");
+    }
 }
 
 async fn failures(scene: &Scene) {
@@ -183,6 +188,8 @@ async fn odd_calls(scene: &Scene) {
             call("ident", json!([10])).header("tenant", json!({"a": [1, null]})).header("x-\u{e9}", "\u{1f375}"),
             json!(10),
         ),
+        (call("ident", json!([11])).expires(far), json!(11)),
+        (call("ident", json!([12])).expires(Duration::MAX), json!(12)),
         (call("ident", json!([13])).time_limit(Duration::MAX).soft_time_limit(far), json!(13)),
         (call("ident", json!([14])).time_limit(Duration::from_millis(30_500)), json!(14)),
         (call("ident", json!([15])).max_retries(u32::MAX).acks_early(false), json!(15)),
