@@ -124,10 +124,10 @@ impl TaskId {
         Self(Arc::from(uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes()).to_string()))
     }
 
-    /// The id of the `nth` call that the body of this task makes in its attempt after `retries` retries: the same when
-    /// that attempt runs again after a crash, another one in the next attempt.
-    pub fn child_of_attempt(&self, retries: u32, nth: u64) -> Self {
-        let name = format!("{}/attempt-{retries}/{nth}", self.0);
+    /// The id of the `nth` thing that the run of one message sends: the same when that message is delivered again after a
+    /// crash, another one when the task is sent on (a retry, a snooze, a dead letter put back), which makes the tag fresh.
+    pub fn child_of_run(&self, delivery_tag: &str, nth: u64) -> Self {
+        let name = format!("{}/run-{delivery_tag}/{nth}", self.0);
         Self(Arc::from(uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes()).to_string()))
     }
 

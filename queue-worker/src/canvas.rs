@@ -15,7 +15,7 @@ impl Subject<'_> {
         let message = &self.held.message;
         let root = message.root_id.as_deref().unwrap_or(message.id.as_str());
         // The same ids each time this end is written, others than those of the calls that the body made itself.
-        let seed = message.id.child_of_attempt(message.retries, u64::MAX - canvas::nesting(message));
+        let seed = message.id.child_of_run(&message.delivery_tag, u64::MAX);
         let setting = Setting::of_client(self.default_queue.clone(), self.now, self.ttl).beside_celery(self.celery);
         setting.of_task(&message.id, root, seed)
     }
@@ -50,7 +50,7 @@ impl Subject<'_> {
         for error in wrong {
             tracing::error!(%error, "something that should follow this failure cannot be sent");
         }
-        self.put(end, follow, Some(why));
+        self.put(end, follow, Some((state, why)));
     }
 
     /// What the body added to its chord: counted and sent now.
@@ -68,29 +68,26 @@ impl Subject<'_> {
     }
 
     /// Puts all that follows into the settlement.
-    fn put(&self, end: &mut Settlement, follow: Follow, why: Option<&Exception>) {
+    fn put(&self, end: &mut Settlement, follow: Follow, why: Option<(&State, &Exception)>) {
         send(end, follow.plan);
-        if let Some(why) = why {
-            end.results.extend(follow.ended.into_iter().map(|id| self.failed_too(id, why)));
+        if let Some((state, why)) = why {
+            end.results.extend(follow.ended.into_iter().map(|id| self.ended_too(id, state, why)));
         }
         end.chords.extend(follow.parts.into_iter().map(|part| ChordStep::Part(self.part(part))));
     }
 
-    /// The failure as the result of another task: a later step of the chain, which now never runs.
-    fn failed_too(&self, id: TaskId, why: &Exception) -> StoredResult {
-        let mut meta = self.failure(&id, &ResultMeta::exception_json(why));
+    /// The failure (or revocation) as the result of another task: a later step of the chain, which now never runs.
+    fn ended_too(&self, id: TaskId, state: &State, why: &Exception) -> StoredResult {
+        let failure = ResultMeta::exception_json(why);
+        let mut meta = ResultMeta::new(id.clone(), state.clone(), failure, Some(self.now));
         meta.traceback.clone_from(&why.traceback);
         StoredResult { id, meta: meta.encode(), ttl: self.ttl }
     }
 
     /// A failure, as it is stored, as the result of a task that never runs.
     pub(crate) fn failed_as(&self, id: TaskId, failure: &Json) -> StoredResult {
-        let meta = self.failure(&id, failure).encode();
+        let meta = ResultMeta::new(id.clone(), State::Failure, failure.clone(), Some(self.now)).encode();
         StoredResult { id, meta, ttl: self.ttl }
-    }
-
-    fn failure(&self, id: &TaskId, failure: &Json) -> ResultMeta {
-        ResultMeta::new(id.clone(), State::Failure, failure.clone(), Some(self.now))
     }
 
     /// A part as the store takes it, with what is to happen should it be the last.

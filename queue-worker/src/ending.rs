@@ -6,14 +6,11 @@ use queue_core::canvas::{ResultNode, Signature};
 use queue_core::message::{Changes, Json, Message, rewrite};
 use queue_core::result::{ResultMeta, State};
 use queue_core::store::{DeadLetter, DeadReason, DeliveryTag, Ending, Outgoing, Settlement, StoredResult};
-use queue_core::task::{Again, Exception, MAX_RETRIES};
+use queue_core::task::{Again, Exception, MAX_RETRIES, UNKNOWN_HERE};
 use queue_core::{QueueName, Timestamp};
 
 use crate::engine::Engine;
 use crate::jobs::Held;
-
-/// The header that counts how often a message was given back because nobody knew its task.
-pub(crate) const UNKNOWN: &str = "unknown_here";
 
 /// A job whose end is being written.
 pub(crate) struct Subject<'a> {
@@ -101,7 +98,7 @@ impl<'a> Subject<'a> {
     /// The same message, due after `wait`, with a note of how often that was so: nobody here knows its task.
     pub(crate) fn unknown_here(&self, wait: Duration, tries: u32) -> Settlement {
         let note = Json::from_value(&tries).unwrap_or_else(|_| Json::null());
-        self.sent_on(wait, Changes { headers: vec![(UNKNOWN.to_owned(), note)], ..Changes::default() })
+        self.sent_on(wait, Changes { headers: vec![(UNKNOWN_HERE.to_owned(), note)], ..Changes::default() })
     }
 
     /// The message as it came, due at `eta`.
@@ -159,13 +156,18 @@ impl<'a> Subject<'a> {
 
     pub(crate) fn done(&self) -> Settlement {
         let tag: Option<DeliveryTag> = self.held.tag();
-        Settlement { tag, ..Settlement::early() }
+        tag.map_or_else(Settlement::early, Settlement::done)
     }
 
     /// The original bytes with these changes and another time.
     fn later(&self, wait: Duration, changes: Changes) -> Settlement {
         let due = (!wait.is_zero()).then(|| self.now.after(wait));
-        self.sent_on(wait, Changes { eta: Some(due), ..changes })
+        let mut changes = Changes { eta: Some(due), ..changes };
+        if self.held.message.headers.as_str().contains(UNKNOWN_HERE) {
+            // Somebody knew it: the count of those who did not begins anew.
+            changes.headers.push((UNKNOWN_HERE.to_owned(), Json::null()));
+        }
+        self.sent_on(wait, changes)
     }
 
     /// The original bytes with these changes, due after `wait`.

@@ -4,14 +4,14 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use queue_core::message::{DecodeError, Message};
-use queue_core::store::{DeadLetter, DeadReason, Delivery, Ending, Settlement, StoreError};
-use queue_core::task::Exception;
+use queue_core::store::{DeadLetter, DeadReason, Delivery, Ending, INTERNAL, Settlement, StoreError};
+use queue_core::task::{Exception, UNKNOWN_HERE};
 use queue_core::{TaskId, failpoint};
 use tokio_util::sync::CancellationToken;
 
 use crate::chord;
 use crate::emitter::Telling;
-use crate::ending::{Subject, UNKNOWN, exception};
+use crate::ending::{Subject, exception};
 use crate::engine::{Engine, count};
 use crate::execute::Run;
 use crate::gates::{Facts, Gate, gate};
@@ -60,14 +60,24 @@ pub(crate) async fn take_in(engine: &Arc<Engine>, deliveries: Vec<Delivery>, roo
     }
 }
 
+/// Starts the dispatches that settles brought after the last lease; says how many.
+pub(crate) fn take_dispatches(engine: &Arc<Engine>) -> usize {
+    let arrivals: Vec<Arrival> = engine.consumer.dispatches().into_iter().filter_map(|one| read(engine, one)).collect();
+    let count = arrivals.len();
+    arrivals.into_iter().for_each(|arrival| chord::start(engine, arrival.held, arrival.suspect));
+    count
+}
+
 /// Gives back what comes from a queue that is not consumed any more: a wait that began before brought it.
 async fn wanted(engine: &Engine, deliveries: Vec<Delivery>) -> Vec<Delivery> {
     if !engine.queues.have_changed() {
         return deliveries;
     }
     let queues = engine.queues.now();
-    let (wanted, others): (Vec<_>, Vec<_>) =
-        deliveries.into_iter().partition(|one| queues.iter().any(|(queue, _)| *queue == one.queue));
+    let (wanted, others): (Vec<_>, Vec<_>) = deliveries.into_iter().partition(|one| {
+        // What this worker's own settle leased to it is its own to do.
+        one.payload().starts_with(INTERNAL) || queues.iter().any(|(queue, _)| *queue == one.queue)
+    });
     if !others.is_empty() {
         let tags: Vec<_> = others.into_iter().map(|one| one.tag).collect();
         if let Err(error) = engine.consumer.give_back(&tags).await {
@@ -180,10 +190,10 @@ async fn start(engine: &Arc<Engine>, arrival: Arrival, room: &mut Room) {
 
 /// How often a message has been given back because a worker did not know its task.
 fn unknown_tries(message: &Message) -> u32 {
-    if !message.headers.as_str().contains(UNKNOWN) {
+    if !message.headers.as_str().contains(UNKNOWN_HERE) {
         return 0;
     }
-    let found = message.headers.entries().into_iter().flatten().find(|(key, _)| key == UNKNOWN);
+    let found = message.headers.entries().into_iter().flatten().find(|(key, _)| key == UNKNOWN_HERE);
     found.and_then(|(_, tries)| tries.parse().ok()).unwrap_or(0)
 }
 

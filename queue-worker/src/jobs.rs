@@ -50,10 +50,22 @@ pub(crate) struct Course {
     revoked: AtomicBool,
     /// It is to be ended, with this signal.
     signal: OnceLock<i32>,
+    /// Its end is with the settler, or it is to be given back.
+    handed_on: AtomicBool,
     terminate: Notify,
 }
 
 impl Course {
+    /// Its end is decided and on its way.
+    pub(crate) fn hand_on(&self) {
+        self.handed_on.store(true, Ordering::Release);
+    }
+
+    /// Whether its end is on its way.
+    pub(crate) fn was_handed_on(&self) -> bool {
+        self.handed_on.load(Ordering::Acquire)
+    }
+
     /// Its run begins now; false when it is not to be started.
     pub(crate) fn start(&self, now: Timestamp) -> bool {
         let _ = self.started.set(now);

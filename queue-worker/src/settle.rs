@@ -8,11 +8,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use queue_core::message::Message;
-use queue_core::store::{Consumer, DeadLetter, DeadReason, Ending, Settled, Settlement, StoreError};
+use queue_core::result::{ResultMeta, State};
+use queue_core::store::{
+    ChordStep, Consumer, DeadLetter, DeadReason, Ending, Settled, Settlement, StoreError, StoredResult,
+};
 use queue_core::{QueueName, failpoint};
 use tokio::sync::{Notify, oneshot};
 
 use crate::emitter::Telling;
+use crate::ending::exception;
 use crate::logging::causes;
 use crate::reconnect::{Caller, Outage, Tries};
 use crate::slots::{Slot, SuspectGuard};
@@ -24,6 +28,9 @@ const MAX_BATCH: usize = 250;
 const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// Unsettled bytes beyond which no more messages are taken in.
 const MAX_WAITING_BYTES: usize = 64 * 1024 * 1024;
+
+/// How long the failure is kept of a task whose end the store refused: a day, as results usually are.
+const REFUSED_FOR: Duration = Duration::from_secs(24 * 3600);
 
 /// No lease is lost in less time without a heartbeat.
 const SHORTER_THAN_A_LEASE: Duration = Duration::from_secs(5);
@@ -52,7 +59,8 @@ impl Item {
     fn bytes(&self) -> usize {
         let results: usize = self.settlement.results.iter().map(|result| result.meta.len()).sum();
         let follow: usize = self.settlement.follow.iter().map(|message| message.payload.len()).sum();
-        self.payload + results + follow
+        let parts: usize = self.settlement.chords.iter().map(ChordStep::bytes).sum();
+        self.payload + results + follow + parts
     }
 }
 
@@ -195,7 +203,9 @@ impl Settler {
                     return Ok(answers
                         .into_iter()
                         .zip(settlements)
-                        .map(|(answer, settlement)| in_doubt(answer, unanswered, carries_nothing(settlement)))
+                        .map(|(answer, settlement)| {
+                            in_doubt(answer, unanswered, settlement.tag.is_none() || carries_nothing(settlement))
+                        })
                         .collect());
                 }
                 // The lease may still stand when the store is back: nothing is lost by asking until it says no.
@@ -230,13 +240,18 @@ impl Settler {
         let why = format!("the store refused the end of this task: {}", causes(error));
         tracing::error!(queue = %origin.queue, task = origin.task(), id = origin.id(), "{why}");
         let aside = Settlement {
-            ending: Ending::Dead(origin.letter(why, &settlement.ending)),
+            ending: Ending::Dead(origin.letter(why.clone(), &settlement.ending)),
             results: Vec::new(),
             follow: Vec::new(),
             chords: Vec::new(),
             chord_end: None,
             ..settlement
         };
+        // Whoever waits for the task is told, if the store takes as little as that.
+        let told = Settlement { results: origin.refused(&why).into_iter().collect(), ..aside.clone() };
+        if !told.results.is_empty() && self.send(std::slice::from_ref(&told)).await.is_ok() {
+            return;
+        }
         if let Err(error) = self.send(std::slice::from_ref(&aside)).await {
             tracing::error!(
                 queue = %origin.queue, task = origin.task(), id = origin.id(), error = %causes(&error),
@@ -316,6 +331,14 @@ impl Origin {
 
     fn id(&self) -> &str {
         self.message.as_ref().map_or("?", |message| message.id.as_str())
+    }
+
+    /// A failure in place of the result that was refused.
+    fn refused(&self, why: &str) -> Option<StoredResult> {
+        let id = self.message.as_ref()?.id.clone();
+        let failure = ResultMeta::exception_json(&exception("queue", "StoreError", why));
+        let meta = ResultMeta::new(id.clone(), State::Failure, failure, None).encode();
+        Some(StoredResult { id, meta, ttl: Some(REFUSED_FOR) })
     }
 
     fn letter(&self, error: String, ending: &Ending) -> DeadLetter {

@@ -10,6 +10,7 @@ use queue_core::store::{DeadReason, DeliveryTag};
 use crate::ending::{Subject, exception};
 use crate::engine::{Engine, count};
 use crate::heartbeat::Heartbeat;
+use crate::intake::take_dispatches;
 use crate::jobs::Held;
 use crate::logging::causes;
 use crate::settle::Item;
@@ -20,14 +21,13 @@ const NOTICE: Duration = Duration::from_secs(2);
 const LAST_CALL: Duration = Duration::from_secs(5);
 
 /// Ends the worker; how many messages it gave back.
-pub(crate) async fn shut_down(engine: &Engine, heartbeat: Heartbeat) -> usize {
+pub(crate) async fn shut_down(engine: &Arc<Engine>, heartbeat: Heartbeat) -> usize {
     let running = engine.jobs.len();
     tracing::info!(running, grace = ?engine.config.grace, "stopping: no more messages are taken");
     finish(engine).await;
     let unfinished = cut_off(engine);
     // Ends that were being written when the rest was cut off.
-    let _ = tokio::time::timeout(LAST_CALL, engine.jobs.drained()).await;
-    let _ = tokio::time::timeout(LAST_CALL, engine.settler.drained()).await;
+    let _ = tokio::time::timeout(LAST_CALL, write_ends(engine)).await;
     let unsettled = engine.settler.waiting();
     if unsettled > 0 {
         tracing::warn!(unsettled, "the store did not take these results in time: their tasks run again elsewhere");
@@ -36,6 +36,17 @@ pub(crate) async fn shut_down(engine: &Engine, heartbeat: Heartbeat) -> usize {
     let given_back = give_back(engine, unfinished).await;
     sign_off(engine).await;
     given_back
+}
+
+/// Waits until all ends are written, and what comes of them: the last part of a chord brings its dispatch.
+async fn write_ends(engine: &Arc<Engine>) {
+    loop {
+        engine.jobs.drained().await;
+        engine.settler.drained().await;
+        if engine.phase.abort.is_cancelled() || take_dispatches(engine) == 0 {
+            return;
+        }
+    }
 }
 
 /// Lets bodies finish; near the end of the grace period they are asked to.

@@ -200,7 +200,50 @@ async fn long_chain_reaches_its_end(bench: &Bench) {
     wait_until("nothing is left", || async { bench.counts("q").await.leased == 0 }).await;
 }
 
+/// A run that was sent on (snoozed, here) is another run: what it sends is not taken for what the earlier one sent.
+async fn each_round_sends_anew(bench: &Bench) {
+    let _worker = start(bench, &Stage::default()).await;
+    let job = client(bench).send(probes.s()).await.unwrap();
+    assert_eq!(job.get(SOON).await.unwrap(), 3);
+}
+
+/// Asks another task how often it was asked, until that was three times.
+#[task(name = "t.probes")]
+async fn probes(stage: State<Stage>, ctx: Context) -> TaskResult<usize> {
+    let asked = ctx.send(probed.s()).await?.get(SOON).await.map_err(TaskError::fatal)?;
+    drop(stage);
+    if asked < 3 { Err(TaskError::snooze(Duration::ZERO)) } else { Ok(asked) }
+}
+
+#[task(name = "t.probed")]
+async fn probed(stage: State<Stage>) -> usize {
+    stage.say("probed");
+    stage.count("probed")
+}
+
+/// Options that Celery takes are no reason to fail a task that has run.
+async fn odd_options_are_taken(bench: &Bench) {
+    let stage = Stage::default();
+    let _worker = start(bench, &stage).await;
+    let odd = Call::named("t.echo").untyped().set("queue", "").set("priority", "5").set("countdown", -1);
+    let job = client(bench).send(add.s(1, 1).link(odd)).await.unwrap();
+    assert_eq!(job.get(SOON).await.unwrap(), 2);
+    stage.heard("echo 2", 1).await;
+}
+
+/// Too many groups after each other would be too deep to be read: said when it is sent.
+async fn too_deep_is_refused_at_once(bench: &Bench) {
+    let pair = || Signature::group([sum.partial().into(), sum.partial().into()]);
+    let deep = Signature::chain((0..5000).map(|_| pair()));
+    assert!(client(bench).send(deep).await.is_err());
+    let fine = Signature::chain((0..20).map(|_| pair()).chain([Call::named("t.echo").untyped()]));
+    assert!(client(bench).send(Signature::chain([Call::named("t.ones").untyped(), fine])).await.is_ok());
+}
+
 queue_tests::conformance!(
+    each_round_sends_anew,
+    odd_options_are_taken,
+    too_deep_is_refused_at_once,
     chain_hands_each_result_on,
     partial_chain_is_a_step,
     failed_step_fails_the_rest,

@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use clap::Args;
-use queue_core::message::{Changes, rewrite};
+use queue_core::message::{Changes, Json, rewrite};
 use queue_core::store::{JobKey, JobState, StoreError};
+use queue_core::task::UNKNOWN_HERE;
 
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -59,7 +60,9 @@ impl Mend for Retry {
 fn again(session: &Session, seen: &Seen) -> Bytes {
     let Ok(message) = &seen.message else { return seen.job.payload.clone() };
     let expired = message.expires.is_some_and(|at| at <= session.now);
-    let changes = Changes { retries: Some(0), expires: expired.then_some(None), ..Changes::default() };
+    // A worker that did not know the task counted that; the next may ask around again.
+    let headers = vec![(UNKNOWN_HERE.to_owned(), Json::null())];
+    let changes = Changes { retries: Some(0), expires: expired.then_some(None), headers, ..Changes::default() };
     // What decodes can be rewritten; if not, the original is the safe choice.
     rewrite(&seen.job.payload, &changes).unwrap_or_else(|_| seen.job.payload.clone())
 }

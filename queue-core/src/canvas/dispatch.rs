@@ -16,6 +16,7 @@ use crate::clock::Timestamp;
 use crate::events::repr;
 use crate::message::{Json, JsonRef, Message};
 use crate::names::{QueueName, TaskId};
+use crate::result::State;
 use crate::store::ChordParts;
 use crate::task::Exception;
 
@@ -120,10 +121,10 @@ impl Dispatch {
             Ok(body) => body,
             Err(error) => return (follow, vec![error]),
         };
-        follow.fail(&body, exception);
+        follow.fail(&body, &State::Failure, exception);
         if let Some(tail) = body.options.get("chain") {
             let steps: Vec<JsonRef<'_>> = tail.elements().into_iter().flatten().collect();
-            follow.fail_steps(&steps, exception, &mut wrong);
+            follow.fail_steps(&steps, &State::Failure, exception, &mut wrong);
         }
         let own = body.id().unwrap_or_default();
         for (task, id) in body.last_tasks().into_iter().map(|task| (task, task.options.text("task_id"))) {

@@ -1,7 +1,7 @@
 //! What a message says of what follows from it: the third element of its body.
 
 use super::signature::Signature;
-use crate::message::{JsonRef, Message};
+use crate::message::{Json, JsonRef, Message};
 
 /// The parts of a message's `embed`, as they came. What is missing or of another kind is nothing.
 #[derive(Debug, Default)]
@@ -34,7 +34,8 @@ impl<'a> Embed<'a> {
     }
 
     fn set(&mut self, key: &str, value: JsonRef<'a>) {
-        if value.is_null() {
+        // As in Python, whatever is empty is nothing.
+        if matches!(value.as_str(), "null" | "{}" | "[]" | "\"\"" | "false" | "0") {
             return;
         }
         // A single signature instead of a list is taken as a list of one.
@@ -59,6 +60,12 @@ impl<'a> Embed<'a> {
                 _ => {}
             }
         }
+    }
+
+    /// The steps of the chain that come after the next one.
+    pub(crate) fn chain_after_next(&self) -> Json {
+        let rest = &self.chain[..self.chain.len().saturating_sub(1)];
+        Json::array(rest.iter().map(|step| step.as_str()))
     }
 
     /// Whether anything follows from the message at all.

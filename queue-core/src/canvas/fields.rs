@@ -6,7 +6,7 @@ use super::error::CanvasError;
 use super::options::Options;
 use crate::clock::Timestamp;
 use crate::message::{Json, JsonRef, parse_date};
-use crate::names::{QueueName, TaskId};
+use crate::names::{Priority, QueueName, TaskId};
 
 /// Waits beyond this, some 30,000 years, are as good as for ever.
 const MAX_SECONDS: f64 = 1e12;
@@ -20,10 +20,15 @@ pub(crate) struct Reader<'a> {
 impl Reader<'_> {
     /// The queue named, or what `own` says.
     pub(crate) fn queue(&self, own: impl FnOnce() -> QueueName) -> Result<QueueName, CanvasError> {
-        let named = self.options.get("queue").and_then(queue_name).or_else(|| {
-            let direct = self.options.text("exchange").is_some_and(|exchange| exchange.is_empty());
-            if direct { self.options.text("routing_key") } else { None }
-        });
+        let given = |name: &str| self.options.text(name).filter(|text| !text.is_empty());
+        let named = self.options.get("queue").and_then(queue_name).filter(|name| !name.is_empty());
+        let named = match (named, given("exchange"), given("routing_key")) {
+            (Some(queue), ..) => Some(queue),
+            // Which queues those are bound to only kombu's tables know.
+            (None, Some(exchange), _) => return Err(self.wrong("exchange", Json::text(&exchange).as_ref())),
+            (None, None, Some(key)) if self.options.text("exchange").is_some() => Some(key),
+            (None, None, _) => None,
+        };
         match named {
             Some(name) => QueueName::new(name).map_err(|source| self.name(source)),
             None => Ok(own()),
@@ -61,6 +66,15 @@ impl Reader<'_> {
     pub(crate) fn number(&self, name: &str) -> Result<Option<i64>, CanvasError> {
         let Some(value) = self.options.get(name) else { return Ok(None) };
         value.parse().map(Some).map_err(|_| self.wrong(name, value))
+    }
+
+    /// As kombu: whatever is no number is 0.
+    pub(crate) fn priority(&self) -> Option<Priority> {
+        let value = self.options.get("priority")?;
+        let text = value.parse::<String>().unwrap_or_else(|_| value.as_str().to_owned());
+        #[expect(clippy::cast_possible_truncation, reason = "clamped to 0 to 9 afterwards")]
+        let number = text.parse::<f64>().map_or(0, |number| number.clamp(0.0, 9.0) as i64);
+        Some(Priority::new(number))
     }
 
     fn date(&self, name: &str) -> Result<Option<Timestamp>, CanvasError> {

@@ -5,6 +5,8 @@
 //!
 //! Source: Celery 5.7, `celery/app/trace.py` and `celery/backends/base.py`.
 
+use std::collections::HashSet;
+
 use super::embed::Embed;
 use super::error::CanvasError;
 use super::node::ResultNode;
@@ -24,6 +26,8 @@ pub struct Follow {
     pub children: Vec<ResultNode>,
     /// Other tasks that end with this one: the later steps of its chain.
     pub ended: Vec<TaskId>,
+    /// Those in `ended`, to be found.
+    known: HashSet<TaskId>,
     /// Parts that are done.
     pub parts: Vec<Part>,
 }
@@ -39,17 +43,18 @@ pub fn after_success(message: &Message, value: &Json, setting: &mut Setting) -> 
     for callback in &embed.callbacks {
         follow.call(Signature::from_json(*callback)?, value.as_str(), setting)?;
     }
-    if let Some((next, rest)) = embed.chain.split_last() {
+    if let Some(next) = embed.chain.last() {
         let mut next = Signature::from_json(*next)?;
-        next.attach_tail(&Json::array(rest.iter().map(|step| step.as_str())));
+        next.attach_tail(&embed.chain_after_next());
         follow.call(next, value.as_str(), setting)?;
     }
     follow.parts.extend(part::own(message, &embed, &State::Success, value));
     Ok(follow)
 }
 
-/// After a failure (or, for `state` REVOKED, a revocation): the chord gets its part, all later steps of the chain fail with
-/// it, errbacks are called with the task's id.
+/// After a failure (or, for `state` REVOKED, a revocation): the chord gets its part, all later steps of the chain end with
+/// it, and after a failure errbacks are called with the task's id. (Celery leaves the steps after a revoked one pending, and
+/// a chord that one of them is a part of.)
 ///
 /// What cannot be sent is left out, and said in the second part of the answer: the failure itself must be stored.
 pub fn after_failure(
@@ -61,9 +66,9 @@ pub fn after_failure(
     let embed = Embed::of(message);
     let (mut follow, mut wrong) = (Follow::default(), Vec::new());
     follow.parts.extend(part::own(message, &embed, state, exception));
-    // As in Celery, what was revoked takes only its chord along.
+    follow.fail_steps(&embed.chain, state, exception, &mut wrong);
+    // As in Celery, a revocation is no error.
     if *state != State::Revoked {
-        follow.fail_steps(&embed.chain, exception, &mut wrong);
         follow.call_errbacks(message.id.as_str(), &embed.errbacks, setting, &mut wrong);
     }
     (follow, wrong)
@@ -78,6 +83,7 @@ pub fn replace(message: &Message, mut sig: Signature, setting: &mut Setting) -> 
     let embed = Embed::of(message);
     if matches!(sig.shape, Shape::Group(_)) {
         // A group has several results and this task one place: their list.
+        sig.hand_down();
         let mut body = Signature::task("celery.accumulate", Json::empty_array(), Json::trusted("{\"index\": 0}"));
         body.options.set("ignore_result", Json::trusted("false"));
         sig = sig.into_chord(body);
@@ -93,7 +99,7 @@ pub fn replace(message: &Message, mut sig: Signature, setting: &mut Setting) -> 
         let chord = embed.chord.map(JsonRef::to_json);
         sig.join(group, message.group_index.unwrap_or(0), chord.as_ref());
     }
-    sig.nest(embed.nesting + 1);
+    sig.nest(embed.nesting.saturating_add(1));
     sig.attach_tail(&links(&embed.chain));
     embed.stamp(&mut sig);
     let mut follow = Follow::default();
@@ -105,11 +111,6 @@ pub fn replace(message: &Message, mut sig: Signature, setting: &mut Setting) -> 
 /// Whether nothing follows from the message, however it ends.
 pub fn is_alone(message: &Message) -> bool {
     Embed::of(message).is_empty()
-}
-
-/// How often the place that the message's task takes was replaced.
-pub fn nesting(message: &Message) -> u64 {
-    Embed::of(message).nesting
 }
 
 /// The stamps of a message as a result has them: `stamped_headers`, and each by its name.
@@ -141,27 +142,33 @@ impl Follow {
     }
 
     /// Fails each of `steps` and what it stands for.
-    pub(crate) fn fail_steps(&mut self, steps: &[JsonRef<'_>], exception: &Json, wrong: &mut Vec<CanvasError>) {
+    pub(crate) fn fail_steps(
+        &mut self,
+        steps: &[JsonRef<'_>],
+        state: &State,
+        exception: &Json,
+        wrong: &mut Vec<CanvasError>,
+    ) {
         // The next step is the last one; results are written in the order the steps would have run.
         for step in steps.iter().rev() {
             match Signature::from_json(*step) {
-                Ok(sig) => self.fail(&sig, exception),
+                Ok(sig) => self.fail(&sig, state, exception),
                 Err(error) => wrong.push(error),
             }
         }
     }
 
     /// Fails what `sig` would have resulted in.
-    pub(crate) fn fail(&mut self, sig: &Signature, exception: &Json) {
+    pub(crate) fn fail(&mut self, sig: &Signature, state: &State, exception: &Json) {
         let own = sig.options.text("task_id").filter(|_| !matches!(sig.shape, Shape::Chain(_)));
         let last = sig.last_tasks();
         let ids = own.into_iter().chain(last.iter().filter_map(|task| task.options.text("task_id")));
         for id in ids.filter_map(|id| TaskId::new(id).ok()) {
-            if !self.ended.contains(&id) {
+            if self.known.insert(id.clone()) {
                 self.ended.push(id);
             }
         }
-        self.parts.extend(last.iter().filter_map(|task| part::of_signature(task, &State::Failure, exception)));
+        self.parts.extend(last.iter().filter_map(|task| part::of_signature(task, state, exception)));
     }
 
     /// Calls `errbacks` with the id of what failed.

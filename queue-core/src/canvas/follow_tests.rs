@@ -67,11 +67,12 @@ fn failure_reaches_every_later_step_and_its_chord() {
 }
 
 #[test]
-fn revocation_takes_only_the_chord_along() {
+fn revocation_ends_what_waits_and_calls_no_errbacks() {
     let steps = r#"{"chain": [{"task": "t.b", "options": {"task_id": "b"}}], "errbacks": [{"task": "t.e"}], "chord": {"task": "t.body"}}"#;
     let message = message(steps, |draft| (draft.group, draft.group_index) = (Some("g".into()), Some(0)));
     let (follow, _) = after_failure(&message, &State::Revoked, &json("{}"), &mut setting(&message));
-    assert!(follow.ended.is_empty() && follow.plan.messages.is_empty());
+    assert_eq!(follow.ended.iter().map(TaskId::as_str).collect::<Vec<_>>(), ["b"]);
+    assert!(follow.plan.messages.is_empty());
     assert_eq!(&follow.parts[0].member[..], br#"[1, "one", "REVOKED", {}]"#);
 }
 

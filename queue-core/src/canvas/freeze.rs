@@ -3,7 +3,7 @@
 
 use super::error::CanvasError;
 use super::node::ResultNode;
-use super::signature::{Chord, Shape, Signature};
+use super::signature::{Chord, MAX_DEPTH, Shape, Signature};
 use crate::message::Json;
 use crate::names::TaskId;
 
@@ -53,6 +53,10 @@ impl Signature {
 
     fn freeze_chain(&mut self, id: Option<&str>, ids: &mut Ids) -> Result<ResultNode, CanvasError> {
         let Shape::Chain(steps) = &mut self.shape else { return Err(CanvasError::EmptyChain) };
+        // Each becomes a chord within the chord of the one before it.
+        if steps.iter().filter(|step| matches!(step.shape, Shape::Group(_))).count() > MAX_DEPTH {
+            return Err(CanvasError::TooDeep(MAX_DEPTH));
+        }
         let mut unrolled = unroll(std::mem::take(steps));
         let Some((last, before)) = unrolled.split_last_mut() else { return Err(CanvasError::EmptyChain) };
         for step in before {
@@ -84,7 +88,7 @@ impl Signature {
     fn number(&mut self, index: i64) {
         match &mut self.shape {
             Shape::Task(_) => self.options.set("group_index", Json::trusted(index.to_string())),
-            Shape::Chain(steps) => steps.last_mut().into_iter().for_each(|last| last.number(index)),
+            Shape::Chain(steps) => reporting(steps).into_iter().for_each(|last| last.number(index)),
             // Its members have places of their own.
             Shape::Group(_) => {}
             Shape::Chord(chord) => chord.body.number(index),
@@ -112,7 +116,7 @@ impl Signature {
                 self.options.set("group_index", Json::trusted(index.to_string()));
             }
             Shape::Chain(steps) => {
-                if let Some(last) = steps.last_mut() {
+                if let Some(last) = reporting(steps) {
                     last.join(group, index, chord);
                 }
             }
@@ -139,7 +143,10 @@ impl Signature {
     pub(crate) fn last_tasks(&self) -> Vec<&Self> {
         match &self.shape {
             Shape::Task(_) => vec![self],
-            Shape::Chain(steps) => steps.last().map(Self::last_tasks).unwrap_or_default(),
+            Shape::Chain(steps) => {
+                let last = steps.iter().rev().find(|step| step.parts() > 0);
+                last.map(Self::last_tasks).unwrap_or_default()
+            }
             Shape::Group(members) => members.iter().flat_map(Self::last_tasks).collect(),
             Shape::Chord(chord) => chord.body.last_tasks(),
         }
@@ -155,6 +162,11 @@ fn freeze_members(members: &mut [Signature], ids: &mut Ids) -> Result<Vec<Result
     Ok(nodes)
 }
 
+/// The step of a chain that its chord hears of: an empty group at its end reports nothing.
+fn reporting(steps: &mut [Signature]) -> Option<&mut Signature> {
+    steps.iter_mut().rev().find(|step| step.parts() > 0)
+}
+
 /// The steps of a chain: chains within it spliced in, a group that something follows made a chord's header, groups of one
 /// replaced by their member.
 fn unroll(steps: Vec<Signature>) -> Vec<Signature> {
@@ -166,6 +178,9 @@ fn unroll(steps: Vec<Signature>) -> Vec<Signature> {
         let follows = !unrolled.is_empty();
         match step.shape {
             Shape::Group(_) if follows => {
+                // What was linked to the group is its members' affair, not the body's.
+                let mut step = step;
+                step.hand_down();
                 if let Some(body) = unrolled.pop() {
                     unrolled.push(step.into_chord(body));
                 }
@@ -186,10 +201,11 @@ fn splice(steps: Vec<Signature>, out: &mut Vec<Signature>) {
                     splice(inner, out);
                 }
             }
-            Shape::Group(ref mut members) if members.len() == 1 => {
-                let mut only = members.remove(0);
-                only.inherit(&step.options, &step.args);
-                splice(vec![only], out);
+            Shape::Group(ref members) if members.len() == 1 => {
+                step.hand_down();
+                if let Shape::Group(members) = step.shape {
+                    splice(members, out);
+                }
             }
             _ => out.push(step),
         }

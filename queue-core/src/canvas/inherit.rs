@@ -99,14 +99,17 @@ impl Signature {
 
     /// Attaches steps that come after this signature: `tail` is an array of signatures, the next one last.
     pub(crate) fn attach_tail(&mut self, tail: &Json) {
-        let own = self.options.take("chain");
+        let Some(own) = self.options.take("chain") else {
+            // As it is: with thousands of steps each look at them costs.
+            if tail.as_str() != "[]" {
+                self.options.set("chain", tail.clone());
+            }
+            return;
+        };
         let mut all: Vec<&str> = super::options::elements(tail.as_ref());
-        let own_steps = own.as_ref().map(|own| super::options::elements(own.as_ref())).unwrap_or_default();
-        all.extend(own_steps);
-        if !all.is_empty() {
-            let joined = Json::array(all);
-            self.options.set("chain", joined);
-        }
+        all.extend(super::options::elements(own.as_ref()));
+        let joined = Json::array(all);
+        self.options.set("chain", joined);
     }
 
     /// Of a group: a chord with this body. Ids stay.
@@ -148,6 +151,8 @@ impl Signature {
                 for member in &mut chord.header {
                     member.inherit(&shared, &args);
                 }
+                // The body waits for the header already, which has waited.
+                let (shared, _) = shared.split(&["countdown", "eta"]);
                 chord.body.inherit(&shared, &Json::empty_array());
                 add(&mut chord.body, "link", link.as_ref());
                 add(&mut chord.body, "link_error", link_error.as_ref());

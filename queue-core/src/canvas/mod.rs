@@ -47,7 +47,7 @@ pub use self::dispatch::{Broken, Dispatch};
 pub(crate) use self::draft::prepare;
 pub use self::error::CanvasError;
 pub use self::flow::{Flow, Group, Immutable, Member, Step, group};
-pub use self::follow::{Follow, after_failure, after_success, is_alone, joined, nesting, replace, stamps};
+pub use self::follow::{Follow, after_failure, after_success, is_alone, joined, replace, stamps};
 pub use self::node::ResultNode;
 pub use self::part::{DISPATCH, Part};
 pub use self::publish::{Plan, Sent, Setting};

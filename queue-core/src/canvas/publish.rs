@@ -9,7 +9,7 @@ use super::error::CanvasError;
 use super::fields::Reader;
 use super::freeze::Ids;
 use super::node::ResultNode;
-use super::signature::{Chord, Shape, Signature};
+use super::signature::{Chord, MAX_DEPTH, Shape, Signature};
 use crate::clock::Timestamp;
 use crate::message::{Draft, Json, JsonRef};
 use crate::names::{Priority, QueueName, TaskId};
@@ -78,6 +78,7 @@ impl Plan {
     ///
     /// [`CanvasError`] when it, or something in it, cannot be sent. The plan is then of no use.
     pub fn add(&mut self, mut sig: Signature, setting: &mut Setting) -> Result<Sent, CanvasError> {
+        sig.check_depth(MAX_DEPTH)?;
         let result = sig.freeze_with(None, &mut setting.ids)?;
         let first = first(&sig);
         self.expand(sig, setting)?;
@@ -186,7 +187,7 @@ impl Plan {
         let due = read.due(setting.now)?;
         let id = read.id()?;
         let own_priority = known.as_ref().map_or(Priority::HIGHEST, |options| options.priority);
-        let priority = read.number("priority")?.map_or(own_priority, Priority::new);
+        let priority = read.priority().unwrap_or(own_priority);
         let own_expiry = known.as_ref().and_then(|options| options.expires).map(|after| setting.now.after(after));
         let (parent_id, root_id) = match &setting.sender {
             Some((parent, root)) => (Some(parent.clone()), Some(root.clone())),
@@ -268,7 +269,11 @@ fn node(sig: &Signature) -> ResultNode {
     let id = |sig: &Signature| sig.options.text("task_id").unwrap_or_default();
     match &sig.shape {
         Shape::Task(_) => ResultNode::Task(id(sig)),
-        Shape::Chain(steps) => steps.last().map_or_else(|| ResultNode::Task(String::new()), node),
+        Shape::Chain(steps) => {
+            // As its chord hears of it: an empty group at the end reports nothing.
+            let last = steps.iter().rev().find(|step| step.parts() > 0).or(steps.last());
+            last.map_or_else(|| ResultNode::Task(String::new()), node)
+        }
         Shape::Group(members) => ResultNode::Group(id(sig), members.iter().map(node).collect()),
         Shape::Chord(chord) => node(&chord.body),
     }

@@ -7,7 +7,7 @@ use super::options::Options;
 use crate::message::{Json, JsonRef};
 
 /// How deep canvases may be nested in each other: what reads them is recursive.
-const MAX_DEPTH: usize = 100;
+pub(crate) const MAX_DEPTH: usize = 100;
 
 /// A call that is not made yet, or a composition of such calls: a chain, a group, a chord. Untyped; what Celery calls a
 /// *signature*, and what it sends is what it was read from.
@@ -96,6 +96,19 @@ impl Signature {
         let mut out = String::with_capacity(128);
         self.write(&mut out);
         Json::trusted(out)
+    }
+
+    /// Whether compositions are nested in it no deeper than what reads it will take.
+    pub(crate) fn check_depth(&self, left: usize) -> Result<(), CanvasError> {
+        let Some(left) = left.checked_sub(1) else { return Err(CanvasError::TooDeep(MAX_DEPTH)) };
+        match &self.shape {
+            Shape::Task(_) => Ok(()),
+            Shape::Chain(parts) | Shape::Group(parts) => parts.iter().try_for_each(|part| part.check_depth(left)),
+            Shape::Chord(chord) => {
+                chord.header.iter().try_for_each(|part| part.check_depth(left))?;
+                chord.body.check_depth(left)
+            }
+        }
     }
 
     /// The name of the task; of a composition Celery's word for it, e.g. `celery.chain`.

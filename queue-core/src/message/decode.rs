@@ -83,6 +83,7 @@ fn message(envelope: &Envelope<'_>, body: Body<'_>) -> Result<Message, DecodeErr
             Some(field) => owned_text(field)?,
             None => String::new(),
         },
+        delivery_tag: envelope.property.delivery_tag.map(|tag| tag.raw.as_str().to_owned()).unwrap_or_default(),
         reply_to: optional(envelope.property.reply_to, owned_id)?,
         correlation_id: optional(envelope.property.correlation_id, owned_id)?,
         args: body.args,

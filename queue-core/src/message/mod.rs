@@ -88,6 +88,8 @@ pub struct Message {
     pub exchange: String,
     /// `properties.delivery_info.routing_key`.
     pub routing_key: String,
+    /// `properties.delivery_tag`, as it stands: fresh each time the message is sent on.
+    pub delivery_tag: String,
     /// `properties.reply_to`.
     pub reply_to: Option<String>,
     /// `properties.correlation_id`.

@@ -43,6 +43,17 @@ pub enum ChordStep {
     Part(ChordPart),
 }
 
+impl ChordStep {
+    /// About how many bytes it takes to the store.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Begin(start) => start.meta.as_ref().map_or(0, Bytes::len),
+            Self::Grow { .. } => 0,
+            Self::Part(part) => part.member.len() + part.dispatch.payload.len(),
+        }
+    }
+}
+
 /// A chord that begins.
 #[derive(Debug, Clone)]
 pub struct ChordStart {

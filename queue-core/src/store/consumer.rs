@@ -162,6 +162,9 @@ pub struct Settlement {
     pub follow: Vec<Outgoing>,
     /// With `tag: None` and [`Ending::Dead`]: the queue, step and bytes to keep aside.
     pub early: Option<(QueueName, u8, Bytes)>,
+    /// With `tag: None`: names this end, so that asking for it again after a lost answer does not do it twice. Kept for an hour,
+    /// on Redis with messages and results on one server.
+    pub once: Option<String>,
     /// What it means for chords, in the same step: before its follow-ups go out.
     pub chords: Vec<ChordStep>,
     /// Set when this delivery is a chord's dispatch: see [`ChordEnd`].
@@ -171,17 +174,22 @@ pub struct Settlement {
 impl Settlement {
     /// Done, with nothing to store and nothing to send.
     pub fn done(tag: DeliveryTag) -> Self {
-        Self { tag: Some(tag), ..Self::early() }
+        Self { tag: Some(tag), ..Self::nothing() }
     }
 
     /// Done, of a delivery that was acknowledged early.
     pub fn early() -> Self {
+        Self { once: Some(TaskId::random().as_str().to_owned()), ..Self::nothing() }
+    }
+
+    fn nothing() -> Self {
         Self {
             tag: None,
             ending: Ending::Done,
             results: Vec::new(),
             follow: Vec::new(),
             early: None,
+            once: None,
             chords: Vec::new(),
             chord_end: None,
         }
@@ -258,6 +266,12 @@ pub trait Consumer: Send + Sync {
     /// Says which queues this worker consumes from now on, instead of those of its [`WorkerSpec`]. What it holds of others
     /// stays in its hands; a wait that began before may still bring a message of them.
     async fn consume(&self, queues: &[QueueName]) -> Result<(), StoreError>;
+
+    /// Chords' dispatches that were leased to this worker by its own settles and not handed out yet, where the driver leases
+    /// them so. For a worker that stops: it leases no more, and these nobody else would have so soon.
+    fn dispatches(&self) -> Vec<Delivery> {
+        Vec::new()
+    }
 
     /// How many deliveries the store says this worker holds.
     async fn held(&self) -> Result<usize, StoreError>;

@@ -228,8 +228,8 @@ impl Context {
 
     /// Sends a call or workflow to the worker's own store at once, as a child of this task.
     ///
-    /// Its id is derived from this task's id, the attempt, and how many calls this run made before: a run that is
-    /// repeated after a crash sends the same ids again, so a workflow does not fork. This holds as long as the body
+    /// Its id is derived from this task's message and how many calls this run made before: a run that is repeated after a
+    /// crash sends the same ids again (a retry does not), so a workflow does not fork. This holds as long as the body
     /// makes its calls in the same order each time.
     pub fn send<C: Canvas>(&self, canvas: C) -> Sending<C::Handle> {
         canvas.sending(Some(self.client().clone()), Some(self.clone()))
@@ -296,7 +296,7 @@ impl Context {
     /// What the ids of the next call's tasks derive from.
     pub(crate) fn next_seed(&self) -> TaskId {
         let nth = self.0.calls.fetch_add(1, Ordering::Relaxed);
-        self.id().child_of_attempt(self.retries(), nth)
+        self.id().child_of_run(&self.message().delivery_tag, nth)
     }
 
     /// Notes what the results of something sent are called.

@@ -14,6 +14,6 @@ pub(crate) use self::context::Lineage;
 pub use self::context::{Context, ContextParts, ProgressSink};
 pub use self::def::{Body, RunFuture, StateNeed, Task, TaskDef, TaskOptions, definition, registered};
 pub use self::error::{Again, ErrorKind, Exception, TaskError, TaskResult};
-pub use self::overrides::{MAX_RETRIES, Overrides};
+pub use self::overrides::{MAX_RETRIES, Overrides, UNKNOWN_HERE};
 pub use self::retry::Retry;
 pub use self::state::{FromContext, State, StateMap};

@@ -7,6 +7,8 @@ use crate::message::{Json, Message, ValueError};
 
 /// The header with a call's own limit of retries.
 pub const MAX_RETRIES: &str = "max_retries";
+/// The header that counts how often a message was given back because a worker did not know its task.
+pub const UNKNOWN_HERE: &str = "unknown_here";
 pub(crate) const BACKOFF: &str = "backoff";
 pub(crate) const ACKS_LATE: &str = "acks_late";
 

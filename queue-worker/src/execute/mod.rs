@@ -233,6 +233,7 @@ impl Run {
             }
             Verdict::GiveBack => {
                 tracing::info!(runtime, "task interrupted by the shutdown");
+                self.held.course.hand_on();
                 put_back(&self.engine, &self.held);
                 return;
             }
@@ -263,6 +264,7 @@ impl Run {
         let mut slot = self.slot.take();
         slot.iter_mut().for_each(Slot::ended);
         let item = Item { telling, ..self.item(settlement, slot) };
+        self.held.course.hand_on();
         self.engine.settler.settle(item);
     }
 
@@ -276,7 +278,12 @@ impl Run {
 
 /// Ends a job whose run panicked outside its body.
 fn set_aside(engine: &Engine, held: &Arc<Held>, panic: &TaskError) {
-    let Some(_claim) = engine.jobs.claim(held) else { return };
+    // Whoever claimed it may be what panicked: then its end is still open.
+    let claim = engine.jobs.claim(held);
+    if claim.is_none() && held.course.was_handed_on() {
+        return;
+    }
+    held.course.hand_on();
     let (task, id) = (held.message.display_name(), &held.message.id);
     tracing::error!(task, %id, error = %in_words(&panic.exception), "the run of this task panicked, set aside");
     count(&engine.counts.dead);

@@ -79,6 +79,23 @@ async fn a_lost_settlement_happens_once() {
     }
 }
 
+/// The end of a task that was acknowledged early has no lease to fence it: it is written once all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_end_of_an_early_one_happens_once() {
+    let (bench, proxy) = behind_proxy().await;
+    let a = bench.worker("a", &["mail"]).await;
+    // The queue's name is known by then.
+    bench.enqueue("next", &["n0"]).await;
+    let end = with_follow(queue_core::store::Settlement::early(), bench.message("next", "n1"));
+    proxy.lose_reply("");
+    let lost = a.settle(std::slice::from_ref(&end)).await;
+    proxy.disarm();
+    assert!(lost.is_err() && proxy.lost() == 1);
+    let again = queue_tests::wait_for("an answer", || async { a.settle(std::slice::from_ref(&end)).await.ok() }).await;
+    assert_eq!(again, [Settled::LeaseLost]);
+    assert_eq!(bench.counts("next").await.ready, 2);
+}
+
 /// An enqueue whose reply is lost says that it does not know, or knows better; never twice, never a plain no.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_enqueue_is_told() {

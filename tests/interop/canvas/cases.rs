@@ -231,6 +231,8 @@ pub(crate) const DIFFERENT_ON_RUST: &[(&str, &str)] = &[
     ("errback of the new kind", "only a Python worker can call a Python function in its own process"),
     ("chain to a group fails before", "Celery leaves the group's members pending for ever; here they fail, too"),
     ("chord in a chord fails", "Celery leaves the outer body pending for ever; here it fails, too"),
+    ("chain expires in the middle", "Celery leaves the steps behind it pending for ever; here they are revoked, too"),
+    ("revoked step of a chain", "likewise"),
 ];
 
 /// Workflows that Celery 5.3 gets wrong, or does otherwise than the latest: they are run on the latest only.

@@ -23,7 +23,8 @@ use super::{Inner, beat, close, lease, settle, wait};
 use crate::clock::Timestamp;
 use crate::names::{QueueName, TaskId};
 use crate::store::{
-    Beat, Consumer, Delivery, DeliveryTag, LeaseRequest, Settled, Settlement, StoreError, StoredResult, WorkerSpec,
+    Beat, Consumer, Delivery, DeliveryTag, INTERNAL, LeaseRequest, Settled, Settlement, StoreError, StoredResult,
+    WorkerSpec,
 };
 
 /// How long a heartbeat waits for its connection and for its answer: well below a lease, so that a dead line is replaced
@@ -350,6 +351,14 @@ impl Consumer for RedisConsumer {
 
     async fn consume(&self, queues: &[QueueName]) -> Result<(), StoreError> {
         Self::consume(self, queues).await
+    }
+
+    fn dispatches(&self) -> Vec<Delivery> {
+        let mut inbox = self.shared.inbox();
+        let (dispatches, others): (VecDeque<Delivery>, _) =
+            inbox.drain(..).partition(|one| one.payload().starts_with(INTERNAL));
+        *inbox = others;
+        Vec::from(dispatches)
     }
 
     async fn held(&self) -> Result<usize, StoreError> {

@@ -52,6 +52,11 @@ impl Keys {
         format!("{}queue:worker:{incarnation}", self.prefix)
     }
 
+    /// That the end of an early acknowledged task was written (string).
+    pub(super) fn once(&self, token: &str) -> String {
+        format!("{}queue:once:{token}", self.prefix)
+    }
+
     /// A task's result (string), as Celery names it; also the channel that announces it.
     pub(super) fn result(&self, id: &str) -> String {
         format!("{}celery-task-meta-{id}", self.result_prefix)

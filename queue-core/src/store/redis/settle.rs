@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
-use bytes::Bytes;
 use redis::Cmd;
 
 use super::chord::{self, Claimable};
@@ -79,21 +78,13 @@ fn batch_size(settlements: &[Settlement]) -> usize {
     let (mut bytes, mut work) = (0, 0);
     let fits = settlements.iter().take_while(|settlement| {
         work += 1 + CHORD_STEP * settlement.chords.len();
-        bytes += settlement.chords.iter().map(chord_bytes).sum::<usize>();
+        bytes += settlement.chords.iter().map(ChordStep::bytes).sum::<usize>();
         bytes += settlement.tag.as_ref().map_or(0, |tag| tag.payload.len());
         bytes += settlement.results.iter().map(|result| result.meta.len()).sum::<usize>();
         bytes += settlement.follow.iter().map(|message| message.payload.len()).sum::<usize>();
         bytes <= MAX_BYTES && work <= MAX_BATCH
     });
     fits.count().max(1)
-}
-
-fn chord_bytes(step: &ChordStep) -> usize {
-    match step {
-        ChordStep::Begin(start) => start.meta.as_ref().map_or(0, Bytes::len),
-        ChordStep::Grow { .. } => 0,
-        ChordStep::Part(part) => part.member.len() + part.dispatch.payload.len(),
-    }
 }
 
 /// Writes the names of queues that follow-ups go to for the first time; the messages themselves go with the settle.
@@ -124,7 +115,8 @@ fn settle_call<'a>(shared: &'a Shared, batch: &[Settlement], claimable: &mut Vec
     let mut names = Names::default();
     let mut call = begin_call(shared, batch);
     for settlement in batch {
-        add_tag(&mut call, &mut names, settlement.tag.as_ref());
+        let once = settlement.once.as_deref().map(|token| shared.store.keys.once(token));
+        add_tag(&mut call, &mut names, settlement.tag.as_ref(), once);
         chord::add_end(&mut call, shared, settlement.chord_end.as_ref(), chord::End::Whole);
         add_results(&mut call, shared, &settlement.results);
         chord::add_steps(&mut call, shared, &settlement.chords, claimable);
@@ -148,14 +140,14 @@ pub(super) fn begin_call(shared: &Shared, batch: &[Settlement]) -> Cmd {
     call
 }
 
-pub(super) fn add_tag<'a>(call: &mut Cmd, names: &mut Names<'a>, tag: Option<&'a DeliveryTag>) {
+pub(super) fn add_tag<'a>(call: &mut Cmd, names: &mut Names<'a>, tag: Option<&'a DeliveryTag>, once: Option<String>) {
     match tag {
         Some(tag) => {
             call.arg(names.held(tag)).arg(&tag.payload[..]);
             call.arg(if tag.suspect { keys::deaths(&tag.list) } else { String::new() });
         }
         None => {
-            call.arg("").arg("").arg("");
+            call.arg("").arg(once.unwrap_or_default()).arg("");
         }
     }
 }

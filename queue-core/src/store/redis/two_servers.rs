@@ -82,7 +82,7 @@ async fn prepare<'a>(
     let mut parts: Vec<(usize, &ChordPart)> = Vec::new();
     let mut asked = Vec::new();
     for (at, settlement) in batch.iter().enumerate().filter(|(at, settlement)| stand[*at] && has_results(settlement)) {
-        add_tag(&mut call, &mut Names::default(), None);
+        add_tag(&mut call, &mut Names::default(), None, None);
         chord::add_end(&mut call, shared, settlement.chord_end.as_ref(), End::Claim);
         add_results(&mut call, shared, &settlement.results);
         chord::add_steps(&mut call, shared, &settlement.chords, &mut Vec::new());
@@ -117,7 +117,7 @@ async fn deliver(shared: &Shared, batch: &[Settlement], prepared: &[Prepared<'_>
     let (mut names, mut claimable) = (Names::default(), Vec::new());
     let mut call = begin_call(shared, batch);
     for (settlement, prepared) in batch.iter().zip(prepared) {
-        add_tag(&mut call, &mut names, settlement.tag.as_ref());
+        add_tag(&mut call, &mut names, settlement.tag.as_ref(), None);
         call.arg("").arg("0");
         chord::add_dispatches(&mut call, shared, &prepared.complete, &mut claimable);
         if prepared.taken {
@@ -140,12 +140,12 @@ async fn deliver(shared: &Shared, batch: &[Settlement], prepared: &[Prepared<'_>
 /// The fourth step.
 async fn tidy_up(shared: &Shared, ended: &[&ChordEnd], kept: &[&ChordPart]) -> Result<(), StoreError> {
     let mut call = begin_call(shared, &[]);
-    add_tag(&mut call, &mut Names::default(), None);
+    add_tag(&mut call, &mut Names::default(), None, None);
     call.arg("").arg("0");
     chord::add_kept(&mut call, &shared.store.keys, kept);
     call.arg("0").arg("0");
     for end in ended {
-        add_tag(&mut call, &mut Names::default(), None);
+        add_tag(&mut call, &mut Names::default(), None, None);
         chord::add_end(&mut call, shared, Some(end), End::Whole);
         call.arg("0").arg("0").arg("0").arg("0");
     }

@@ -8,7 +8,8 @@
 -- ARGV[5]  number  the database of the messages
 -- ARGV[6]  number  the database of the results and chords ("" for the same)
 -- ARGV[7…] per settlement:
---          held key ("" when it was acknowledged early: no fence), the message, "{list}:deaths" ("" unless a suspect),
+--          held key, the message, "{list}:deaths" ("" unless a suspect); or, when it was acknowledged early, "", the key that
+--          says that this end was written ("" for no such fence), "",
 --          the chord it ends ("" for none), then: our claim, and "0", "1" when a part failed, "2" to claim it and no more,
 --          count of results, then per result: key, value, TTL in s ("0" for ever),
 --          count of chord steps, then per step one of (TTL in s, "0" for ever):
@@ -90,7 +91,11 @@ local held = {}
 local at = 7
 while at <= #ARGV do
   local key = ARGV[at]
-  if key ~= "" and held[key] == nil then held[key] = redis.call("TYPE", key).ok == "list" end
+  if key ~= "" then
+    if held[key] == nil then held[key] = redis.call("TYPE", key).ok == "list" end
+  elseif ARGV[at + 1] ~= "" then
+    writes = true
+  end
   at = at + 3
   if ARGV[at] ~= "" then
     writes = true
@@ -282,7 +287,13 @@ local reply, leased, parts = {}, {}, 0
 at = 7
 while at <= #ARGV do
   local key, message, deaths = ARGV[at], ARGV[at + 1], ARGV[at + 2]
-  local stands = key == "" or (held[key] and redis.call("LREM", key, -1, message) == 1)
+  local stands
+  if key == "" then
+    -- The end of what was acknowledged early holds no message that could fence it.
+    stands = message == "" or redis.call("SET", message, "1", "EX", 3600, "NX") ~= false
+  else
+    stands = held[key] and redis.call("LREM", key, -1, message) == 1
+  end
   local answer = stands and 1 or 0
   if stands and deaths ~= "" then redis.call("HDEL", deaths, redis.sha1hex(message)) end
   local ends, claim, how = ARGV[at + 3], nil, nil
