@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 use queue_core::Timestamp;
+use queue_core::remote::glob;
 
-use crate::glob::glob;
 use crate::render::time;
 use crate::seen::Seen;
 

@@ -10,7 +10,6 @@ mod cursor;
 mod error;
 mod exit;
 mod filter;
-mod glob;
 mod open;
 mod out;
 mod outcome;

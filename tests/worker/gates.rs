@@ -1,8 +1,9 @@
 //! Messages that are not run: unknown, unreadable, revoked, expired, too early, poisoned.
 
 use bytes::Bytes;
+use queue_core::message::{DecodeLimits, Message};
 use queue_core::prelude::*;
-use queue_core::store::{DeadReason, Outgoing};
+use queue_core::store::{DeadReason, JobState, Outgoing};
 use queue_tests::Bench;
 
 use crate::scene::{SOON, Stage, client, dead_letter, start};
@@ -14,6 +15,25 @@ async fn unknown_task_is_set_aside_and_the_nearest_name_is_said(bench: &Bench) {
     let Err(JobError::Failed(why)) = job.get(SOON).await else { panic!("it cannot have succeeded") };
     assert_eq!(why.exc_type, "NotRegistered");
     assert!(why.message.contains("did you mean `t.add`?"), "{}", why.message);
+    assert_eq!(dead_letter(bench).await.1, DeadReason::UnknownTask);
+}
+
+/// A task that this worker does not know is given back before it is a dead letter: another worker may know it. Time is moved.
+async fn unknown_task_is_given_back_first(bench: &Bench) {
+    let _worker = start(bench, &Stage::default()).await;
+    let job = client(bench).send(Call::named("t.elsewhere").header("tenant", "acme")).await.unwrap();
+    for tries in 1..=3 {
+        let headers = queue_tests::wait_for("it is given back", || async {
+            let waiting = bench.page("q", JobState::Scheduled, 1).await.jobs.pop()?;
+            let message = Message::decode(&waiting.payload, &DecodeLimits::default()).unwrap();
+            let headers: serde_json::Value = message.headers.parse().unwrap();
+            (headers["unknown_here"] == tries).then_some(headers)
+        })
+        .await;
+        assert_eq!((&headers["tenant"], &headers["retries"]), (&json!("acme"), &json!(null)));
+        assert!(job.meta().await.unwrap().is_none());
+        bench.advance(Duration::from_secs(5));
+    }
     assert_eq!(dead_letter(bench).await.1, DeadReason::UnknownTask);
 }
 
@@ -116,6 +136,7 @@ async fn message_whose_workers_die_is_poison(bench: &Bench) {
 
 queue_tests::conformance!(
     unknown_task_is_set_aside_and_the_nearest_name_is_said,
+    unknown_task_is_given_back_first,
     bytes_that_are_no_message_are_kept_as_they_came,
     revoked_job_does_not_start,
     job_revoked_while_the_worker_runs_does_not_start_either,
