@@ -123,8 +123,11 @@ impl StoreTime {
     ///
     /// When the store does not say.
     pub(crate) async fn adjust(&self, store: &dyn Store) -> Result<(), StoreError> {
+        let before = self.clock.now().as_millis();
         let theirs = store.now().await?;
-        let offset = theirs.as_millis().saturating_sub(self.clock.now().as_millis());
+        // The store was asked half way between: a slow answer then costs half of its time at most.
+        let between = before.midpoint(self.clock.now().as_millis());
+        let offset = theirs.as_millis().saturating_sub(between);
         self.offset_ms.store(offset, Ordering::Relaxed);
         Ok(())
     }

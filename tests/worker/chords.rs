@@ -63,6 +63,7 @@ async fn revoked_and_expired_parts_fail_the_body(bench: &Bench) {
     let late = add.s(1, 1).expires(Duration::ZERO);
     let chord = group([add.s(2, 2), late]).then(sum.partial());
     let sent = client(bench).send(chord).await.unwrap();
+    bench.advance(Duration::from_secs(1));
     let _worker = start(bench, &stage).await;
     let Err(JobError::Failed(why)) = sent.get(SOON).await else { panic!("it cannot have succeeded") };
     assert!(why.message.contains("TaskRevokedError('expired')"), "{}", why.message);
@@ -219,6 +220,7 @@ async fn revoked_step_ends_what_waits_for_it(bench: &Bench) {
     let alone = client(bench).send(chain.clone()).await.unwrap();
     let chord = Signature::chord([chain, add.s(1, 1).into()], sum.partial().into());
     let chord = client(bench).send(chord).await.unwrap();
+    bench.advance(Duration::from_secs(1));
     let _worker = start(bench, &Stage::default()).await;
     assert!(matches!(alone.get(SOON).await, Err(JobError::Revoked(why)) if why == "expired"));
     assert!(matches!(chord.get(SOON).await, Err(JobError::Failed(why)) if why.exc_type == "ChordError"));

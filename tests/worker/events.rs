@@ -91,7 +91,9 @@ async fn task_events_tell_a_jobs_life(bench: &Bench) {
     let job = client(bench).send(Call::named("t.unknown")).await.unwrap();
     let told = kinds(&mut events, bench, job.id().as_str(), 2).await;
     assert_eq!(words(&told), ["task-received", "task-failed"]);
-    let job = client(bench).send(say.s("x").expires(Duration::ZERO)).await.unwrap();
+    let hour = Duration::from_secs(3600);
+    let job = client(bench).send(say.s("x").countdown(2 * hour).expires(hour)).await.unwrap();
+    bench.advance(2 * hour);
     let told = kinds(&mut events, bench, job.id().as_str(), 1).await;
     assert_eq!((told[0].kind.as_str(), told[0].fields["expired"].as_bool()), ("task-revoked", Some(true)));
     handle.abort();
