@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use queue_core::canvas::{Broken, Dispatch};
+use queue_core::canvas::{Broken, CanvasError, Dispatch};
 use queue_core::message::Message;
-use queue_core::store::{ChordEnd, ChordParts, ChordStep, INTERNAL, Settlement, StoreError};
+use queue_core::store::{ChordEnd, ChordParts, ChordStep, DeadReason, INTERNAL, Settlement, StoreError};
 use queue_core::{TaskId, canvas, failpoint};
 
 use crate::canvas::send;
-use crate::emitter::Telling;
-use crate::ending::Subject;
+use crate::ending::{Subject, exception};
 use crate::engine::{Engine, count};
 use crate::gates::MAX_DEATHS;
 use crate::jobs::Held;
@@ -33,24 +32,24 @@ pub(crate) fn start(engine: &Arc<Engine>, held: Held, suspect: Option<SuspectGua
 
 async fn run(engine: &Engine, held: &Arc<Held>, suspect: Option<SuspectGuard>) {
     failpoint::hit("chord.leased");
-    let settlement = match Dispatch::of(&held.message) {
-        Ok(dispatch) => {
-            let parts = read_parts(engine, &dispatch.group).await;
-            failpoint::hit("chord.parts-read");
-            let Some(_claim) = engine.jobs.claim(held) else { return };
-            let settlement = end(engine, held, &dispatch, &parts);
-            failpoint::hit("chord.built");
-            return hand_in(engine, held, settlement, suspect);
-        }
-        Err(error) => {
-            tracing::error!(%error, "the dispatch of a chord cannot be read, set aside");
-            count(&engine.counts.dead);
-            let why = crate::ending::exception("queue", "CanvasError", &error.to_string());
-            Subject::new(engine, held).dead(queue_core::store::DeadReason::Undecodable, &why)
-        }
+    let dispatch = match Dispatch::of(&held.message) {
+        Ok(dispatch) => dispatch,
+        Err(error) => return set_aside(engine, held, suspect, &error),
     };
+    let parts = read_parts(engine, &dispatch.group).await;
+    failpoint::hit("chord.parts-read");
     let Some(_claim) = engine.jobs.claim(held) else { return };
+    let settlement = end(engine, held, &dispatch, &parts);
+    failpoint::hit("chord.built");
     hand_in(engine, held, settlement, suspect);
+}
+
+fn set_aside(engine: &Engine, held: &Arc<Held>, suspect: Option<SuspectGuard>, error: &CanvasError) {
+    let Some(_claim) = engine.jobs.claim(held) else { return };
+    tracing::error!(%error, "the dispatch of a chord cannot be read, set aside");
+    count(&engine.counts.dead);
+    let why = exception("queue", "CanvasError", &error.to_string());
+    hand_in(engine, held, Subject::new(engine, held).dead(DeadReason::Undecodable, &why), suspect);
 }
 
 /// Asks until the store answers; an error that will not go away is a chord without parts, which fails.
@@ -96,17 +95,6 @@ fn end(engine: &Engine, held: &Held, dispatch: &Dispatch, parts: &Result<ChordPa
 }
 
 fn hand_in(engine: &Engine, held: &Arc<Held>, settlement: Settlement, suspect: Option<SuspectGuard>) {
-    let (queue, message) = (held.queue.clone(), Some(Arc::clone(&held.message)));
-    let payload = held.payload.len();
     settlement.follow.iter().filter_map(|message| message.due).for_each(|due| engine.wakeups.due(due));
-    engine.settler.settle(Item {
-        settlement,
-        queue,
-        message,
-        payload,
-        suspect,
-        slot: None,
-        answer: None,
-        telling: Telling::default(),
-    });
+    engine.settler.settle(Item { suspect, ..Item::of(held, settlement) });
 }

@@ -248,6 +248,5 @@ fn end(engine: &Engine, arrival: Arrival, closed: Gate) {
             (subject.dead(DeadReason::UnknownTask, &why), failed(&why))
         }
     };
-    let (queue, message, payload) = (held.queue.clone(), Some(Arc::clone(message)), held.payload.len());
-    engine.settler.settle(Item { settlement, queue, message, payload, suspect, slot: None, answer: None, telling });
+    engine.settler.settle(Item { suspect, telling, ..Item::of(&held, settlement) });
 }

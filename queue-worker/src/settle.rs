@@ -17,6 +17,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::emitter::Telling;
 use crate::ending::exception;
+use crate::jobs::Held;
 use crate::logging::causes;
 use crate::reconnect::{Caller, Outage, Tries};
 use crate::slots::{Slot, SuspectGuard};
@@ -56,6 +57,20 @@ pub(crate) struct Item {
 }
 
 impl Item {
+    /// The end of `held`, with nothing that hangs on it.
+    pub(crate) fn of(held: &Held, settlement: Settlement) -> Self {
+        Self {
+            settlement,
+            queue: held.queue.clone(),
+            message: Some(Arc::clone(&held.message)),
+            payload: held.payload.len(),
+            suspect: None,
+            slot: None,
+            answer: None,
+            telling: Telling::default(),
+        }
+    }
+
     fn bytes(&self) -> usize {
         let results: usize = self.settlement.results.iter().map(|result| result.meta.len()).sum();
         let follow: usize = self.settlement.follow.iter().map(|message| message.payload.len()).sum();

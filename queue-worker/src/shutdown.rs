@@ -100,19 +100,8 @@ fn lose(engine: &Engine, held: &Held) {
     let why = exception("billiard.exceptions", "Terminated", why);
     let settlement = Subject::new(engine, held).dead(DeadReason::Failed, &why);
     count(&engine.counts.dead);
-    let (queue, message) = (held.queue.clone(), Some(Arc::clone(&held.message)));
-    let payload = held.payload.len();
     let telling = engine.emitter.about("task-failed", &held.message).why(&why);
-    engine.settler.settle(Item {
-        settlement,
-        queue,
-        message,
-        payload,
-        suspect: None,
-        slot: None,
-        answer: None,
-        telling,
-    });
+    engine.settler.settle(Item { telling, ..Item::of(held, settlement) });
 }
 
 async fn give_back(engine: &Engine, tags: Vec<DeliveryTag>) -> usize {

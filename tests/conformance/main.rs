@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests stop at what should not happen")]
 
 mod bus;
+mod chord_ends;
 mod chords;
 mod close;
 mod consume;

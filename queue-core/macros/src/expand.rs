@@ -9,8 +9,9 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Attribute, Error, Ident, ItemFn, Result, ReturnType, Signature};
 
+use crate::arguments::{extract, owned, param, read_argument, taken_as};
 use crate::options::Options;
-use crate::params::{self, Missing, Parameter, Source};
+use crate::params::{self, Parameter, Source};
 use crate::types::is_result;
 
 pub(crate) fn task(options: TokenStream, item: TokenStream) -> Result<TokenStream> {
@@ -375,52 +376,5 @@ impl ToTokens for Expansion {
                 #guard
             };
         });
-    }
-}
-
-/// The type of an argument in `s` and `delay`.
-fn taken_as(argument: &Parameter) -> TokenStream {
-    let ty = &argument.ty;
-    if argument.is_string() { quote!(impl ::core::convert::Into<#ty>) } else { quote!(#ty) }
-}
-
-/// The argument of `s`, as it is written into the message.
-fn owned(argument: &Parameter) -> TokenStream {
-    let Parameter { ident, ty, .. } = argument;
-    if argument.is_string() {
-        quote!(::queue_core::__private::arg::<#ty>(&::core::convert::Into::into(#ident)))
-    } else {
-        quote_spanned!(ty.span()=> ::queue_core::__private::arg::<#ty>(&#ident))
-    }
-}
-
-fn param(argument: &Parameter) -> TokenStream {
-    let (name, expected) = (argument.name(), argument.expected());
-    let optional = matches!(argument.source, Source::Argument { default: Some(_) });
-    quote!(::queue_core::__private::Param { name: #name, expected: #expected, optional: #optional })
-}
-
-fn extract(parameter: &Parameter) -> TokenStream {
-    let ty = &parameter.ty;
-    quote_spanned!(ty.span()=> <#ty as ::queue_core::__private::FromContext>::from_context(&__queue_ctx)?)
-}
-
-fn read_argument(parameter: &Parameter, at: usize, missing: Option<&Missing>) -> TokenStream {
-    let ty = &parameter.ty;
-    match missing {
-        None => quote_spanned!(ty.span()=> __queue_args.required::<#ty>(#at)?),
-        Some(Missing::None) => quote_spanned! {ty.span()=>
-            __queue_args.optional::<#ty>(#at)?.unwrap_or(::core::option::Option::None)
-        },
-        Some(Missing::Value(value)) => {
-            let value =
-                if parameter.is_string() { quote!(::core::convert::Into::<#ty>::into(#value)) } else { quote!(#value) };
-            quote! {
-                match __queue_args.optional::<#ty>(#at)? {
-                    ::core::option::Option::Some(given) => given,
-                    ::core::option::Option::None => #value,
-                }
-            }
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! The `#[task]` attribute; `queue-core` re-exports it and documents it.
 
+mod arguments;
 mod expand;
 mod options;
 mod params;

@@ -49,17 +49,20 @@ impl ResultNode {
         out.push_str(", null], ");
         match self {
             Self::Task(_) => out.push_str("null"),
-            Self::Group(_, members) => {
-                out.push('[');
-                for (nth, member) in members.iter().enumerate() {
-                    if nth > 0 {
-                        out.push_str(", ");
-                    }
-                    member.write(out);
-                }
-                out.push(']');
-            }
+            Self::Group(_, members) => write_list(members, out, Self::write),
         }
         out.push(']');
     }
+}
+
+/// A JSON array of what `write` writes of each item, spaced as Python does.
+pub(super) fn write_list<T>(items: &[T], out: &mut String, write: impl Fn(&T, &mut String)) {
+    out.push('[');
+    for (nth, item) in items.iter().enumerate() {
+        if nth > 0 {
+            out.push_str(", ");
+        }
+        write(item, out);
+    }
+    out.push(']');
 }

@@ -3,6 +3,7 @@
 //! Source: Celery 5.7, `celery/canvas.py`, and captures of its messages.
 
 use super::error::CanvasError;
+use super::node::write_list;
 use super::options::Options;
 use crate::message::{Json, JsonRef};
 
@@ -157,7 +158,7 @@ impl Signature {
             Shape::Task(_) => out.push_str(self.kwargs.as_str()),
             Shape::Chain(members) | Shape::Group(members) => {
                 out.push_str("{\"tasks\": ");
-                write_list(members, out);
+                write_list(members, out, Signature::write);
                 out.push('}');
             }
             Shape::Chord(chord) => {
@@ -166,12 +167,12 @@ impl Signature {
                     // Frozen: Python finds the id of the group at the group.
                     Some(id) => {
                         out.push_str("{\"task\": \"celery.group\", \"args\": [], \"kwargs\": {\"tasks\": ");
-                        write_list(&chord.header, out);
+                        write_list(&chord.header, out, Signature::write);
                         out.push_str("}, \"options\": {\"task_id\": ");
                         out.push_str(id.as_str());
                         out.push_str("}, \"subtask_type\": \"group\", \"immutable\": false}");
                     }
-                    None => write_list(&chord.header, out),
+                    None => write_list(&chord.header, out, Signature::write),
                 }
                 out.push_str(", \"body\": ");
                 chord.body.write(out);
@@ -179,17 +180,6 @@ impl Signature {
             }
         }
     }
-}
-
-fn write_list(members: &[Signature], out: &mut String) {
-    out.push('[');
-    for (nth, member) in members.iter().enumerate() {
-        if nth > 0 {
-            out.push_str(", ");
-        }
-        member.write(out);
-    }
-    out.push(']');
 }
 
 /// Equal when they say the same.

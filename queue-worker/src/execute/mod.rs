@@ -269,10 +269,7 @@ impl Run {
     }
 
     fn item(&mut self, settlement: Settlement, slot: Option<Slot>) -> Item {
-        let (queue, message) = (self.held.queue.clone(), Some(Arc::clone(&self.held.message)));
-        let (payload, suspect) = (self.held.payload.len(), self.suspect.take());
-        let telling = Telling::default();
-        Item { settlement, queue, message, payload, suspect, slot, answer: None, telling }
+        Item { suspect: self.suspect.take(), slot, ..Item::of(&self.held, settlement) }
     }
 }
 
@@ -288,17 +285,6 @@ fn set_aside(engine: &Engine, held: &Arc<Held>, panic: &TaskError) {
     tracing::error!(task, %id, error = %in_words(&panic.exception), "the run of this task panicked, set aside");
     count(&engine.counts.dead);
     let settlement = Subject::new(engine, held).dead(DeadReason::Failed, &panic.exception);
-    let (queue, message) = (held.queue.clone(), Some(Arc::clone(&held.message)));
-    let payload = held.payload.len();
     let telling = engine.emitter.about("task-failed", &held.message).why(&panic.exception);
-    engine.settler.settle(Item {
-        settlement,
-        queue,
-        message,
-        payload,
-        suspect: None,
-        slot: None,
-        answer: None,
-        telling,
-    });
+    engine.settler.settle(Item { telling, ..Item::of(held, settlement) });
 }
