@@ -145,14 +145,33 @@ impl State {
 }
 
 impl State {
+    /// Tells those listeners of a channel that have not heard the same before.
+    fn tell_untold(&self, channel: &Channel, before: Option<Answer>, news: News<'_>) {
+        let untold: Vec<Listener> = {
+            let listeners = self.lock();
+            let of_channel = listeners.channels.get(channel).into_iter().flatten();
+            of_channel.filter(|(id, _)| before.is_none_or(|b| *id > b.youngest)).map(|(_, l)| l.clone()).collect()
+        };
+        untold.iter().for_each(|listener| listener(news));
+    }
+
     fn tell_all(&self) {
         let channels: Vec<Channel> = self.lock().channels.keys().cloned().collect();
         channels.iter().for_each(|channel| self.tell(channel, News::Broke));
     }
 }
 
-/// What the server knows that we listen to: per channel, the youngest listener that was told so.
-type Told = HashMap<Channel, u64>;
+/// Per channel what its listeners were told.
+type Told = HashMap<Channel, Answer>;
+
+/// What the server answered to a subscription.
+#[derive(Debug, Clone, Copy)]
+struct Answer {
+    /// The youngest listener that was told.
+    youngest: u64,
+    /// It stands; otherwise the server refused it, and whoever comes later asks again.
+    stands: bool,
+}
 
 async fn run(weak: Weak<State>) {
     let mut rest = REST.0;
@@ -225,7 +244,8 @@ fn channel_of(message: &redis::Msg) -> Channel {
 async fn sync(state: &State, sink: &mut PubSubSink, told: &mut Told) -> Result<(), StoreError> {
     let (fresh, gone) = changes(state, told);
     let failed = |error| map_error(&state.connector.url, error, false);
-    let new = fresh.iter().map(|(channel, _)| channel).filter(|one| !told.contains_key(*one));
+    let stood = |channel: &Channel| told.get(channel).is_some_and(|answer| answer.stands);
+    let new = fresh.iter().map(|(channel, _)| channel).filter(|one| !stood(one));
     let refused = subscribe(sink, by_kind(new)).await.map_err(failed)?;
     let (names, patterns) = by_kind(gone.iter());
     if !names.is_empty() {
@@ -238,14 +258,10 @@ async fn sync(state: &State, sink: &mut PubSubSink, told: &mut Told) -> Result<(
         told.remove(&channel);
     }
     for (channel, youngest) in fresh {
-        let since = told.insert(channel.clone(), youngest);
-        let new: Vec<Listener> = {
-            let listeners = state.lock();
-            let of_channel = listeners.channels.get(&channel).into_iter().flatten();
-            of_channel.filter(|(id, _)| since.is_none_or(|since| *id > since)).map(|(_, l)| l.clone()).collect()
-        };
-        let news = if refused.contains(&channel) { News::Broke } else { News::Stands };
-        new.iter().for_each(|listener| listener(news));
+        let stands = !refused.contains(&channel);
+        let before = told.insert(channel.clone(), Answer { youngest, stands });
+        let news = if stands { News::Stands } else { News::Broke };
+        state.tell_untold(&channel, before.filter(|answer| answer.stands == stands), news);
     }
     Ok(())
 }
@@ -300,7 +316,7 @@ fn by_kind<'a>(channels: impl Iterator<Item = &'a Channel>) -> (Vec<&'a str>, Ve
 fn changes(state: &State, told: &Told) -> (Vec<(Channel, u64)>, Vec<Channel>) {
     let listeners = state.lock();
     let youngest = listeners.channels.iter().filter_map(|(name, of)| Some((name, of.iter().map(|(id, _)| *id).max()?)));
-    let fresh = youngest.filter(|(name, id)| told.get(*name).is_none_or(|known| known < id));
+    let fresh = youngest.filter(|(name, id)| told.get(*name).is_none_or(|known| known.youngest < *id));
     let fresh = fresh.map(|(name, id)| (name.clone(), id)).collect();
     let gone = told.keys().filter(|name| !listeners.channels.contains_key(*name)).cloned().collect();
     (fresh, gone)
