@@ -18,5 +18,6 @@ mod redis_server;
 mod results;
 mod revoke;
 mod settle;
+mod settle_many;
 mod sqlite;
 mod wait;

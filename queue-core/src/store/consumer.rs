@@ -67,7 +67,7 @@ pub struct DeliveryTag {
     pub(crate) incarnation: Arc<str>,
     /// Redis: the list it came from. SQLite: unused.
     pub(crate) list: Arc<str>,
-    /// SQLite: its row. Redis: unused.
+    /// SQLite: its row. Redis: counts up in the order in which this process took them in.
     pub(crate) row: i64,
     /// Whether it was leased as a suspect.
     pub(crate) suspect: bool,

@@ -87,6 +87,8 @@ pub(super) struct Shared {
     /// The store's time minus this host's, ms.
     pub(super) drift_ms: AtomicI64,
     pub(super) closed: AtomicBool,
+    /// How many deliveries were made.
+    pub(super) handed_out: AtomicI64,
     pub(super) revocations: Revocations,
 }
 
@@ -125,7 +127,7 @@ impl Shared {
             tag: DeliveryTag {
                 incarnation: incarnation.clone(),
                 list: lane.keys.list.clone(),
-                row: 0,
+                row: self.handed_out.fetch_add(1, Ordering::Relaxed),
                 suspect: suspect.is_some(),
                 payload,
             },
@@ -270,6 +272,7 @@ impl RedisConsumer {
             due_news: AtomicUsize::new(0),
             drift_ms: AtomicI64::new(0),
             closed: AtomicBool::new(false),
+            handed_out: AtomicI64::new(0),
             revocations,
             store,
             spec,

@@ -135,7 +135,7 @@ fn read_reply(
         let (Some(kind), Some(Value::Int(index))) = (row.next().and_then(bytes), row.next()) else { continue };
         let Some(at) = usize::try_from(index - 1).ok().filter(|at| *at < lanes.len()) else { continue };
         let (lane, name) = (lanes[at].0, &names[at]);
-        let mut rest = row.filter_map(bytes);
+        let mut rest = row.flat_map(flat).filter_map(bytes);
         match &kind[..] {
             b"f" => renewed |= shared.renew(lane, name),
             b"s" => {
@@ -156,6 +156,14 @@ fn read_reply(
     match error {
         Some(error) if found.is_empty() => Err(error),
         _ => Ok((found, renewed)),
+    }
+}
+
+/// What an array holds, or the value itself.
+fn flat(value: Value) -> Vec<Value> {
+    match value {
+        Value::Array(values) => values,
+        one => vec![one],
     }
 }
 

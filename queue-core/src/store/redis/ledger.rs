@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use foldhash::quality::RandomState;
 
 /// Where a held message lies: which lane, and whether as a suspect.
 pub(super) type Slot = (usize, bool);
@@ -15,13 +16,17 @@ pub(super) type Slot = (usize, bool);
 /// How long a reply may be under way before what it brings counts as lost.
 pub(super) const UNDER_WAY: Duration = Duration::from_millis(20);
 
+/// How often each message is known. Its bytes are hashed whole, three times per job: with a hash that is quick and seeded, since
+/// whoever sends messages chooses them.
+type Counts = HashMap<Bytes, usize, RandomState>;
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Ledger(Mutex<Books>);
 
 #[derive(Debug, Default)]
 struct Books {
-    known: HashMap<Slot, HashMap<Bytes, usize>>,
+    known: HashMap<Slot, Counts, RandomState>,
     /// Unknown, and since when: adopted if still unknown a little later, since a reply may be under way.
     ghosts: HashMap<(Slot, Bytes), Instant>,
     /// Known but not listed, and since when: forgotten if still not listed at a later comparison.
@@ -41,10 +46,13 @@ impl Ledger {
     pub(super) fn remove(&self, slot: Slot, payload: &Bytes) -> bool {
         let mut books = self.lock();
         let Some(lane) = books.known.get_mut(&slot) else { return false };
-        let Some(count) = lane.get_mut(payload) else { return false };
-        *count -= 1;
-        if *count == 0 {
-            lane.remove(payload);
+        // Nearly all are known once.
+        match lane.remove(payload) {
+            None => return false,
+            Some(1) => {}
+            Some(count) => {
+                lane.insert(payload.clone(), count - 1);
+            }
         }
         books.total -= 1;
         true
@@ -101,7 +109,7 @@ impl Ledger {
 impl Books {
     /// `unlisted` is what was known under `slot` and not listed. Settled a moment ago and the answer under way, or
     /// moved here since the list was read: then it is gone from here, or listed, by the next comparison.
-    fn forget_vanished(&mut self, slot: Slot, unlisted: HashMap<Bytes, usize>, now: Instant) {
+    fn forget_vanished(&mut self, slot: Slot, unlisted: Counts, now: Instant) {
         let mut still = HashMap::new();
         for (payload, count) in unlisted.into_iter().filter(|(_, count)| *count > 0) {
             let since = self.vanished.get(&(slot, payload.clone())).copied().unwrap_or(now);

@@ -23,6 +23,7 @@ mod link;
 mod look;
 mod mend;
 mod options;
+mod plain;
 mod results;
 mod revoked;
 mod scripts;

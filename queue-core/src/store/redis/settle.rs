@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
-use redis::Cmd;
+use redis::{Cmd, Value};
 
 use super::chord::{self, Claimable};
 use super::consumer::{DirtyUnlessDone, Shared, ms};
 use super::keys;
+use super::plain::Plain;
 use super::{results, two_servers};
 use crate::names::Priority;
 use crate::store::{
@@ -31,9 +32,9 @@ pub(super) async fn settle(shared: &Shared, settlements: &[Settlement]) -> Resul
         answers.extend(if shared.store.has_two_servers() {
             two_servers::settle(shared, batch).await?
         } else {
-            let mut claimable = Vec::new();
-            let call = settle_call(shared, batch, &mut claimable);
-            send(shared, batch, &call, claimable).await?
+            let (plain, mut claimable) = (Plain::of(batch), Vec::new());
+            let call = settle_call(shared, batch, &plain, &mut claimable);
+            send(shared, batch, &plain, &call, claimable).await?
         });
         rest = others;
     }
@@ -44,17 +45,21 @@ pub(super) async fn settle(shared: &Shared, settlements: &[Settlement]) -> Resul
 pub(super) async fn send(
     shared: &Shared,
     batch: &[Settlement],
+    plain: &Plain<'_>,
     call: &Cmd,
     claimable: Vec<Option<Claimable<'_>>>,
 ) -> Result<Vec<Settled>, StoreError> {
     // A dispatch may have been leased although nobody hears of it.
     let guard = claimable.iter().flatten().next().map(|_| DirtyUnlessDone::new(shared));
-    let (reply, leased): (Vec<i64>, _) = shared.store.link.script(&shared.store.scripts.settle, call).await?;
+    let (groups, others, leased): Reply = shared.store.link.script(&shared.store.scripts.settle, call).await?;
     guard.into_iter().for_each(DirtyUnlessDone::done);
     batch.iter().filter_map(|settlement| settlement.tag.as_ref()).for_each(|tag| forget(shared, tag));
     hand_in(shared, claimable, leased);
-    Ok(reply.into_iter().map(settled).collect())
+    Ok(plain.answers(&groups, &others))
 }
+
+/// What the script answers: per group of plain settlements, per other one, and which parts' dispatches were leased.
+pub(super) type Reply = (Vec<Value>, Vec<i64>, Vec<usize>);
 
 pub(super) fn settled(answer: i64) -> Settled {
     match answer {
@@ -111,10 +116,15 @@ impl<'a> Names<'a> {
     }
 }
 
-fn settle_call<'a>(shared: &'a Shared, batch: &[Settlement], claimable: &mut Vec<Option<Claimable<'a>>>) -> Cmd {
+fn settle_call<'a>(
+    shared: &'a Shared,
+    batch: &[Settlement],
+    plain: &Plain<'_>,
+    claimable: &mut Vec<Option<Claimable<'a>>>,
+) -> Cmd {
     let mut names = Names::default();
-    let mut call = begin_call(shared, batch);
-    for settlement in batch {
+    let mut call = begin_call(shared, batch, plain);
+    for settlement in plain.others().iter().map(|place| &batch[*place]) {
         let once = settlement.once.as_deref().map(|token| shared.store.keys.once(token));
         add_tag(&mut call, &mut names, settlement.tag.as_ref(), once);
         chord::add_end(&mut call, shared, settlement.chord_end.as_ref(), chord::End::Whole);
@@ -126,8 +136,8 @@ fn settle_call<'a>(shared: &'a Shared, batch: &[Settlement], claimable: &mut Vec
     call
 }
 
-/// The call up to its first settlement.
-pub(super) fn begin_call(shared: &Shared, batch: &[Settlement]) -> Cmd {
+/// The call with its plain settlements, up to the first other one.
+pub(super) fn begin_call(shared: &Shared, batch: &[Settlement], plain: &Plain<'_>) -> Cmd {
     let route = match batch.iter().find_map(|settlement| settlement.tag.as_ref()) {
         Some(tag) => Shared::held_key(tag),
         None => shared.store.keys.queues.clone(),
@@ -137,6 +147,7 @@ pub(super) fn begin_call(shared: &Shared, batch: &[Settlement]) -> Cmd {
     let mut call = shared.store.scripts.settle.call(&[&route]);
     call.arg(options.clock.skew_ms()).arg(ms(options.lease)).arg(CLAIM.as_secs()).arg(DONE.as_secs());
     call.arg(messages).arg(results);
+    plain.add(&mut call, shared);
     call
 }
 

@@ -9,7 +9,8 @@
 
 use super::chord::{self, End};
 use super::consumer::Shared;
-use super::settle::{self, Names, add_dead, add_follow, add_results, add_tag, begin_call, settled};
+use super::plain::Plain;
+use super::settle::{self, Names, Reply, add_dead, add_follow, add_results, add_tag, begin_call, settled};
 use crate::store::{
     ChordEnd, ChordPart, ChordStep, DeliveryTag, Ending, Settled, Settlement, StoreError, StoredResult,
 };
@@ -78,7 +79,7 @@ async fn prepare<'a>(
     batch: &'a [Settlement],
     stand: &[bool],
 ) -> Result<Vec<Prepared<'a>>, StoreError> {
-    let mut call = begin_call(shared, &[]);
+    let mut call = begin_call(shared, &[], &Plain::default());
     let mut parts: Vec<(usize, &ChordPart)> = Vec::new();
     let mut asked = Vec::new();
     for (at, settlement) in batch.iter().enumerate().filter(|(at, settlement)| stand[*at] && has_results(settlement)) {
@@ -98,7 +99,7 @@ async fn prepare<'a>(
         return Ok(prepared);
     }
     let script = &shared.store.scripts.settle;
-    let (reply, complete): (Vec<i64>, Vec<usize>) = shared.store.results_link().script(script, &call).await?;
+    let (_, reply, complete): Reply = shared.store.results_link().script(script, &call).await?;
     for (at, answer) in asked.into_iter().zip(reply) {
         prepared[at].taken = settled(answer) == Settled::ChordTaken;
     }
@@ -115,7 +116,9 @@ fn has_results(settlement: &Settlement) -> bool {
 /// The third step.
 async fn deliver(shared: &Shared, batch: &[Settlement], prepared: &[Prepared<'_>]) -> Result<Vec<Settled>, StoreError> {
     let (mut names, mut claimable) = (Names::default(), Vec::new());
-    let mut call = begin_call(shared, batch);
+    // What of them is plain was seen to by the second step, or is ended like the others.
+    let plain = Plain::none(batch);
+    let mut call = begin_call(shared, batch, &plain);
     for (settlement, prepared) in batch.iter().zip(prepared) {
         add_tag(&mut call, &mut names, settlement.tag.as_ref(), None);
         call.arg("").arg("0");
@@ -128,7 +131,7 @@ async fn deliver(shared: &Shared, batch: &[Settlement], prepared: &[Prepared<'_>
             add_dead(&mut call, shared, settlement);
         }
     }
-    let mut answers = settle::send(shared, batch, &call, claimable).await?;
+    let mut answers = settle::send(shared, batch, &plain, &call, claimable).await?;
     for (answer, prepared) in answers.iter_mut().zip(prepared) {
         if prepared.taken && *answer == Settled::Done {
             *answer = Settled::ChordTaken;
@@ -139,7 +142,7 @@ async fn deliver(shared: &Shared, batch: &[Settlement], prepared: &[Prepared<'_>
 
 /// The fourth step.
 async fn tidy_up(shared: &Shared, ended: &[&ChordEnd], kept: &[&ChordPart]) -> Result<(), StoreError> {
-    let mut call = begin_call(shared, &[]);
+    let mut call = begin_call(shared, &[], &Plain::default());
     add_tag(&mut call, &mut Names::default(), None, None);
     call.arg("").arg("0");
     chord::add_kept(&mut call, &shared.store.keys, kept);

@@ -8,7 +8,7 @@
 -- ARGV[4]  "1"     one suspect may be among them
 -- ARGV[5…] per list: the worker's incarnation, and how many to take of it before any list gets more
 -- Returns  {kind, list, …}: {"f", list} this list was reclaimed from the worker; {"s", list, deaths, message} a suspect;
---          {"m", list, message, …} messages, oldest first; {"e", list, error} the list is not a list
+--          {"m", list, {message, …}, …} messages, oldest first; {"e", list, error} the list is not a list
 --
 -- Fencing: a reclaimed incarnation's held key is a string, so that pushing onto it fails before anything is removed.
 -- A removal first: a server at its memory limit refuses only a script's first write, and this step must go on there.
@@ -48,17 +48,16 @@ local function take(i, limit)
   if found.err then return refuse(i, found.err) end
   local n = #found
   if n == 0 then return end
-  local row = taken[i] or {"m", i}
-  local oldest_first = {}
-  for j = n, 1, -1 do
-    oldest_first[#oldest_first + 1] = found[j]
-    row[#row + 1] = found[j]
-  end
-  local pushed = redis.pcall("LPUSH", held, unpack(oldest_first))
+  -- The oldest is the last of the list, and goes into the worker's hands first.
+  for j = 1, math.floor(n / 2) do found[j], found[n + 1 - j] = found[n + 1 - j], found[j] end
+  local pushed = redis.pcall("LPUSH", held, unpack(found))
   if type(pushed) == "table" then return refuse(i, pushed.err) end
   redis.call("LTRIM", list, 0, -n - 1)
-  if not taken[i] then redis.call("ZADD", KEYS[6 * i - 3], ends, ARGV[3 + 2 * i]) end
-  taken[i] = row
+  if not taken[i] then
+    redis.call("ZADD", KEYS[6 * i - 3], ends, ARGV[3 + 2 * i])
+    taken[i] = {"m", i}
+  end
+  table.insert(taken[i], found)
   left = left - n
   return n
 end

@@ -7,7 +7,10 @@
 -- ARGV[4]  number  how long it is remembered that a chord is over, s
 -- ARGV[5]  number  the database of the messages
 -- ARGV[6]  number  the database of the results and chords ("" for the same)
--- ARGV[7…] per settlement:
+-- ARGV[7]  number  groups of plain settlements: a message of this worker's goes, with one result or none, and nothing follows
+-- ARGV[8…] per group: held key, how many, TTL of the results in s ("0" for ever, "" for no results), then per settlement, in
+--          the order they were leased: the message [, result key, value]
+-- ARGV[…]  per other settlement:
 --          held key, the message, "{list}:deaths" ("" unless a suspect); or, when it was acknowledged early, "", the key that
 --          says that this end was written ("" for no such fence), "",
 --          the chord it ends ("" for none), then: our claim, and "0", "1" when a part failed, "2" to claim it and no more,
@@ -23,7 +26,8 @@
 --            "d", as the second half of "p", from the dispatch on: only leased
 --          count of follow-ups, then per follow-up: list, message, due in Unix ms ("" for now), "{list}:scheduled", "{list}:due",
 --          "1" for a dead letter, then: "{list}:dead", "{list}:dead:why", "{list}:dead:message", entry, why (JSON), message
--- Returns  {per settlement: 1 done, 0 the lease was lost and nothing happened, -1 only removed: the chord is somebody else's;
+-- Returns  {per group: how many, when all are done, or per settlement of it: 1 done, 0 the lease was lost and nothing happened;
+--          per other settlement: 1 and 0 likewise, -1 only removed: the chord is somebody else's;
 --          {number of each "p", "c" and "d" of this call, from 1, whose dispatch this worker now holds, or whose chord it now
 --          claims}}
 --
@@ -31,6 +35,9 @@
 --
 -- A chord is named by its group's meta key; what is counted lies beside it, as Celery has it: ".j" members (zset by index),
 -- ".d" who is counted (set), ".s" the size, ".t" what was added to it, ".c" who sends the body, and then "done".
+--
+-- Most settlements are plain, and most of what a worker ends is what it has held longest. So the plain ones are removed
+-- together where they can be: the end of the held list is read, compared and cut off, three commands however many they are.
 --
 -- The removal from the held list is the fence and comes first within a settlement. That is safe because nothing after it
 -- can fail: a full or read-only server refuses the probe before anything is touched, and the types of all keys to be written are
@@ -88,11 +95,25 @@ local function check_step(at)
 end
 
 local held = {}
-local at = 7
+local function look_at(key)
+  if held[key] == nil then held[key] = redis.call("TYPE", key).ok == "list" end
+end
+
+local groups = {}
+local at = 8
+for i = 1, tonumber(ARGV[7]) do
+  local group = {key = ARGV[at], n = tonumber(ARGV[at + 1]), ttl = ARGV[at + 2], first = at + 3, step = 3}
+  if group.ttl == "" then group.step = 1 else writes = true end
+  look_at(group.key)
+  groups[i] = group
+  at = at + 3 + group.n * group.step
+end
+
+local others = at
 while at <= #ARGV do
   local key = ARGV[at]
   if key ~= "" then
-    if held[key] == nil then held[key] = redis.call("TYPE", key).ok == "list" end
+    look_at(key)
   elseif ARGV[at + 1] ~= "" then
     writes = true
   end
@@ -281,10 +302,62 @@ local function end_chord(chord, claim, how)
   redis.call("SET", chord .. ".c", "done", "EX", ARGV[4])
 end
 
+-- Cuts what is to be removed off the end of the held list, together with at most a quarter of as much that stays, which is
+-- put back. Returns how many are gone, the first of them in order: the others lie elsewhere, or nowhere.
+local function cut(group)
+  local key, n, step, at = group.key, group.n, group.step, group.first
+  local found = redis.call("LRANGE", key, -n, -1)
+  local stay, staying = {}, 0
+  for i = #found, 1, -1 do
+    if found[i] == ARGV[at] then
+      at = at + step
+    else
+      staying = staying + 1
+      stay[staying] = found[i]
+      if staying * 4 > n then return 0 end
+    end
+  end
+  redis.call("LTRIM", key, 0, -#found - 1)
+  for i = staying, 1, -1 do redis.call("RPUSH", key, stay[i]) end
+  return (at - group.first) / step
+end
+
+-- How many of a group were removed: all, or per settlement whether it was.
+local function remove(group)
+  local key, n, step = group.key, group.n, group.step
+  if not held[key] then return 0, {} end
+  local gone = n > 1 and cut(group) or 0
+  local done, stood = gone, {}
+  for i = 1, n do
+    stood[i] = i <= gone or redis.call("LREM", key, -1, ARGV[group.first + (i - 1) * step]) == 1
+    if i > gone and stood[i] then done = done + 1 end
+  end
+  return done, stood
+end
+
+local function store_all(group, stood)
+  for i = 1, group.n do
+    local at = group.first + 3 * (i - 1)
+    if stood[i] then store(ARGV[at + 1], ARGV[at + 2], group.ttl) end
+  end
+end
+
+local function settle_plain(group)
+  local done, stood = remove(group)
+  if done > 0 and group.ttl ~= "" then with_results(store_all, group, stood) end
+  if done == group.n then return done end
+  local answers = {}
+  for i = 1, group.n do answers[i] = stood[i] and 1 or 0 end
+  return answers
+end
+
 -- Dead letters of one batch keep their order.
 local died = time[1] * 1000 + time[2] / 1000 + ARGV[1]
-local reply, leased, parts = {}, {}, 0
-at = 7
+local plain, reply, leased, parts = {}, {}, {}, 0
+for i, group in ipairs(groups) do
+  plain[i] = settle_plain(group)
+end
+at = others
 while at <= #ARGV do
   local key, message, deaths = ARGV[at], ARGV[at + 1], ARGV[at + 2]
   local stands
@@ -352,4 +425,4 @@ while at <= #ARGV do
   if stands and ends ~= "" then with_results(end_chord, ends, claim, how) end
   reply[#reply + 1] = answer
 end
-return {reply, leased}
+return {plain, reply, leased}
