@@ -19,7 +19,7 @@ use crate::engine::Engine;
 use crate::host;
 
 /// How often a worker says that it lives; monitors believe it for twice as long.
-const EVERY: Duration = Duration::from_secs(2);
+const EVERY: Duration = Duration::from_secs(5);
 /// Events that wait to be published; the oldest give way.
 const BACKLOG: usize = 10_000;
 /// Events that one post carries.

@@ -53,7 +53,7 @@ async fn a_worker_tells_that_it_lives(bench: &Bench) {
         event.kind == "worker-heartbeat"
     })
     .await;
-    assert_eq!((beat.fields["freq"].as_f64(), beat.fields["processed"].as_u64()), (Some(2.0), Some(1)));
+    assert_eq!((beat.fields["freq"].as_f64(), beat.fields["processed"].as_u64()), (Some(5.0), Some(1)));
     for field in ["active", "loadavg", "sw_ident", "sw_ver", "sw_sys"] {
         assert!(beat.fields.contains_key(field), "{field}");
     }

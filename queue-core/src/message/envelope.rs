@@ -5,7 +5,6 @@ use super::error::DecodeError;
 use super::fields::{Field, Fields};
 use super::json::JsonRef;
 use super::scan::{Fault, Scanner};
-use super::text;
 
 /// An envelope's parts, as they stand.
 #[derive(Debug, Default)]
@@ -45,8 +44,8 @@ pub(crate) fn walk<'a>(
 ) -> Result<(), Fault> {
     scanner.open_object()?;
     let mut first = true;
-    while let Some(key) = scanner.key(&mut first)? {
-        entry(&text::unescape_lossy(key), scanner)?;
+    while let Some(key) = scanner.plain_key(&mut first)? {
+        entry(&key, scanner)?;
     }
     Ok(())
 }

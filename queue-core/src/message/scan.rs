@@ -3,6 +3,8 @@
 //! The grammar is RFC 8259 plus what Python's `json` writes and reads besides: `NaN`, `Infinity`, `-Infinity`. The walk
 //! is iterative (nesting costs a bit, not a stack frame) and linear, and stops at a given depth.
 
+use std::borrow::Cow;
+
 use super::error::DecodeError;
 use super::json::JsonRef;
 use super::text;
@@ -76,11 +78,13 @@ pub(crate) struct Scanner<'a> {
     text: &'a str,
     at: usize,
     max_depth: usize,
+    /// Whether the last string had escapes.
+    escaped: bool,
 }
 
 impl<'a> Scanner<'a> {
     pub(crate) fn new(text: &'a str, max_depth: usize) -> Self {
-        Self { text, at: 0, max_depth }
+        Self { text, at: 0, max_depth, escaped: false }
     }
 
     /// Walks a text that was checked before.
@@ -132,8 +136,14 @@ impl<'a> Scanner<'a> {
         if self.eat(b'[') { Ok(()) } else { self.expected("an array") }
     }
 
-    /// The next key of the object that was opened, as it stands between its quotes; the scanner is then before its
-    /// value. `None` past the closing `}`. `first` is true before the first key.
+    /// The next key of the object that was opened; the scanner is then before its value. `None` past the closing `}`.
+    /// `first` is true before the first key.
+    pub(crate) fn plain_key(&mut self, first: &mut bool) -> Result<Option<Cow<'a, str>>, Fault> {
+        let Some(key) = self.key(first)? else { return Ok(None) };
+        Ok(Some(if self.escaped { text::unescape_lossy(key) } else { Cow::Borrowed(key) }))
+    }
+
+    /// As [`Scanner::plain_key`], but as it stands between its quotes.
     pub(crate) fn key(&mut self, first: &mut bool) -> Result<Option<&'a str>, Fault> {
         if self.eat(b'}') {
             return Ok(None);
@@ -237,6 +247,7 @@ impl<'a> Scanner<'a> {
         let bytes = self.text.as_bytes();
         let start = self.at + 1;
         self.at = start;
+        self.escaped = false;
         loop {
             self.at = text::next_special(bytes, self.at);
             match bytes.get(self.at) {
@@ -244,7 +255,10 @@ impl<'a> Scanner<'a> {
                     self.at += 1;
                     return Ok(&self.text[start..self.at - 1]);
                 }
-                Some(b'\\') => self.escape()?,
+                Some(b'\\') => {
+                    self.escaped = true;
+                    self.escape()?;
+                }
                 Some(_) => return self.expected("no control character in a string"),
                 None => return self.expected("the closing `\"` of a string"),
             }
