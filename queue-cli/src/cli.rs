@@ -53,6 +53,8 @@ pub(crate) enum ColorWhen {
 pub(crate) enum Command {
     /// Show how much waits where, and what needs attention
     Status(commands::status::StatusArgs),
+    /// Check the store, the workers and what may be left over
+    Doctor(commands::doctor::DoctorArgs),
     /// List jobs, page by page
     Jobs(commands::jobs::JobsArgs),
     /// Show everything known of one job

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 pub(crate) enum Exit {
     /// It did what was asked.
     Ok = 0,
-    /// There is no such job, result or queue, nothing matched, or a message could not be touched.
+    /// There is no such job, result or queue, nothing matched, or a message could not be touched; `doctor` found a problem.
     NotFound = 1,
     /// The command line, the URL or the JSON in it is wrong; nothing was done.
     Usage = 2,
@@ -29,7 +29,7 @@ pub(crate) enum Exit {
 pub(crate) const HELP: &str = "\
 Exit codes:
   0  done
-  1  not found, or nothing matched
+  1  not found, or nothing matched; doctor: something is wrong
   2  wrong command line, URL or JSON; nothing was done
   3  the store is missing, unreachable, or refused
   4  the job failed or was revoked (result, enqueue --wait)
@@ -37,6 +37,11 @@ Exit codes:
   6  not confirmed; nothing was done
   7  no worker answered (inspect, control)
   8  a worker could not do it (inspect, control)";
+
+impl Exit {
+    /// `doctor` found a problem.
+    pub(crate) const UNWELL: Self = Self::NotFound;
+}
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {

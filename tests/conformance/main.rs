@@ -12,6 +12,7 @@ mod fences;
 mod inspect;
 mod lease;
 mod model;
+mod orphans;
 mod reclaim;
 mod reconcile;
 mod redis_server;

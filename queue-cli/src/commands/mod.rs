@@ -3,6 +3,7 @@
 pub(crate) mod completions;
 pub(crate) mod control;
 pub(crate) mod delete;
+pub(crate) mod doctor;
 pub(crate) mod enqueue;
 pub(crate) mod events;
 pub(crate) mod forget;
@@ -29,6 +30,7 @@ pub(crate) async fn run(cli: Cli, out: Out) -> Result<Exit, CliError> {
         Command::Completions(args) => completions::run(&args, out),
         Command::Enqueue(args) => enqueue::run(&place, &args, out).await,
         Command::Status(args) => status::run(&mut open(&place, Access::Existing, out).await?, &args).await,
+        Command::Doctor(args) => doctor::run(&place, &args, out).await,
         Command::Jobs(args) => jobs::run(&open(&place, Access::Existing, out).await?, &args).await,
         Command::Job(args) => job::run(&open(&place, Access::Existing, out).await?, &args).await,
         Command::Result(args) => result::run(&open(&place, Access::Existing, out).await?, &args).await,

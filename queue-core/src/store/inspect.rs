@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{DeadLetter, StoreError};
+use super::{DeadLetter, Orphan, OrphanPage, StoreError};
 use crate::clock::Timestamp;
 use crate::names::{QueueName, TaskId};
 
@@ -138,4 +138,10 @@ pub trait Inspect: Send + Sync {
     async fn retry_dead(&self, jobs: &[(JobKey, Bytes)]) -> Result<u64, StoreError>;
     /// The workers that are signed on.
     async fn workers(&self) -> Result<Vec<WorkerInfo>, StoreError>;
+    /// One step of the search for what is left over: keys or rows of ours without owner, end or bound. A step looks at a few
+    /// hundred of them. What moves while it is looked at may seem to be left over: ask again with
+    /// [`orphans_again`](Inspect::orphans_again) a few seconds later.
+    async fn orphans(&self, cursor: Option<&Cursor>) -> Result<OrphanPage, StoreError>;
+    /// Which of these are left over still.
+    async fn orphans_again(&self, found: &[Orphan]) -> Result<Vec<Orphan>, StoreError>;
 }

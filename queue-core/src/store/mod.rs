@@ -13,6 +13,7 @@ mod chord;
 mod consumer;
 mod error;
 mod inspect;
+mod orphans;
 pub mod redis;
 pub mod sqlite;
 mod url;
@@ -32,6 +33,7 @@ pub use self::chord::*;
 pub use self::consumer::*;
 pub use self::error::{BoxError, StoreError};
 pub use self::inspect::*;
+pub use self::orphans::*;
 pub use self::url::{ConnectError, StoreUrl, UrlError, connect, connect_with};
 
 /// A message on its way into a queue.
@@ -150,6 +152,8 @@ pub trait Broker: Send + Sync + Debug {
 /// What a store says of its own durability.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Durability {
+    /// What serves it, and its version: `Redis 7.0.15`, `SQLite 3.50.4`.
+    pub version: String,
     /// One sentence: what survives which crash.
     pub summary: String,
     /// Settings that break the promises (an evicting `maxmemory-policy`, no persistence); log as errors.

@@ -9,8 +9,8 @@ use queue_core::clock::{Clock, Timestamp};
 use queue_core::message::{DecodeLimits, Json, Message};
 use queue_core::store::{
     Broker, Bus, ChordParts, ChordStart, Chords, Consumer, Cursor, Durability, Inspect, Interest, Job, JobKey,
-    JobState, Listening, Outgoing, Page, QueueCounts, Ready, ReplyBox, ReplyTo, Results, Store, StoreError,
-    StoredResult, Topic, WorkerInfo, WorkerSpec,
+    JobState, Listening, Orphan, OrphanPage, Outgoing, Page, QueueCounts, Ready, ReplyBox, ReplyTo, Results, Store,
+    StoreError, StoredResult, Topic, WorkerInfo, WorkerSpec,
 };
 use queue_core::task::{Body, ContextParts, ProgressSink, StateMap};
 use queue_core::{Call, Client, ClientOptions, Context, QueueName, Task, TaskError, TaskId};
@@ -159,6 +159,12 @@ impl Inspect for Recorder {
         Err(refusal("is not to be mended"))
     }
     async fn workers(&self) -> Result<Vec<WorkerInfo>, StoreError> {
+        Err(refusal("is not to be looked into"))
+    }
+    async fn orphans(&self, _: Option<&Cursor>) -> Result<OrphanPage, StoreError> {
+        Err(refusal("is not to be looked into"))
+    }
+    async fn orphans_again(&self, _: &[Orphan]) -> Result<Vec<Orphan>, StoreError> {
         Err(refusal("is not to be looked into"))
     }
 }

@@ -30,6 +30,7 @@ pub(super) async fn durability(store: &Inner) -> Result<Durability, StoreError> 
     let mut found = of_server(&store.link).await?;
     if store.has_two_servers() {
         let results = of_server(store.results_link()).await?;
+        found.version = format!("{}; of the results: {}", found.version, results.version);
         found.summary = format!("{}; of the results: {}", found.summary, results.summary);
         found.warnings.extend(results.warnings.into_iter().map(|warning| format!("of the results: {warning}")));
     }
@@ -37,6 +38,8 @@ pub(super) async fn durability(store: &Inner) -> Result<Durability, StoreError> 
 }
 
 async fn of_server(link: &Link) -> Result<Durability, StoreError> {
+    let server: String = link.query(redis::cmd("INFO").arg("server")).await?;
+    let version = format!("Redis {}", field(&server, "redis_version").unwrap_or("?"));
     let info: String = link.query(redis::cmd("INFO").arg("persistence")).await?;
     let memory: String = link.query(redis::cmd("INFO").arg("memory")).await?;
     let mut warnings = Vec::new();
@@ -58,7 +61,7 @@ async fn of_server(link: &Link) -> Result<Durability, StoreError> {
         warnings.push("no append-only file: a crash of the server loses all jobs since its last snapshot".to_owned());
         "snapshots only, if any".to_owned()
     };
-    Ok(Durability { summary, warnings })
+    Ok(Durability { version, summary, warnings })
 }
 
 /// `None` where the user may not ask.

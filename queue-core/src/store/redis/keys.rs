@@ -3,11 +3,15 @@
 //! A queue is one list per priority step, named as kombu names them, and everything of ours about such a list
 //! carries its name as the hash tag, so that it lives in the list's own cluster slot.
 
+mod spelled;
+
 use std::sync::Arc;
 
 use super::options::RedisOptions;
 use crate::names::{Priority, QueueName};
 use crate::store::Outgoing;
+
+pub(super) use self::spelled::{Part, Spelled};
 
 /// How long a tombstone fences a reclaimed incarnation, in seconds: a week, longer than any process sleeps.
 pub(super) const TOMBSTONE_TTL_S: u64 = 604_800;
@@ -225,7 +229,7 @@ impl ListKeys {
             queue: queue.clone(),
             step,
             suspects: suspects(&list),
-            workers: format!("{{{list}}}:workers"),
+            workers: workers(&list),
             silent: format!("{{{list}}}:silent"),
             scheduled: scheduled(&list),
             due: format!("{{{list}}}:due"),
@@ -286,4 +290,9 @@ pub(super) fn dead_message(list: &str) -> String {
 /// See [`ListKeys::deaths`].
 pub(super) fn deaths(list: &str) -> String {
     format!("{{{list}}}:deaths")
+}
+
+/// See [`ListKeys::workers`].
+pub(super) fn workers(list: &str) -> String {
+    format!("{{{list}}}:workers")
 }

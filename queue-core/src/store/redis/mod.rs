@@ -23,6 +23,7 @@ mod link;
 mod look;
 mod mend;
 mod options;
+mod orphans;
 mod plain;
 mod results;
 mod revoked;
@@ -47,8 +48,9 @@ pub use self::options::RedisOptions;
 use self::scripts::Scripts;
 use super::url::mask;
 use super::{
-    Broker, ChordParts, ChordStart, Chords, Consumer, Cursor, Durability, Inspect, Job, JobKey, JobState, Outgoing,
-    Page, QueueCounts, Ready, Results, StoreError, StoreOptions, StoredResult, WorkerInfo, WorkerSpec,
+    Broker, ChordParts, ChordStart, Chords, Consumer, Cursor, Durability, Inspect, Job, JobKey, JobState, Orphan,
+    OrphanPage, Outgoing, Page, QueueCounts, Ready, Results, StoreError, StoreOptions, StoredResult, WorkerInfo,
+    WorkerSpec,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::names::{QueueName, TaskId};
@@ -239,6 +241,14 @@ impl Inspect for RedisStore {
 
     async fn workers(&self) -> Result<Vec<WorkerInfo>, StoreError> {
         look::workers(&self.0).await
+    }
+
+    async fn orphans(&self, cursor: Option<&Cursor>) -> Result<OrphanPage, StoreError> {
+        orphans::step(&self.0, cursor).await
+    }
+
+    async fn orphans_again(&self, found: &[Orphan]) -> Result<Vec<Orphan>, StoreError> {
+        orphans::again(&self.0, found).await
     }
 }
 

@@ -3,9 +3,11 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{SqliteStore, look, mend};
+use super::{SqliteStore, look, mend, orphans};
 use crate::names::{QueueName, TaskId};
-use crate::store::{Cursor, Inspect, Job, JobKey, JobState, Page, QueueCounts, StoreError, WorkerInfo};
+use crate::store::{
+    Cursor, Inspect, Job, JobKey, JobState, Orphan, OrphanPage, Page, QueueCounts, StoreError, WorkerInfo,
+};
 
 #[async_trait]
 impl Inspect for SqliteStore {
@@ -70,5 +72,15 @@ impl Inspect for SqliteStore {
 
     async fn workers(&self) -> Result<Vec<WorkerInfo>, StoreError> {
         self.core.reader.look(look::workers).await
+    }
+
+    async fn orphans(&self, cursor: Option<&Cursor>) -> Result<OrphanPage, StoreError> {
+        let (cursor, now) = (cursor.cloned(), self.core.now());
+        self.core.reader.look(move |connection| orphans::step(connection, cursor.as_ref(), now)).await
+    }
+
+    async fn orphans_again(&self, found: &[Orphan]) -> Result<Vec<Orphan>, StoreError> {
+        let (found, now) = (found.to_vec(), self.core.now());
+        self.core.reader.look(move |connection| orphans::again(connection, &found, now)).await
     }
 }

@@ -28,6 +28,7 @@ mod look;
 mod mend;
 mod migrations;
 mod network;
+mod orphans;
 mod poller;
 mod presence;
 mod reader;
@@ -183,7 +184,8 @@ impl Broker for SqliteStore {
             true => "SQLite in memory: everything ends with this process",
             false => "SQLite with synchronous=FULL: what was accepted survives kill -9 and power loss",
         };
-        Ok(Durability { summary: summary.to_owned(), warnings: Vec::new() })
+        let version = format!("SQLite {}", rusqlite::version());
+        Ok(Durability { version, summary: summary.to_owned(), warnings: Vec::new() })
     }
 
     fn clock(&self) -> &Clock {

@@ -44,6 +44,15 @@ statements! {
     META_WRITE = "sql/meta_write.sql";
     NEXT_DUE = "sql/next_due.sql";
     OLDEST = "sql/oldest.sql";
+    ORPHANS_BODY = "sql/orphans_body.sql";
+    ORPHANS_CHORD = "sql/orphans_chord.sql";
+    ORPHANS_CHORD_PART = "sql/orphans_chord_part.sql";
+    ORPHANS_DEAD = "sql/orphans_dead.sql";
+    ORPHANS_GROUP = "sql/orphans_group.sql";
+    ORPHANS_JOB = "sql/orphans_job.sql";
+    ORPHANS_RESULT = "sql/orphans_result.sql";
+    ORPHANS_TALLY = "sql/orphans_tally.sql";
+    ORPHANS_WORKER = "sql/orphans_worker.sql";
     PAGE_DEAD = "sql/page_dead.sql";
     PAGE_LEASED = "sql/page_leased.sql";
     PAGE_READY = "sql/page_ready.sql";

@@ -32,7 +32,7 @@ fn other_tables_and_newer_versions_are_refused() {
 }
 
 /// The statements that may read a whole table: one row, one per queue, one per worker, or the head of an index.
-const SCANS: [&str; 8] = [
+const SCANS: [&str; 9] = [
     "SCAN meta",
     "SCAN worker",
     "SCAN queue USING COVERING INDEX",
@@ -40,6 +40,7 @@ const SCANS: [&str; 8] = [
     "SCAN block",
     "SCAN job USING COVERING INDEX job_hash",
     "SCAN (subquery",
+    "SCAN part",
     "SCAN revoked USING COVERING INDEX revoked_until",
 ];
 
@@ -47,7 +48,9 @@ const SCANS: [&str; 8] = [
 #[test]
 fn no_statement_reads_a_whole_table() {
     let connection = fresh();
-    for sql in super::super::sql::ALL {
+    // But for the one that counts them all, which only a doctor calls.
+    let counts_all = super::super::sql::ORPHANS_TALLY;
+    for sql in super::super::sql::ALL.iter().filter(|sql| **sql != counts_all) {
         let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let values = vec![1; plan.parameter_count()];
         let steps = plan.query_map(rusqlite::params_from_iter(values), |row| row.get::<_, String>(3)).unwrap();
