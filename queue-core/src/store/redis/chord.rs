@@ -106,8 +106,9 @@ impl<'a> Claimable<'a> {
     /// It is leased: handed out by the next lease or wait.
     pub(super) fn arrived(self, shared: &Shared) {
         // A lane that went on under a fresh name has lost what it held under the old one.
-        if self.lane.incarnation() == self.incarnation {
-            let delivery = shared.deliver(self.lane, &self.incarnation, self.payload, None);
+        if self.lane.incarnation() == self.incarnation
+            && let Some(delivery) = shared.deliver(self.lane, &self.incarnation, self.payload, None)
+        {
             shared.inbox().push_back(delivery);
             shared.news.notify_one();
         }

@@ -98,16 +98,21 @@ impl Shared {
         self.lanes.iter().find(|lane| *lane.keys.list == *tag.list)
     }
 
-    /// Notes a message as held and makes a delivery of it.
+    /// Notes a message that a reply brought as held and makes a delivery of it. `None` for one that is here already: the reply
+    /// came so late that the message was looked up in the store.
     pub(super) fn deliver(
         &self,
         lane: &Lane,
         incarnation: &Arc<str>,
         payload: Bytes,
         suspect: Option<u32>,
-    ) -> Delivery {
-        self.ledger.add((lane.index, suspect.is_some()), &payload);
-        self.delivery(lane, incarnation, payload, suspect)
+    ) -> Option<Delivery> {
+        if self.ledger.arrive((lane.index, suspect.is_some()), &payload) {
+            return Some(self.delivery(lane, incarnation, payload, suspect));
+        }
+        self.dirty.store(true, Ordering::Release);
+        self.news.notify_one();
+        None
     }
 
     /// Makes a delivery of a message that is noted already.

@@ -141,11 +141,11 @@ fn read_reply(
             b"s" => {
                 lane.active.store(true, Ordering::Relaxed);
                 let deaths = rest.next().and_then(|count| std::str::from_utf8(&count).ok()?.parse().ok()).unwrap_or(0);
-                found.extend(rest.map(|payload| shared.deliver(lane, name, payload, Some(deaths))));
+                found.extend(rest.filter_map(|payload| shared.deliver(lane, name, payload, Some(deaths))));
             }
             b"m" => {
                 lane.active.store(true, Ordering::Relaxed);
-                found.extend(rest.map(|payload| shared.deliver(lane, name, payload, None)));
+                found.extend(rest.filter_map(|payload| shared.deliver(lane, name, payload, None)));
             }
             _ => {
                 let said = rest.next().map(|text| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default();
@@ -186,11 +186,12 @@ pub(super) async fn reconcile(shared: &Shared, link: &Link) -> Result<(), StoreE
         let name = lane.incarnation();
         for suspect in [false, true] {
             let key = if suspect { lane.keys.suspects_held(&name) } else { lane.keys.held(&name) };
+            let asked = Instant::now();
             let Some(listed) = listed(link, &key).await? else {
                 shared.renew(lane, &name);
                 break;
             };
-            let (adopted, more) = shared.ledger.compare((lane.index, suspect), listed, Instant::now());
+            let (adopted, more) = shared.ledger.compare((lane.index, suspect), listed, asked, Instant::now());
             again |= more;
             for payload in adopted {
                 // How many workers died of it is not asked: it must reach the inbox without a pause. The next death asks.

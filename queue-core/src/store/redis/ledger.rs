@@ -15,6 +15,8 @@ pub(super) type Slot = (usize, bool);
 
 /// How long a reply may be under way before what it brings counts as lost.
 pub(super) const UNDER_WAY: Duration = Duration::from_millis(20);
+/// On a host that is busy it comes later all the same: longer than any call waits for its reply.
+const LATEST: Duration = Duration::from_secs(60);
 
 /// How often each message is known. Its bytes are hashed whole, three times per job: with a hash that is quick and seeded, since
 /// whoever sends messages chooses them.
@@ -31,6 +33,8 @@ struct Books {
     ghosts: HashMap<(Slot, Bytes), Instant>,
     /// Known but not listed, and since when: forgotten if still not listed at a later comparison.
     vanished: HashMap<(Slot, Bytes), Instant>,
+    /// Adopted, how often and when: should the reply come after all, it brings nothing new.
+    adopted: HashMap<(Slot, Bytes), (usize, Instant)>,
     total: usize,
 }
 
@@ -40,6 +44,23 @@ impl Ledger {
         let mut books = self.lock();
         *books.known.entry(slot).or_default().entry(payload.clone()).or_default() += 1;
         books.total += 1;
+    }
+
+    /// Notes a delivery that a reply brought. False when it was adopted before: then it is here already, or has come and gone,
+    /// and the next comparison tells whether there is one more.
+    pub(super) fn arrive(&self, slot: Slot, payload: &Bytes) -> bool {
+        let news = {
+            let mut books = self.lock();
+            // Whatever an earlier comparison thought of it: here it is.
+            if !books.ghosts.is_empty() {
+                books.ghosts.remove(&(slot, payload.clone()));
+            }
+            books.is_news(slot, payload, Instant::now())
+        };
+        if news {
+            self.add(slot, payload);
+        }
+        news
     }
 
     /// Notes that a delivery is no longer held. True when it was known.
@@ -69,12 +90,16 @@ impl Ledger {
         for suspect in [false, true] {
             let gone = books.known.remove(&(lane, suspect)).map_or(0, |known| known.values().sum());
             books.total -= gone;
+            books.adopted.retain(|(slot, _), _| *slot != (lane, suspect));
         }
     }
 
-    /// Compares with what the store lists under `slot` at `now`. Returns what to adopt (unknown for a while; from now on it is
-    /// known), and whether there is something to look at again later.
-    pub(super) fn compare(&self, slot: Slot, listed: Vec<Bytes>, now: Instant) -> (Vec<Bytes>, bool) {
+    /// Compares with what the store listed under `slot` when it was `asked`; it is `now`. Returns what to adopt (unknown for a
+    /// while; from now on it is known), and whether there is something to look at again later.
+    ///
+    /// A list may be old when it is looked at: what it says of a message counts only if it was asked for after the message was
+    /// first missed.
+    pub(super) fn compare(&self, slot: Slot, listed: Vec<Bytes>, asked: Instant, now: Instant) -> (Vec<Bytes>, bool) {
         let mut books = self.lock();
         let mut counts = books.known.get(&slot).cloned().unwrap_or_default();
         let (mut adopted, mut again) = (Vec::new(), HashMap::new());
@@ -84,19 +109,21 @@ impl Ledger {
                 continue;
             }
             match books.ghosts.get(&(slot, payload.clone())).copied() {
-                Some(since) if now.duration_since(since) >= UNDER_WAY => adopted.push(payload),
+                Some(since) if asked.duration_since(since) >= UNDER_WAY => adopted.push(payload),
                 since => {
                     again.insert((slot, payload), since.unwrap_or(now));
                 }
             }
         }
-        books.forget_vanished(slot, counts, now);
+        books.forget_vanished(slot, counts, asked, now);
         books.ghosts.retain(|(lane, _), _| *lane != slot);
         let pending = !again.is_empty();
         books.ghosts.extend(again);
         for payload in &adopted {
             *books.known.entry(slot).or_default().entry(payload.clone()).or_default() += 1;
             books.total += 1;
+            let mark = books.adopted.entry((slot, payload.clone())).or_insert((0, now));
+            *mark = (mark.0 + 1, now);
         }
         (adopted, pending)
     }
@@ -107,13 +134,28 @@ impl Ledger {
 }
 
 impl Books {
+    /// Whether a reply brings what nobody has adopted.
+    fn is_news(&mut self, slot: Slot, payload: &Bytes, now: Instant) -> bool {
+        if self.adopted.is_empty() {
+            return true;
+        }
+        self.adopted.retain(|_, (_, since)| now.duration_since(*since) < LATEST);
+        let key = (slot, payload.clone());
+        let Some((count, _)) = self.adopted.get_mut(&key) else { return true };
+        *count -= 1;
+        if *count == 0 {
+            self.adopted.remove(&key);
+        }
+        false
+    }
+
     /// `unlisted` is what was known under `slot` and not listed. Settled a moment ago and the answer under way, or
     /// moved here since the list was read: then it is gone from here, or listed, by the next comparison.
-    fn forget_vanished(&mut self, slot: Slot, unlisted: Counts, now: Instant) {
+    fn forget_vanished(&mut self, slot: Slot, unlisted: Counts, asked: Instant, now: Instant) {
         let mut still = HashMap::new();
         for (payload, count) in unlisted.into_iter().filter(|(_, count)| *count > 0) {
             let since = self.vanished.get(&(slot, payload.clone())).copied().unwrap_or(now);
-            if now.duration_since(since) < UNDER_WAY {
+            if asked.duration_since(since) < UNDER_WAY {
                 still.insert((slot, payload), since);
                 continue;
             }
@@ -136,16 +178,21 @@ impl Books {
 mod tests {
     use super::*;
 
+    /// A comparison whose list is fresh.
+    fn compare(ledger: &Ledger, slot: Slot, listed: Vec<Bytes>, now: Instant) -> (Vec<Bytes>, bool) {
+        ledger.compare(slot, listed, now, now)
+    }
+
     #[test]
     fn what_stays_unknown_is_adopted_once() {
         let (ledger, start) = (Ledger::default(), Instant::now());
         let (known, lost) = (Bytes::from("known"), Bytes::from("lost"));
         ledger.add((0, false), &known);
         let listed = || vec![known.clone(), lost.clone()];
-        assert_eq!(ledger.compare((0, false), listed(), start), (vec![], true));
-        assert_eq!(ledger.compare((0, false), listed(), start + UNDER_WAY / 2), (vec![], true));
-        assert_eq!(ledger.compare((0, false), listed(), start + UNDER_WAY), (vec![lost.clone()], false));
-        assert_eq!(ledger.compare((0, false), listed(), start + UNDER_WAY * 2), (vec![], false));
+        assert_eq!(compare(&ledger, (0, false), listed(), start), (vec![], true));
+        assert_eq!(compare(&ledger, (0, false), listed(), start + UNDER_WAY / 2), (vec![], true));
+        assert_eq!(compare(&ledger, (0, false), listed(), start + UNDER_WAY), (vec![lost.clone()], false));
+        assert_eq!(compare(&ledger, (0, false), listed(), start + UNDER_WAY * 2), (vec![], false));
         assert_eq!(ledger.len(), 2);
     }
 
@@ -153,9 +200,66 @@ mod tests {
     fn a_reply_that_arrives_late_is_not_adopted() {
         let (ledger, start) = (Ledger::default(), Instant::now());
         let late = Bytes::from("late");
-        assert_eq!(ledger.compare((0, false), vec![late.clone()], start), (vec![], true));
+        assert_eq!(compare(&ledger, (0, false), vec![late.clone()], start), (vec![], true));
         ledger.add((0, false), &late);
-        assert_eq!(ledger.compare((0, false), vec![late], start + UNDER_WAY), (vec![], false));
+        assert_eq!(compare(&ledger, (0, false), vec![late], start + UNDER_WAY), (vec![], false));
+    }
+
+    /// A reply may be later than anybody expects: what it brings was adopted, and must not be handed out twice.
+    #[test]
+    fn a_reply_that_comes_after_the_adoption_brings_nothing() {
+        let (ledger, start) = (Ledger::default(), Instant::now());
+        let late = Bytes::from("late");
+        let listed = || vec![late.clone()];
+        let _ = compare(&ledger, (0, false), listed(), start);
+        assert_eq!(compare(&ledger, (0, false), listed(), start + UNDER_WAY), (listed(), false));
+        assert!(!ledger.arrive((0, false), &late));
+        assert_eq!((ledger.len(), compare(&ledger, (0, false), listed(), start + UNDER_WAY * 2)), (1, (vec![], false)));
+        // The same bytes once more are news.
+        assert!(ledger.arrive((0, false), &late));
+        assert_eq!(ledger.len(), 2);
+    }
+
+    /// Taken for the late one, a message that has the same bytes is found by the next comparisons.
+    #[test]
+    fn one_that_is_taken_for_a_late_reply_is_found_again() {
+        let (ledger, start) = (Ledger::default(), Instant::now());
+        let twin = Bytes::from("twin");
+        let listed = || vec![twin.clone()];
+        let _ = compare(&ledger, (0, false), listed(), start);
+        let _ = compare(&ledger, (0, false), listed(), start + UNDER_WAY);
+        assert!(ledger.remove((0, false), &twin));
+        assert!(!ledger.arrive((0, false), &twin));
+        assert_eq!(compare(&ledger, (0, false), listed(), start + UNDER_WAY * 2), (vec![], true));
+        assert_eq!(compare(&ledger, (0, false), listed(), start + UNDER_WAY * 3), (listed(), false));
+    }
+
+    /// A list that was asked for before the message ended, and comes after its end: no reason to run it again.
+    #[test]
+    fn an_old_list_brings_nothing_back() {
+        let (ledger, start) = (Ledger::default(), Instant::now());
+        let ended = Bytes::from("ended");
+        let listed = || vec![ended.clone()];
+        let at = |n: u32| start + UNDER_WAY * n;
+        // Leased, and the reply is under way.
+        let _ = compare(&ledger, (0, true), listed(), at(0));
+        assert!(ledger.arrive((0, true), &ended) && ledger.remove((0, true), &ended));
+        assert_eq!(ledger.compare((0, true), listed(), at(1), at(5)), (vec![], true));
+        assert_eq!(ledger.compare((0, true), listed(), at(2), at(9)), (vec![], true));
+        assert_eq!(ledger.compare((0, true), vec![], at(9), at(9)), (vec![], false));
+    }
+
+    /// Nor is one that was asked for before the message came a reason to forget it.
+    #[test]
+    fn an_old_list_forgets_nothing() {
+        let (ledger, start) = (Ledger::default(), Instant::now());
+        ledger.add((0, false), &Bytes::from("fresh"));
+        let at = |n: u32| start + UNDER_WAY * n;
+        let _ = ledger.compare((0, false), vec![], at(0), at(5));
+        let _ = ledger.compare((0, false), vec![], at(1), at(9));
+        assert_eq!(ledger.len(), 1);
+        let _ = ledger.compare((0, false), vec![], at(9), at(9));
+        assert_eq!(ledger.len(), 0);
     }
 
     #[test]
@@ -163,8 +267,8 @@ mod tests {
         let (ledger, start) = (Ledger::default(), Instant::now());
         let twin = Bytes::from("twin");
         ledger.add((1, false), &twin);
-        let _ = ledger.compare((1, false), vec![twin.clone(), twin.clone()], start);
-        let (adopted, _) = ledger.compare((1, false), vec![twin.clone(), twin.clone()], start + UNDER_WAY);
+        let _ = compare(&ledger, (1, false), vec![twin.clone(), twin.clone()], start);
+        let (adopted, _) = compare(&ledger, (1, false), vec![twin.clone(), twin.clone()], start + UNDER_WAY);
         assert_eq!(adopted, vec![twin.clone()]);
         assert!(
             ledger.remove((1, false), &twin) && ledger.remove((1, false), &twin) && !ledger.remove((1, false), &twin)
@@ -176,9 +280,9 @@ mod tests {
         let (ledger, start) = (Ledger::default(), Instant::now());
         let gone = Bytes::from("gone");
         ledger.add((0, false), &gone);
-        let _ = ledger.compare((0, false), vec![], start);
+        let _ = compare(&ledger, (0, false), vec![], start);
         assert_eq!(ledger.len(), 1);
-        let _ = ledger.compare((0, false), vec![], start + UNDER_WAY);
+        let _ = compare(&ledger, (0, false), vec![], start + UNDER_WAY);
         assert_eq!(ledger.len(), 0);
     }
 }
