@@ -1,6 +1,8 @@
 //! The worker that the crash tests kill: its tasks write into a ledger, a file whose name is in `$CRASH_LEDGER`, what they
 //! began and what they finished. A line is written in one step, so that no crash can halve it.
 
+mod crash_tasks;
+
 use std::io::{Error, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,16 +21,6 @@ async fn note(label: String) -> TaskResult<u32> {
     tokio::time::sleep(Duration::from_millis(5)).await;
     write_down("done", &label)?;
     Ok(std::process::id())
-}
-
-/// A job that takes its worker with it, once those that it waits for have begun.
-#[task(name = "crash.poison")]
-async fn poison(label: String, company: usize) -> TaskResult<()> {
-    write_down("began", &label)?;
-    while count("began")? <= company {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    std::process::abort()
 }
 
 /// A job that runs until somebody makes the file `gate.<pid>` of its worker, or `gate.all`, beside the ledger.
@@ -67,7 +59,7 @@ async fn step(n: u64, ctx: Context) -> TaskResult<u64> {
 }
 
 /// One run: whose, whether its message came for the first time, and under which id.
-fn write_run(label: &str, ctx: &Context) -> Result<(), Error> {
+pub(crate) fn write_run(label: &str, ctx: &Context) -> Result<(), Error> {
     let time = if ctx.redelivered() { "again" } else { "first" };
     append(&format!("run {label} {} {time} {}\n", std::process::id(), ctx.id()))
 }
@@ -76,7 +68,7 @@ fn ledger() -> Result<PathBuf, Error> {
     std::env::var_os("CRASH_LEDGER").map(PathBuf::from).ok_or_else(|| Error::other("$CRASH_LEDGER is not set"))
 }
 
-fn write_down(what: &str, label: &str) -> Result<(), Error> {
+pub(crate) fn write_down(what: &str, label: &str) -> Result<(), Error> {
     append(&format!("{what} {label} {}\n", std::process::id()))
 }
 
@@ -85,7 +77,7 @@ fn append(line: &str) -> Result<(), Error> {
 }
 
 /// How many jobs the ledger knows of that began or ended like this.
-fn count(what: &str) -> Result<usize, Error> {
+pub(crate) fn count(what: &str) -> Result<usize, Error> {
     let text = std::fs::read_to_string(ledger()?)?;
     let mut labels: Vec<_> = text.lines().filter_map(|line| line.strip_prefix(what)?.split(' ').nth(1)).collect();
     labels.sort_unstable();

@@ -9,6 +9,7 @@ mod kill;
 mod poison;
 mod scene;
 mod signals;
+mod sqlite;
 mod workflow;
 
 /// Makes tests of cases, one per driver that several processes can share.

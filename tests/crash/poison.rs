@@ -1,29 +1,28 @@
 //! A job that kills its worker, among jobs that do not.
 
 use queue_core::store::DeadReason;
-use queue_tests::Bench;
+use queue_tests::{Bench, Child};
 
 use crate::scene::Scene;
 
-/// The poison takes 99 neighbours with it once; then it is found out alone, three times, and set aside. They all finish.
-async fn poison_is_set_aside_and_neighbours_finish(bench: &Bench) {
-    const NEIGHBOURS: usize = 99;
-    let scene = Scene::new(bench).await;
-    for n in 0..NEIGHBOURS {
+/// The poison takes its neighbours with it once; then it is found out alone, three times, and set aside. They all finish.
+async fn is_set_aside(scene: &Scene<'_>, how: &str, neighbours: usize, hire: impl Fn() -> Child) {
+    for n in 0..neighbours {
         scene.send("crash.hold", [format!("neighbour{n}")]).await;
     }
-    let poison = scene.send("crash.poison", ("poison", NEIGHBOURS)).await;
+    let poison = scene.send("crash.poison", ("poison", neighbours, how)).await;
 
     let mut crashes = 0;
-    let mut worker = scene.worker(NEIGHBOURS + 1, &[]);
+    let mut worker = hire();
     // The supervisor: who falls is replaced.
-    while scene.dead().await.is_empty() || scene.written("done").len() < NEIGHBOURS {
-        if worker.ended().is_some() {
+    while scene.dead().await.is_empty() || scene.written("done").len() < neighbours {
+        if let Some(status) = worker.ended() {
             crashes += 1;
-            assert!(crashes <= 4, "it should have been set aside by now");
+            assert!(crashes <= 4, "it should have been set aside by now; {status}");
+            assert!(scene.written("began").contains_key("poison"), "it ended before: {status}\n{}", scene.log());
             scene.bury().await;
             scene.open_gate("all");
-            worker = scene.worker(NEIGHBOURS + 1, &[]);
+            worker = hire();
         }
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
@@ -39,4 +38,34 @@ async fn poison_is_set_aside_and_neighbours_finish(bench: &Bench) {
     assert!(scene.written("done").values().all(|times| *times == 1), "{:?}", scene.written("done"));
 }
 
-crate::on_both!(poison_is_set_aside_and_neighbours_finish);
+/// It aborts the process.
+async fn poison_is_set_aside_and_neighbours_finish(bench: &Bench) {
+    const NEIGHBOURS: usize = 99;
+    let scene = Scene::new(bench).await;
+    is_set_aside(&scene, "abort", NEIGHBOURS, || scene.worker(NEIGHBOURS + 1, &[])).await;
+}
+
+/// It overflows its stack.
+async fn a_stack_that_overflows_is_poison(bench: &Bench) {
+    const NEIGHBOURS: usize = 9;
+    let scene = Scene::new(bench).await;
+    is_set_aside(&scene, "overflow", NEIGHBOURS, || scene.worker(NEIGHBOURS + 1, &[])).await;
+}
+
+/// It takes memory until there is none: a gigabyte is all that its worker may have.
+#[cfg(not(target_os = "macos"))]
+async fn a_leak_is_poison(bench: &Bench) {
+    const NEIGHBOURS: usize = 9;
+    let scene = Scene::new(bench).await;
+    is_set_aside(&scene, "leak", NEIGHBOURS, || scene.worker_after("ulimit -v 1048576", NEIGHBOURS + 1)).await;
+}
+
+crate::on_both!(poison_is_set_aside_and_neighbours_finish, a_stack_that_overflows_is_poison);
+
+/// macOS has no limit of a process's memory that a shell can set.
+#[cfg(not(target_os = "macos"))]
+mod with_a_limit_of_memory {
+    use super::a_leak_is_poison;
+
+    crate::on_both!(a_leak_is_poison);
+}

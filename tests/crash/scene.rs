@@ -54,14 +54,25 @@ impl<'a> Scene<'a> {
 
     /// As [`Scene::worker`], with more variables.
     pub(crate) fn worker_with(&self, concurrency: usize, more: &[&str], env: &[(&str, &str)]) -> Child {
+        self.start(env!("CARGO_BIN_EXE_crash-worker"), &[], concurrency, more, env)
+    }
+
+    fn start(&self, program: &str, first: &[&str], concurrency: usize, more: &[&str], env: &[(&str, &str)]) -> Child {
         let (queue, concurrency) = (self.bench.queue(QUEUE).to_string(), concurrency.to_string());
         let args = ["-Q", &queue, "-c", &concurrency, "--log-level", "info"];
-        let args: Vec<_> = args.into_iter().chain(more.iter().copied()).collect();
+        let args: Vec<_> = first.iter().copied().chain(args).chain(more.iter().copied()).collect();
         let ledger = self.ledger().display().to_string();
         let always = [("QUEUE_URL", self.bench.url()), ("CRASH_LEDGER", ledger.as_str())];
         let env: Vec<_> = always.into_iter().chain(env.iter().copied()).collect();
         let log = OpenOptions::new().create(true).append(true).open(self.dir.path().join("log")).unwrap();
-        Child::start_logged(env!("CARGO_BIN_EXE_crash-worker"), &args, &env, log)
+        Child::start_logged(program, &args, &env, log)
+    }
+
+    /// Starts a worker of so many slots after a shell has done this (set a limit) to itself.
+    pub(crate) fn worker_after(&self, shell: &str, concurrency: usize) -> Child {
+        let script = format!("{shell} && exec \"$0\" \"$@\"");
+        let worker = env!("CARGO_BIN_EXE_crash-worker");
+        self.start("sh", &["-c", &script, worker], concurrency, &[], &[])
     }
 
     /// Waits until a worker has logged this.

@@ -102,6 +102,10 @@ impl StoreError {
     /// What a person can do about it, in one line; empty when there is nothing to say.
     pub fn hint(&self) -> String {
         match self {
+            Self::Unreachable { url, .. } if url.starts_with("sqlite:") => {
+                "is the file at its place, and its disk well? what is to use another file has to be started again"
+                    .into()
+            }
             Self::Unreachable { .. } => "is the server running, and are host and port right?".into(),
             Self::Unauthorized { .. } => {
                 "the URL's user and password go before the host: redis://user:password@host:6379/0".into()

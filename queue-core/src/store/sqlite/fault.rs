@@ -14,8 +14,10 @@ pub(super) enum Fault {
     Sql { code: i32, text: String },
     /// Others held the lock for so long.
     Locked(Duration),
-    /// The file is not (any more) a store of ours.
+    /// The file is not a store of ours.
     Foreign(String),
+    /// The file that was opened is not at its place any more. It may come back.
+    Away(&'static str),
     /// A leased job was to be deleted.
     Leased,
     /// A cursor of somebody else.
@@ -50,6 +52,7 @@ impl Fault {
             Self::Sql { code, text } => tell_sql(url, code, text, unknown),
             Self::Locked(waited) => StoreError::Locked { url, waited },
             Self::Foreign(why) => StoreError::Foreign { url, why },
+            Self::Away(why) => StoreError::Unreachable { url, unknown: false, source: why.into() },
             Self::Leased => StoreError::Leased,
             Self::BadCursor(cursor) => StoreError::BadCursor(cursor),
             Self::Gone => StoreError::Unreachable { url, unknown: true, source: "the store's thread has ended".into() },

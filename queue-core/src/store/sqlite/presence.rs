@@ -1,7 +1,7 @@
 //! Whether the open database is still the file at its path.
 //!
 //! On Unix a file can be deleted or replaced while it is open: what is written to it then is gone with its last user,
-//! so writing must stop. Elsewhere the system refuses to delete an open file, and we only look whether it exists.
+//! so writing must stop, until it is back at its place. Elsewhere the system refuses to delete an open file, and we only look whether it exists.
 
 use std::path::{Path, PathBuf};
 
@@ -25,9 +25,9 @@ impl Presence {
     pub(super) fn check(&self) -> Outcome<()> {
         match std::fs::metadata(&self.path) {
             Ok(meta) if identity(&meta) == self.file => Ok(()),
-            Ok(_) => Err(Fault::Foreign("the file was replaced by another one while it was open; start again".into())),
+            Ok(_) => Err(Fault::Away("the file was replaced by another one while it was open")),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Err(Fault::Foreign("the file was removed while it was open; start again".into()))
+                Err(Fault::Away("the file was removed while it was open"))
             }
             // Cannot be looked at just now; SQLite has it open and will say more.
             Err(_) => Ok(()),
