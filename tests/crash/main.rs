@@ -9,6 +9,7 @@ mod kill;
 mod poison;
 mod scene;
 mod signals;
+mod soak;
 mod sqlite;
 mod workflow;
 

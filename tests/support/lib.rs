@@ -14,6 +14,7 @@ mod program;
 pub mod proxy;
 mod python;
 mod redis;
+pub mod soak;
 mod worker;
 
 pub use self::bench::Bench;

@@ -1,0 +1,159 @@
+//! The soak, by hand: `scripts/soak` builds what it needs and runs it.
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, reason = "a program of the tests")]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use queue_tests::RedisServer;
+use queue_tests::soak::Soak;
+use queue_tests::soak::memory::Memory;
+use serde::Serialize;
+
+/// Kills workers for as long as you like, and looks whether anything was lost
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    common: Common,
+    /// The plan; the same again by the same number
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How many plans, each with the next seed
+    #[arg(long, default_value_t = 1)]
+    rounds: u64,
+    /// How many jobs, those of chains and chords among them
+    #[arg(long, default_value_t = 50_000)]
+    jobs: usize,
+    /// How long workers are killed
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// Milliseconds between two kills
+    #[arg(long, default_value_t = 200)]
+    kill_every: u64,
+    /// How many workers at a time
+    #[arg(long, default_value_t = 4)]
+    workers: usize,
+    /// How many jobs each runs at once
+    #[arg(long, default_value_t = 16)]
+    slots: usize,
+    /// Redis: cut connections and forget scripts, too
+    #[arg(long)]
+    faults: bool,
+}
+
+#[derive(Args)]
+struct Common {
+    /// `redis`, `sqlite`, both with a comma, or the URL of an empty store
+    #[arg(long, global = true, default_value = "redis,sqlite")]
+    store: String,
+    /// Print JSON, a document per run
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Sends many jobs through one worker and looks at its memory
+    Memory {
+        /// How many jobs
+        #[arg(long, default_value_t = 1_000_000)]
+        jobs: usize,
+        /// Bytes of each
+        #[arg(long, default_value_t = 1024)]
+        size: usize,
+        /// After so many the memory is looked at first
+        #[arg(long, default_value_t = 100_000)]
+        first: usize,
+        /// How many jobs the worker runs at once
+        #[arg(long, default_value_t = 16)]
+        slots: usize,
+    },
+}
+
+/// A fresh store, which goes when this is dropped.
+enum Place {
+    Redis(RedisServer),
+    Sqlite(tempfile::TempDir),
+    Given(String),
+}
+
+impl Place {
+    fn new(store: &str) -> Self {
+        match store {
+            "redis" => Self::Redis(RedisServer::start(&[])),
+            "sqlite" => Self::Sqlite(tempfile::tempdir().unwrap()),
+            url => Self::Given(url.to_owned()),
+        }
+    }
+
+    fn url(&self) -> String {
+        match self {
+            Self::Redis(server) => server.url(),
+            Self::Sqlite(dir) => format!("sqlite:{}", dir.path().join("queue.db").display()),
+            Self::Given(url) => url.clone(),
+        }
+    }
+}
+
+/// Beside this program.
+fn beside(name: &str) -> PathBuf {
+    let program = std::env::current_exe().unwrap().with_file_name(name);
+    assert!(program.is_file(), "{} is missing: scripts/soak builds it", program.display());
+    program
+}
+
+fn print(json: bool, report: &(impl Serialize + std::fmt::Display)) {
+    if json {
+        println!("{}", serde_json::to_string(report).unwrap());
+    } else {
+        println!("{report}");
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let stores: Vec<_> = arguments.common.store.split(',').collect();
+    if let Some(Command::Memory { jobs, size, first, slots }) = arguments.command {
+        for store in stores {
+            let place = Place::new(store);
+            let worker = beside("crash-worker");
+            let run = Memory { url: place.url(), worker, jobs, size, slots, first: first.min(jobs), tell };
+            print(arguments.common.json, &run.run().await);
+        }
+        return ExitCode::SUCCESS;
+    }
+    let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
+    let mut well = true;
+    for seed in seed..seed + arguments.rounds {
+        for store in &stores {
+            let place = Place::new(store);
+            let soak = Soak {
+                url: place.url(),
+                seed,
+                jobs: arguments.jobs,
+                lasts: Duration::from_secs(arguments.seconds),
+                kill_every: Duration::from_millis(arguments.kill_every),
+                workers: arguments.workers,
+                slots: arguments.slots,
+                faults: arguments.faults,
+                worker: beside("crash-worker"),
+                doctor: beside("queue"),
+                patience: Duration::from_secs(60),
+                tell,
+            };
+            eprintln!("{store}, --seed {seed}");
+            let report = soak.run().await;
+            print(arguments.common.json, &report);
+            well &= report.is_well();
+        }
+    }
+    if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn tell(line: &str) {
+    eprintln!("  {line}");
+}

@@ -1,0 +1,132 @@
+//! What came of it.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::Soak;
+use super::plan::Plan;
+
+/// What came of a soak. Lists hold the labels of jobs.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    /// `redis` or `sqlite`.
+    pub store: String,
+    /// Of the plan.
+    pub seed: u64,
+    /// How many jobs, those of chains and chords among them.
+    pub jobs: usize,
+    /// How many chains.
+    pub chains: usize,
+    /// How many chords.
+    pub chords: usize,
+    /// Workers killed.
+    pub kills: usize,
+    /// Whether the server had faults, too.
+    pub faults: bool,
+    /// How long it took after the last kill until all was done and nobody dead was left.
+    pub recovered_ms: u128,
+    /// Runs of bodies in all.
+    pub runs: usize,
+    /// Runs beyond the first of each job.
+    pub twice: usize,
+    /// Of these, of the bodies of chords.
+    pub bodies_twice: usize,
+    /// The most that one killed worker left to be run again.
+    pub most_undone: usize,
+    /// Jobs that were set aside as poison, after three of the kills met them while they ran alone.
+    pub blamed: usize,
+    /// Set aside for any other reason.
+    pub set_aside: Vec<String>,
+    /// Never came to an end.
+    pub lost: Vec<String>,
+    /// Have no result.
+    pub unsettled: Vec<String>,
+    /// Have another result than they should.
+    pub wrong: Vec<String>,
+    /// Were sent more than once.
+    pub sent_twice: Vec<String>,
+    /// Were run again although their worker lived.
+    pub taken_from_the_living: Vec<String>,
+    /// Were never sent.
+    pub unknown: Vec<String>,
+    /// Killed workers that left more to be run again than they had slots.
+    pub undone_beyond_slots: usize,
+    /// Jobs or dead workers that were left when nothing moved any more.
+    pub stuck: u64,
+    /// Keys or rows without owner or end.
+    pub orphans: u64,
+    /// Workers that did not stop when asked.
+    pub badly_stopped: usize,
+    /// More about it.
+    pub notes: Vec<String>,
+    /// Where ledger and log were kept, when something is wrong.
+    pub kept: Option<String>,
+}
+
+impl Report {
+    pub(super) fn new(soak: &Soak, plan: &Plan, kills: usize) -> Self {
+        let store = soak.url.split(':').next().unwrap_or_default().to_owned();
+        let (jobs, chains, chords) = (plan.labels(), plan.chains(), plan.chords());
+        Self { store, seed: soak.seed, jobs, chains, chords, kills, faults: soak.faults, ..Self::default() }
+    }
+
+    /// Whether every promise was kept.
+    pub fn is_well(&self) -> bool {
+        self.broken().is_empty()
+    }
+
+    /// The promises that were not kept, with how often.
+    pub fn broken(&self) -> Vec<String> {
+        let lists = [
+            ("lost", &self.lost),
+            ("without a result", &self.unsettled),
+            ("with a wrong result", &self.wrong),
+            ("sent twice", &self.sent_twice),
+            ("taken from a worker that lived", &self.taken_from_the_living),
+            ("never sent", &self.unknown),
+            ("set aside", &self.set_aside),
+        ];
+        let few = |list: &[String]| list.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
+        let lists = lists.into_iter().filter(|(_, list)| !list.is_empty());
+        let lists = lists.map(|(what, list)| format!("{} {what}: {}", list.len(), few(list)));
+        let counts = [
+            ("stuck", self.stuck),
+            ("orphans", self.orphans),
+            ("killed workers left more than they had slots", self.undone_beyond_slots as u64),
+            ("workers did not stop", self.badly_stopped as u64),
+        ];
+        let counts = counts.into_iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{count} {what}"));
+        lists.chain(counts).collect()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { store, seed, jobs, chains, chords, kills, twice, bodies_twice, most_undone, .. } = self;
+        let faults = if self.faults { ", connections cut and scripts forgotten" } else { "" };
+        writeln!(
+            f,
+            "{store}, seed {seed}: {jobs} jobs ({chains} chains, {chords} chords), {kills} workers killed{faults}"
+        )?;
+        writeln!(
+            f,
+            "  run again: {twice} bodies, {bodies_twice} of chords; at most {most_undone} of one killed worker"
+        )?;
+        writeln!(f, "  whole again {:.1} s after the last kill", self.recovered_ms as f64 / 1000.0)?;
+        let (lost, sent_twice) = (self.lost.len(), self.sent_twice.len());
+        let Self { stuck, blamed, orphans, .. } = self;
+        writeln!(
+            f,
+            "  lost {lost}, sent twice {sent_twice}, stuck {stuck}, taken for poison {blamed}, orphans {orphans}"
+        )?;
+        for note in &self.notes {
+            writeln!(f, "  {note}")?;
+        }
+        let broken = self.broken();
+        if broken.is_empty() {
+            return write!(f, "  every promise was kept");
+        }
+        write!(f, "  BROKEN: {}; ledger and log: {}", broken.join("; "), self.kept.as_deref().unwrap_or("-"))
+    }
+}
