@@ -62,6 +62,8 @@ impl fmt::Display for Timestamp {
 #[derive(Debug, Clone, Default)]
 pub struct Clock {
     skew_ms: Arc<AtomicI64>,
+    /// How wrong this host's clock is; the store's own is right.
+    wrong_ms: Arc<AtomicI64>,
 }
 
 impl Clock {
@@ -70,11 +72,22 @@ impl Clock {
         Self::default()
     }
 
+    /// The clock of a host that is wrong by so many milliseconds, ahead or behind, beside a store with a clock of its own. For
+    /// tests: a store in a file has its host's clock.
+    pub fn wrong_by(&self, ms: i64) -> Self {
+        Self { skew_ms: self.skew_ms.clone(), wrong_ms: Arc::new(AtomicI64::new(ms)) }
+    }
+
+    /// Sets the clock of such a host. For tests.
+    pub fn set_wrong_by(&self, ms: i64) {
+        self.wrong_ms.store(ms, Ordering::Relaxed);
+    }
+
     /// Now, as this host sees it, plus the skew.
     pub fn now(&self) -> Timestamp {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let ms = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
-        Timestamp(ms.saturating_add(self.skew_ms()))
+        Timestamp(ms.saturating_add(self.skew_ms()).saturating_add(self.wrong_ms.load(Ordering::Relaxed)))
     }
 
     /// What is added to the true time, in milliseconds: 0 outside tests. A driver whose server has

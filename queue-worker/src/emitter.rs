@@ -98,7 +98,7 @@ impl Emitter {
     }
 
     fn now(&self) -> Timestamp {
-        self.client.store().clock().now()
+        self.client.guess_time()
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Event>> {

@@ -1,13 +1,13 @@
 //! What the parts of a running worker share.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use queue_core::message::DecodeLimits;
-use queue_core::store::{Consumer, DeliveryTag, Store, StoreError};
+use queue_core::store::{Consumer, DeliveryTag, StoreError};
 use queue_core::task::StateMap;
-use queue_core::{Client, Clock, QueueName, Timestamp};
+use queue_core::{Client, QueueName, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use crate::blocking::BlockingPool;
@@ -98,43 +98,33 @@ pub(crate) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
-/// The store's time, guessed from this host's clock and the difference seen last.
+/// The store's time, as the client knows it.
 #[derive(Debug)]
-pub(crate) struct StoreTime {
-    clock: Clock,
-    offset_ms: AtomicI64,
-}
+pub(crate) struct StoreTime(Client);
 
 impl StoreTime {
-    /// Asks `store` for its time once.
+    /// Asks for it once.
     ///
     /// # Errors
     ///
     /// When the store does not say.
-    pub(crate) async fn of(store: &dyn Store) -> Result<Self, StoreError> {
-        let time = Self { clock: store.clock().clone(), offset_ms: AtomicI64::new(0) };
-        time.adjust(store).await?;
-        Ok(time)
+    pub(crate) async fn of(client: &Client) -> Result<Self, StoreError> {
+        client.ask_store_time().await?;
+        Ok(Self(client.clone()))
     }
 
-    /// Asks again.
+    /// Asks again, when `anew` or after a while, or when this host's clock was set.
     ///
     /// # Errors
     ///
     /// When the store does not say.
-    pub(crate) async fn adjust(&self, store: &dyn Store) -> Result<(), StoreError> {
-        let before = self.clock.now().as_millis();
-        let theirs = store.now().await?;
-        // The store was asked half way between: a slow answer then costs half of its time at most.
-        let between = before.midpoint(self.clock.now().as_millis());
-        let offset = theirs.as_millis().saturating_sub(between);
-        self.offset_ms.store(offset, Ordering::Relaxed);
-        Ok(())
+    pub(crate) async fn adjust(&self, anew: bool) -> Result<(), StoreError> {
+        let asked = if anew { self.0.ask_store_time().await } else { self.0.store_time().await };
+        asked.map(drop)
     }
 
     /// Now, about, by the store's clock.
     pub(crate) fn now(&self) -> Timestamp {
-        let offset = self.offset_ms.load(Ordering::Relaxed);
-        Timestamp::from_millis(self.clock.now().as_millis().saturating_add(offset))
+        self.0.guess_time()
     }
 }

@@ -5,7 +5,7 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use queue_core::store::{Delivery, LeaseRequest, Order, Share, StoreError};
 
@@ -21,9 +21,6 @@ const MAX_LEASE: usize = 1_000;
 /// The longest wait in the store. The wait is what an idle worker sends, so it is long; what becomes due meanwhile
 /// wakes it by itself.
 const MAX_WAIT: Duration = Duration::from_secs(25);
-
-/// How often a worker asks the store for its time: clocks drift apart.
-const ADJUST_EVERY: Duration = Duration::from_secs(60);
 
 /// Leases until the worker stops.
 pub(crate) async fn fetch(engine: Arc<Engine>) {
@@ -58,13 +55,12 @@ struct Fetcher<'a> {
     engine: &'a Arc<Engine>,
     queues: List,
     credits: Credits,
-    adjusted: Instant,
 }
 
 impl<'a> Fetcher<'a> {
     fn new(engine: &'a Arc<Engine>) -> Self {
         let queues = engine.queues.now();
-        Self { engine, credits: credits(&queues), queues, adjusted: Instant::now() }
+        Self { engine, credits: credits(&queues), queues }
     }
 
     /// Notices that the worker was told to consume other queues.
@@ -145,11 +141,7 @@ impl<'a> Fetcher<'a> {
     /// After an outage the store may be another one, with another clock.
     async fn answered(&mut self) {
         let was_away = self.engine.outage.answered(Caller::Fetch);
-        if !was_away && self.adjusted.elapsed() < ADJUST_EVERY {
-            return;
-        }
-        self.adjusted = Instant::now();
-        if let Err(error) = self.engine.time.adjust(&**self.engine.client.store()).await {
+        if let Err(error) = self.engine.time.adjust(was_away).await {
             tracing::debug!(%error, "the store did not tell its time");
         }
     }

@@ -50,7 +50,7 @@ impl Starting {
         crate::panics::install_hook();
         let Self { config, tasks, state, client } = self;
         let store = Arc::clone(client.store());
-        let time = StoreTime::of(&*store).await?;
+        let time = StoreTime::of(&client).await?;
         greet(&config, &tasks, &client).await?;
         let consumer = store.consumer(spec(&config)).await?;
         let outage = Arc::default();

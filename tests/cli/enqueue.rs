@@ -47,6 +47,19 @@ async fn a_countdown_waits_in_the_store() {
 }
 
 #[tokio::test]
+async fn with_a_key_it_is_sent_once() {
+    let scene = Scene::new().await;
+    let keyed = |name| ["enqueue", name, "--idempotency-key", "order-42"];
+    let first = scene.json(&[&keyed("mail.send")[..], &["--countdown", "2h"]].concat());
+    let again = scene.json(&keyed("mail.send"));
+    assert_eq!((&first["before"], &again["before"]), (&false.into(), &true.into()));
+    assert_eq!(first["id"], again["id"]);
+    looks_like!("enqueue_key_of_another", scene.queue(&keyed("mail.bill")));
+    let counts = scene.store.counts(&QueueName::celery()).await.unwrap();
+    assert_eq!((counts.ready, counts.scheduled), (0, 1));
+}
+
+#[tokio::test]
 async fn an_eta_that_has_passed_is_ready_at_once() {
     let scene = Scene::new().await;
     scene.json(&["enqueue", "t", "--eta", "2020-01-01"]);

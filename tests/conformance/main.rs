@@ -9,6 +9,7 @@ mod consume;
 mod drain;
 mod enqueue;
 mod fences;
+mod idempotency;
 mod inspect;
 mod lease;
 mod model;

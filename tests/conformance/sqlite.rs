@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use queue_core::store::{ConnectError, Store, StoreError, StoreOptions, connect, connect_with};
-use queue_tests::{Bench, Driver, SECOND, in_time, label};
+use queue_core::{Call, Client, ClientOptions};
+use queue_tests::{Bench, Driver, PATIENCE, SECOND, in_time, label};
 
 fn url(dir: &tempfile::TempDir, name: &str) -> String {
     format!("sqlite:{}", dir.path().join(name).display())
@@ -130,6 +131,32 @@ async fn a_locked_file_says_so() {
     other.execute_batch("ROLLBACK").unwrap();
     bench.enqueue("mail", &["m3"]).await;
     assert_eq!(bench.counts("mail").await.ready, 2);
+}
+
+/// A send waits for a file that is locked as long as the client may try, and is then taken once; else it is known not to be
+/// there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_send_outwaits_a_lock() {
+    let options = |options: &mut StoreOptions| options.response_timeout = Duration::from_millis(100);
+    let bench = Bench::with(Driver::SqliteFile, options).await;
+    let client = |retry_for| {
+        let options = ClientOptions { default_queue: bench.queue("mail"), retry_for, ..ClientOptions::default() };
+        Client::with_options(bench.store.clone(), options)
+    };
+    bench.enqueue("mail", &["m1"]).await;
+    let other = rusqlite::Connection::open(bench.url().strip_prefix("sqlite:").unwrap()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let keyed = || Call::named("t").idempotency_key("k");
+    let patient = client(PATIENCE);
+    let sending = tokio::spawn(async move { patient.send_many([keyed(), Call::named("t")]).await });
+    for _ in 0..3 {
+        let locked = client(Duration::ZERO).send(keyed()).await.unwrap_err();
+        assert!(locked.is_transient() && !locked.outcome_unknown(), "{locked:?}");
+    }
+    other.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(sending.await.unwrap().unwrap().len(), 2);
+    client(PATIENCE).send(keyed()).await.unwrap();
+    assert_eq!(bench.counts("mail").await.ready, 3);
 }
 
 /// A newer version's file is refused, not misread.

@@ -24,7 +24,7 @@ pub use self::driver::Driver;
 pub use self::message::{dead_letter, done, label, labels, message, meta, result, with_follow, with_result};
 pub use self::process::{Child, bin, lines, signal, wait_for, wait_until};
 pub use self::program::Program;
-pub use self::proxy::Proxy;
+pub use self::proxy::{Fault, Proxy};
 pub use self::python::{Celery, CeleryVersion, Finished, Flower, PythonClient, PythonError, PythonWorker};
 pub use self::redis::{RedisServer, redis_url, shared_redis};
 pub use self::worker::TestWorker;

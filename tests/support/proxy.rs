@@ -1,4 +1,4 @@
-//! A TCP proxy between a driver and its server that loses replies, cuts, delays and goes silent.
+//! A TCP proxy between a driver and its server that loses replies, cuts, delays, half-closes and goes silent.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -18,6 +18,27 @@ pub struct Proxy {
     _accepting: Arc<Accepting>,
 }
 
+/// What becomes of one request or of its reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// So many bytes of the request reach the server, then the connection is cut.
+    CutRequest(usize),
+    /// The request reaches the server, so many bytes of the reply come back, then the connection is cut.
+    CutReply(usize),
+    /// A black hole: the request goes nowhere, the connection stays open.
+    SwallowRequest,
+    /// The request reaches the server, the reply goes nowhere, the connection stays open.
+    SwallowReply,
+    /// The request reaches the server, which is then told that no more will come.
+    CloseTowardsServer,
+    /// The request reaches the server; the client is told that no more will come, and gets no reply.
+    CloseTowardsClient,
+    /// The reply comes byte by byte, each so late.
+    Drip(Duration),
+    /// The request reaches the server only when it is [released](Proxy::release), whatever has become of the client.
+    Late,
+}
+
 #[derive(Debug)]
 struct Accepting(JoinHandle<()>);
 
@@ -29,12 +50,16 @@ impl Drop for Accepting {
 
 #[derive(Debug)]
 struct Faults {
-    /// What the connection is in whose reply will be lost.
-    lose: Mutex<Option<Vec<u8>>>,
-    lost: AtomicUsize,
+    /// What the request contains that something happens to, and what.
+    armed: Mutex<Option<(Vec<u8>, Fault)>>,
+    /// How often an armed fault happened.
+    happened: AtomicUsize,
     delay_ms: AtomicU64,
     silent: watch::Sender<bool>,
     refusing: watch::Sender<bool>,
+    released: watch::Sender<bool>,
+    /// How many late requests were delivered and answered.
+    late: watch::Sender<usize>,
     /// Its value is how often all connections were cut.
     cuts: watch::Sender<u64>,
     connections: AtomicUsize,
@@ -46,11 +71,13 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let faults = Arc::new(Faults {
-            lose: Mutex::new(None),
-            lost: AtomicUsize::new(0),
+            armed: Mutex::new(None),
+            happened: AtomicUsize::new(0),
             delay_ms: AtomicU64::new(0),
             silent: watch::Sender::new(false),
             refusing: watch::Sender::new(false),
+            released: watch::Sender::new(false),
+            late: watch::Sender::new(0),
             cuts: watch::Sender::new(0),
             connections: AtomicUsize::new(0),
         });
@@ -72,17 +99,30 @@ impl Proxy {
     /// The next request that contains `text` (any, when empty) reaches the server; its reply is lost and the
     /// connection cut.
     pub fn lose_reply(&self, text: &str) {
-        *self.faults.lose.lock().unwrap() = Some(text.as_bytes().to_vec());
+        self.arm(text, Fault::CutReply(0));
     }
 
-    /// Takes back a [`Proxy::lose_reply`] that has not happened; true when there was one.
+    /// Lets `fault` happen to the next request that contains `text` (any, when empty).
+    pub fn arm(&self, text: &str, fault: Fault) {
+        *self.faults.armed.lock().unwrap() = Some((text.as_bytes().to_vec(), fault));
+    }
+
+    /// Takes back an armed fault that has not happened; true when there was one.
     pub fn disarm(&self) -> bool {
-        self.faults.lose.lock().unwrap().take().is_some()
+        self.faults.armed.lock().unwrap().take().is_some()
     }
 
-    /// How many replies were lost so far.
+    /// How often an armed fault happened so far.
     pub fn lost(&self) -> usize {
-        self.faults.lost.load(Ordering::SeqCst)
+        self.faults.happened.load(Ordering::SeqCst)
+    }
+
+    /// Delivers late requests from now on; waits until `count` of them were answered.
+    pub async fn release(&self, count: usize) {
+        self.faults.released.send_replace(true);
+        // The sender lives in `faults`, so this cannot fail.
+        let _ = self.faults.late.subscribe().wait_for(|late| *late >= count).await;
+        self.faults.released.send_replace(false);
     }
 
     /// How many connections were made so far.
@@ -120,47 +160,88 @@ async fn serve(client: TcpStream, server: String, faults: Arc<Faults>) {
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = upstream.into_split();
     let mut cuts = faults.cuts.subscribe();
-    // Whether this connection's next reply is to be lost.
-    let losing = Arc::new(Mutex::new(false));
+    // What happens to this connection's next reply.
+    let next = Arc::new(Mutex::new(None));
     tokio::select! {
-        () = requests(from_client, to_server, &faults, &losing) => {}
-        () = replies(from_server, to_client, &faults, &losing) => {}
+        () = requests(from_client, to_server, &faults, &next) => {}
+        () = replies(from_server, to_client, &faults, &next) => {}
         _ = cuts.changed() => {}
     }
 }
 
-async fn requests(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, faults: &Faults, losing: &Mutex<bool>) {
+async fn requests(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, faults: &Faults, next: &Mutex<Option<Fault>>) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
         speaking(faults).await;
-        arm(&buffer[..read], faults, losing);
-        if to.write_all(&buffer[..read]).await.is_err() {
+        let request = &buffer[..read];
+        match meets(request, faults) {
+            Some(Fault::CutRequest(bytes)) => {
+                let _ = to.write_all(&request[..bytes.min(read)]).await;
+                return;
+            }
+            Some(Fault::SwallowRequest) => std::future::pending().await,
+            Some(Fault::Late) => {
+                *next.lock().unwrap() = Some(Fault::Late);
+                let _ = faults.released.subscribe().wait_for(|released| *released).await;
+            }
+            after => *next.lock().unwrap() = after,
+        }
+        if to.write_all(request).await.is_err() {
             return;
+        }
+        let fault = *next.lock().unwrap();
+        if fault == Some(Fault::CloseTowardsServer) {
+            let _ = to.shutdown().await;
+        }
+        // The client of a late one has gone; the reply is waited for all the same.
+        if matches!(fault, Some(Fault::CloseTowardsServer | Fault::Late)) {
+            std::future::pending().await
         }
     }
 }
 
-fn arm(request: &[u8], faults: &Faults, losing: &Mutex<bool>) {
-    let mut lose = faults.lose.lock().unwrap();
-    let hit = lose.as_ref().is_some_and(|text| {
-        text.is_empty() || request.windows(text.len()).any(|window| window.eq_ignore_ascii_case(text))
-    });
-    if hit {
-        *lose = None;
-        *losing.lock().unwrap() = true;
-    }
+/// What happens to this request.
+fn meets(request: &[u8], faults: &Faults) -> Option<Fault> {
+    let mut armed = faults.armed.lock().unwrap();
+    let hit = |text: &[u8]| request.windows(text.len().max(1)).any(|window| window.eq_ignore_ascii_case(text));
+    let (_, fault) = armed.take_if(|(text, _)| text.is_empty() || hit(text))?;
+    faults.happened.fetch_add(1, Ordering::SeqCst);
+    Some(fault)
 }
 
-async fn replies(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, faults: &Faults, losing: &Mutex<bool>) {
+async fn replies(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, faults: &Faults, next: &Mutex<Option<Fault>>) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
-        if *losing.lock().unwrap() {
-            faults.lost.fetch_add(1, Ordering::SeqCst);
-            return;
+        let reply = &buffer[..read];
+        let fault = next.lock().unwrap().take();
+        match fault {
+            Some(Fault::CutReply(bytes)) => {
+                let _ = to.write_all(&reply[..bytes.min(read)]).await;
+                return;
+            }
+            Some(Fault::SwallowReply) => std::future::pending().await,
+            Some(Fault::CloseTowardsClient) => {
+                let _ = to.shutdown().await;
+                std::future::pending().await
+            }
+            Some(Fault::Drip(pause)) => {
+                for byte in reply {
+                    tokio::time::sleep(pause).await;
+                    if to.write_all(std::slice::from_ref(byte)).await.is_err() {
+                        return;
+                    }
+                }
+                continue;
+            }
+            Some(Fault::Late) => {
+                faults.late.send_modify(|late| *late += 1);
+                return;
+            }
+            Some(Fault::CutRequest(_) | Fault::SwallowRequest | Fault::CloseTowardsServer) | None => {}
         }
         speaking(faults).await;
         tokio::time::sleep(Duration::from_millis(faults.delay_ms.load(Ordering::SeqCst))).await;
-        if to.write_all(&buffer[..read]).await.is_err() {
+        if to.write_all(reply).await.is_err() {
             return;
         }
     }

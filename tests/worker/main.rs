@@ -8,6 +8,7 @@ mod control;
 mod endings;
 mod events;
 mod gates;
+mod host_clock;
 mod limits;
 mod mail;
 mod outages;

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use clap::Args;
+use queue_core::client::FirstSend;
 use queue_core::message::{Draft, Json};
-use queue_core::store::Outgoing;
+use queue_core::store::{Outgoing, Parcel, SendKey};
 use queue_core::{Priority, QueueName, TaskId, Timestamp};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -51,9 +52,22 @@ pub(crate) struct EnqueueArgs {
     /// The task's id, instead of a fresh one
     #[arg(long, value_parser = |id: &str| TaskId::new(id))]
     id: Option<TaskId>,
+    /// Send it once, however often: while this key stands nothing is sent, and the first one's id is told
+    #[arg(long, value_name = "KEY", value_parser = idempotency_key)]
+    idempotency_key: Option<String>,
+    /// How long the key stands
+    #[arg(long, value_name = "24h", value_parser = time::parse, default_value = "24h", requires = "idempotency_key")]
+    idempotency_ttl: Duration,
     /// Wait for the result, 30 seconds or as given
     #[arg(long, value_name = "30s", num_args = 0..=1, default_missing_value = "30s", value_parser = time::parse)]
     wait: Option<Duration>,
+}
+
+fn idempotency_key(key: &str) -> Result<String, String> {
+    match key.len() {
+        1..=512 => Ok(key.to_owned()),
+        bytes => Err(format!("it has 1 to 512 bytes, this one has {bytes}")),
+    }
 }
 
 /// When it expires.
@@ -76,6 +90,9 @@ struct Enqueued<'a> {
     task: &'a str,
     queue: &'a str,
     due: Option<Instant>,
+    /// With `--idempotency-key`: it had been sent before, with this id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<bool>,
 }
 
 /// Sends it.
@@ -87,12 +104,37 @@ pub(crate) async fn run(place: &Place, args: &EnqueueArgs, out: Out) -> Result<E
     }
     let session = open(place, Access::Create, out).await?;
     let message = message(&session, args, positional, by_name);
-    session.store.enqueue(std::slice::from_ref(&message)).await?;
+    let before = match &args.idempotency_key {
+        None => session.store.enqueue(std::slice::from_ref(&message)).await.map(|()| None)?,
+        Some(key) => enqueue_once(&session, key, args.idempotency_ttl, &message).await?,
+    };
+    let id = before.as_ref().unwrap_or(&message.id);
     match args.wait {
-        None => said(&session, &message),
+        None => said(&session, &message, id, args.idempotency_key.as_ref().map(|_| before.is_some())),
         Some(timeout) => {
-            session.out.note(&format!("enqueued {}", message.id));
-            super::result::wait(&session, &message.id, timeout, false).await
+            session.out.note(&format!("{} {id}", if before.is_some() { "sent before:" } else { "enqueued" }));
+            super::result::wait(&session, id, timeout, false).await
+        }
+    }
+}
+
+/// Sends it unless its key stands: then the id of the first one.
+async fn enqueue_once(
+    session: &Session,
+    key: &str,
+    ttl: Duration,
+    message: &Outgoing,
+) -> Result<Option<TaskId>, CliError> {
+    let value = FirstSend::of_task(&*message.task, &message.id).encode();
+    let parcel = Parcel { key: Some(SendKey { key: key.into(), ttl, value }), ..Parcel::of(vec![message.clone()]) };
+    let found = session.store.enqueue_once(&[parcel], None).await?.into_iter().next().flatten();
+    let Some(found) = found else { return Ok(None) };
+    let first = FirstSend::decode(&found).filter(|first| first.task == *message.task);
+    match first.and_then(|first| TaskId::new(first.result.id()).ok()) {
+        Some(id) => Ok(Some(id)),
+        None => {
+            let why = format!("idempotency key `{key}` was used for another task, so `{}` was not sent", message.task);
+            Err(CliError::usage(why, "a key names one thing that is done once; choose another"))
         }
     }
 }
@@ -118,13 +160,17 @@ fn message(session: &Session, args: &EnqueueArgs, positional: Json, by_name: Jso
     Outgoing { queue: args.queue.clone(), priority, due, id, task: args.name.as_str().into(), payload: draft.encode() }
 }
 
-fn said(session: &Session, message: &Outgoing) -> Result<Exit, CliError> {
+fn said(session: &Session, message: &Outgoing, id: &TaskId, before: Option<bool>) -> Result<Exit, CliError> {
     if session.out.json {
-        let (id, task, queue) = (message.id.as_str(), &*message.task, message.queue.as_str());
-        session.out.document(&Enqueued { id, task, queue, due: message.due.map(Instant) })?;
+        let (id, task, queue) = (id.as_str(), &*message.task, message.queue.as_str());
+        session.out.document(&Enqueued { id, task, queue, due: message.due.map(Instant), before })?;
         return Ok(Exit::Ok);
     }
-    session.out.data(message.id.as_str())?;
+    session.out.data(id.as_str())?;
+    if before == Some(true) {
+        session.out.note(&format!("{} was sent before with this key", message.task));
+        return Ok(Exit::Ok);
+    }
     let when = message.due.map(|due| format!(", due {}", time::wait(due, session.now))).unwrap_or_default();
     session.out.note(&format!("enqueued {} in queue `{}`{when}", message.task, message.queue));
     Ok(Exit::Ok)

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Canvas, Sending, Signature};
+use super::{Canvas, CanvasError, Sending, Signature};
 use crate::backoff::Backoff;
 use crate::client::{Client, JobHandle, SendError};
 use crate::clock::Timestamp;
@@ -72,9 +72,36 @@ pub(crate) struct Spec {
     pub(crate) acks_early: Option<bool>,
     pub(crate) shadow: Option<String>,
     pub(crate) headers: Vec<(String, Json)>,
+    pub(crate) key: Option<Box<OnceKey>>,
     /// What comes with it in a workflow; most calls have none.
     pub(crate) links: Option<Box<Links>>,
     pub(crate) fault: Option<Fault>,
+}
+
+/// How long an idempotency key stands where the call does not say.
+const KEY_TTL: Duration = Duration::from_secs(24 * 3600);
+/// The longest idempotency key, in bytes.
+const MAX_KEY: usize = 512;
+
+/// An idempotency key, and how long it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OnceKey {
+    pub(crate) key: String,
+    pub(crate) ttl: Duration,
+}
+
+impl OnceKey {
+    pub(crate) fn new(key: impl Into<String>) -> Self {
+        Self { key: key.into(), ttl: KEY_TTL }
+    }
+
+    /// Refuses one that is empty or too long.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        match self.key.len() {
+            1..=MAX_KEY => Ok(()),
+            bytes => Err(format!("an idempotency key has 1 to {MAX_KEY} bytes, this one has {bytes}")),
+        }
+    }
 }
 
 /// What a call says of those around it.
@@ -86,12 +113,20 @@ pub(crate) struct Links {
     pub(crate) immutable: bool,
 }
 
+impl Spec {
+    /// Whether it starts some time from now.
+    pub(crate) fn is_counted_down(&self) -> bool {
+        matches!(self.start, Some(Start::In(_)))
+    }
+}
+
 /// What was wrong with a call, kept until it is sent.
 #[derive(Debug, Clone)]
 pub(crate) enum Fault {
     Arguments(String),
     Name(crate::names::NameError),
     Header { name: String, why: String },
+    Key(String),
 }
 
 impl Fault {
@@ -101,6 +136,7 @@ impl Fault {
             Self::Arguments(why) => SendError::Arguments { task, source: ValueError::Unwritable(why) },
             Self::Name(source) => SendError::Name { task, source },
             Self::Header { name, why } => SendError::Header { task, name, why },
+            Self::Key(why) => SendError::Canvas(CanvasError::Call { task, why }),
         }
     }
 }
@@ -162,6 +198,7 @@ impl<Out, In> Call<Out, In> {
             acks_early: None,
             shadow: None,
             headers: Vec::new(),
+            key: None,
             links: None,
             fault: None,
         };
@@ -192,9 +229,9 @@ impl<Out, In> Call<Out, In> {
 
     /// Starts not before this much time has passed. It waits in the store, not in a worker.
     ///
-    /// The instant is this process's clock plus `wait`, and the store compares it with its own: what the two clocks
-    /// differ by is what the wait is off by. No round trip is spent on that; where it matters, ask
-    /// [`Broker::now`](crate::store::Broker::now) and use [`Call::eta`].
+    /// The instant is the store's time plus `wait`, whatever this host's clock says: the client asks the store for its time,
+    /// once a minute at most. A task that only Python workers know waits in one of those, as with Celery, and that worker
+    /// compares with its own host's clock.
     pub fn countdown(mut self, wait: Duration) -> Self {
         self.spec.start = Some(Start::In(wait));
         self
@@ -270,6 +307,31 @@ impl<Out, In> Call<Out, In> {
         match TaskId::new(id) {
             Ok(id) => self.spec.id = Some(id),
             Err(why) => self.fail(Fault::Name(why)),
+        }
+        self
+    }
+
+    /// Is sent once, however often: while this key stands, a day unless [`Call::idempotency_ttl`] says otherwise, whoever sends
+    /// with it again enqueues nothing and gets a handle of the first one, with its id. `order-42-confirm`, for one.
+    ///
+    /// A key is of the whole store, whatever the queue. It is written in the same step as the message, and stands for its time,
+    /// whatever becomes of the job; of the first send it keeps the task and the id, so that the same key for another task
+    /// is an error ([`SendError::KeyTaken`]). It has 1 to 512 bytes. A workflow has one as a whole
+    /// ([`Flow::idempotency_key`](super::Flow::idempotency_key)), its steps have none.
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        let key = OnceKey::new(key);
+        match key.check() {
+            Ok(()) => self.spec.key = Some(Box::new(key)),
+            Err(why) => self.fail(Fault::Key(why)),
+        }
+        self
+    }
+
+    /// How long its [idempotency key](Call::idempotency_key) stands: longer than anybody may try again; whole seconds, at least
+    /// one. Without a key it means nothing.
+    pub fn idempotency_ttl(mut self, ttl: Duration) -> Self {
+        if let Some(key) = &mut self.spec.key {
+            key.ttl = ttl;
         }
         self
     }

@@ -33,6 +33,7 @@ impl Signature {
             immutable: links.immutable,
             shape: Shape::Task(Json::null()),
             fault: fault.or(wrong).map(Box::new),
+            key: spec.key.take(),
             ..Self::task(spec.task, spec.args, spec.kwargs)
         };
         links.link.iter().for_each(|linked| sig.link(linked));
@@ -48,6 +49,7 @@ fn fault_of(fault: Fault, task: &str) -> CanvasError {
         Fault::Arguments(why) => CanvasError::Call { task, why: format!("its arguments: {why}") },
         Fault::Name(source) => CanvasError::Name { task, source },
         Fault::Header { name, why } => CanvasError::Call { task, why: format!("header `{name}`: {why}") },
+        Fault::Key(why) => CanvasError::Call { task, why },
     }
 }
 

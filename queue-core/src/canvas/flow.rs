@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::BitOr;
 
-use super::call::Complete;
+use super::call::{Complete, OnceKey};
 use super::error::CanvasError;
 use super::freeze::Ids;
 use super::signature::{Shape, Signature};
@@ -106,7 +106,7 @@ impl<T, In> Group<T, In> {
 fn chained<In, First, S: Step<In>>(before: Signature, step: S) -> S::After<First> {
     let mut steps = match before.shape {
         // A chain that has been given nothing of its own goes on growing.
-        Shape::Chain(steps) if before.options.iter().next().is_none() => steps,
+        Shape::Chain(steps) if before.options.iter().next().is_none() && before.key.is_none() => steps,
         _ => vec![before],
     };
     steps.push(step.into_signature());
@@ -233,6 +233,20 @@ macro_rules! composed {
                 self
             }
 
+            /// Is sent once, however often, while this key stands: see [`Call::idempotency_key`]. All of it or nothing, so that what is
+            /// sent at once (of a chain the first step, of a group or chord its members) must fit into one batch: a thousand messages
+            /// and 4 MiB.
+            pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+                self.sig.set_key(key);
+                self
+            }
+
+            /// How long its key stands: see [`Call::idempotency_ttl`].
+            pub fn idempotency_ttl(mut self, ttl: std::time::Duration) -> Self {
+                self.sig.set_key_ttl(ttl);
+                self
+            }
+
             /// Gives every task in it its id before it is sent.
             pub fn freeze(mut self) -> Self {
                 self.sig.freeze();
@@ -306,6 +320,22 @@ impl Signature {
     /// Sends it with this client.
     pub fn send_with(self, client: &Client) -> Sending<AnyHandle> {
         self.sending(Some(client.clone()), None)
+    }
+
+    /// Is sent once, however often, while this key stands: see [`Flow::idempotency_key`].
+    pub fn set_key(&mut self, key: impl Into<String>) {
+        let key = OnceKey::new(key);
+        match key.check() {
+            Ok(()) => self.key = Some(Box::new(key)),
+            Err(why) => self.fault = Some(Box::new(CanvasError::Call { task: self.task.clone(), why })),
+        }
+    }
+
+    /// How long its key stands: see [`Call::idempotency_ttl`].
+    pub fn set_key_ttl(&mut self, ttl: std::time::Duration) {
+        if let Some(key) = &mut self.key {
+            key.ttl = ttl;
+        }
     }
 
     /// Gives every task in it that has none its id, before it is sent. What is wrong with it is said when it is sent.

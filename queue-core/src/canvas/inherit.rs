@@ -54,6 +54,9 @@ impl Signature {
         if self.fault.is_none() {
             self.fault.clone_from(&sig.fault);
         }
+        if self.fault.is_none() {
+            self.fault = sig.check_no_key().err().map(Box::new);
+        }
         let text = sig.to_json();
         self.options.extend(kind, [text.as_str()]);
     }

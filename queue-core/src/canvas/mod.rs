@@ -42,7 +42,7 @@ mod sending;
 mod signature;
 
 pub use self::call::{Call, Complete, Partial};
-pub(crate) use self::call::{Fault, Spec};
+pub(crate) use self::call::{Fault, OnceKey, Spec};
 pub use self::dispatch::{Broken, Dispatch};
 pub(crate) use self::draft::prepare;
 pub use self::error::CanvasError;

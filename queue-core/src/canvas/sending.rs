@@ -128,9 +128,14 @@ pub struct SendingMany<Out>(BoxFuture<'static, Result<Vec<JobHandle<Out>>, SendE
 
 impl<Out: 'static> SendingMany<Out> {
     pub(crate) fn new(client: Client, calls: impl IntoIterator<Item = Call<Out>>) -> Self {
-        let batches = deliver::batches(&client, calls.into_iter().map(|call| *call.spec));
+        let run = Context::current();
+        let item = |call: Call<Out>| {
+            let lineage = run.as_ref().map(|run| run.next_lineage(call.spec.id.clone()));
+            (call.spec, lineage)
+        };
+        let items: Vec<deliver::Item> = calls.into_iter().map(item).collect();
         Self(Box::pin(async move {
-            let jobs = deliver::many(&client, batches?).await?;
+            let jobs = deliver::all(&client, items).await?;
             Ok(jobs.into_iter().map(|(id, ignored)| JobHandle::new(client.clone(), id, ignored)).collect())
         }))
     }

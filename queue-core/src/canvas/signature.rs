@@ -2,6 +2,7 @@
 //!
 //! Source: Celery 5.7, `celery/canvas.py`, and captures of its messages.
 
+use super::call::OnceKey;
 use super::error::CanvasError;
 use super::node::write_list;
 use super::options::Options;
@@ -30,6 +31,8 @@ pub struct Signature {
     pub(crate) extra: Options,
     /// What was wrong with the call it was made of: said when it is sent.
     pub(crate) fault: Option<Box<CanvasError>>,
+    /// With which it is sent once; not a part of what is sent.
+    pub(crate) key: Option<Box<OnceKey>>,
 }
 
 /// What a signature is.
@@ -80,7 +83,7 @@ impl Signature {
 
     fn shaped(task: String, args: Json, kwargs: Json, shape: Shape) -> Self {
         let (options, extra) = (Options::default(), Options::default());
-        Self { task, args, kwargs, options, immutable: false, shape, extra, fault: None }
+        Self { task, args, kwargs, options, immutable: false, shape, extra, fault: None, key: None }
     }
 
     /// Reads one as Celery writes it: an object with `task`, `args`, `kwargs`, `options`, `subtask_type`, `immutable`.
@@ -102,12 +105,24 @@ impl Signature {
     /// Whether compositions are nested in it no deeper than what reads it will take.
     pub(crate) fn check_depth(&self, left: usize) -> Result<(), CanvasError> {
         let Some(left) = left.checked_sub(1) else { return Err(CanvasError::TooDeep(MAX_DEPTH)) };
+        self.check_no_key()?;
         match &self.shape {
             Shape::Task(_) => Ok(()),
             Shape::Chain(parts) | Shape::Group(parts) => parts.iter().try_for_each(|part| part.check_depth(left)),
             Shape::Chord(chord) => {
                 chord.header.iter().try_for_each(|part| part.check_depth(left))?;
                 chord.body.check_depth(left)
+            }
+        }
+    }
+
+    /// A key is of what a client sends as a whole; who does so has taken it out.
+    pub(crate) fn check_no_key(&self) -> Result<(), CanvasError> {
+        match &self.key {
+            None => Ok(()),
+            Some(_) => {
+                let why = "an idempotency key is of a whole workflow that a client sends, not of a part".to_owned();
+                Err(CanvasError::Call { task: self.task.clone(), why })
             }
         }
     }
@@ -223,7 +238,7 @@ fn read(json: JsonRef<'_>, depth: usize) -> Result<Signature, CanvasError> {
     let shape = read_shape(&task, fields.kind, &kwargs, depth)?;
     let kwargs = if matches!(shape, Shape::Task(_)) { kwargs } else { Json::empty_object() };
     let extra = fields.extra;
-    let mut signature = Signature { task, args, kwargs, options, immutable, shape, extra, fault: None };
+    let mut signature = Signature { task, args, kwargs, options, immutable, shape, extra, fault: None, key: None };
     take_header_id(&mut signature, &fields.kwargs);
     Ok(signature)
 }

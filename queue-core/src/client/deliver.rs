@@ -1,9 +1,13 @@
-//! Puts prepared messages into the store: one, or many in bounded batches.
+//! Puts prepared messages into the store: one, or many in bounded batches, each tried again where that is safe.
 
-use super::{Client, SendError, told};
-use crate::canvas::{self, Plan, Signature, Spec, prepare};
+use bytes::Bytes;
+
+use super::tries::{Again, Tries};
+use super::{Client, FirstSend, SendError, told};
+use crate::canvas::{self, CanvasError, OnceKey, Plan, ResultNode, Signature, Spec, prepare};
+use crate::clock::Timestamp;
 use crate::names::TaskId;
-use crate::store::Outgoing;
+use crate::store::{Outgoing, Parcel, SendKey, StoreError};
 use crate::task::{Context, Lineage};
 
 /// The most messages of one `enqueue`.
@@ -15,100 +19,214 @@ const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// A job that was sent, and whether its result will be thrown away.
 pub(crate) type Sent = (TaskId, bool);
 
-/// Messages that go to the store in one step.
+/// A call that is to be sent, and where in a running task.
+pub(crate) type Item = (Box<Spec>, Option<Lineage>);
+
+/// What goes to the store in one step.
 #[derive(Debug, Default)]
-pub(crate) struct Batch {
-    messages: Vec<Outgoing>,
+struct Batch {
+    parcels: Vec<Parcel>,
     sent: Vec<Sent>,
     bytes: usize,
 }
 
 impl Batch {
     fn has_room_for(&self, message: &Outgoing) -> bool {
-        let count = self.messages.len();
+        let count = self.sent.len();
         count == 0 || (count < MAX_BATCH && self.bytes + message.payload.len() <= MAX_BATCH_BYTES)
     }
 
-    fn push(&mut self, message: Outgoing, ignored: bool) {
+    /// Adds a message: with a key it is a parcel of its own.
+    fn push(&mut self, message: Outgoing, ignored: bool, key: Option<SendKey>) {
         self.bytes += message.payload.len();
         self.sent.push((message.id.clone(), ignored));
-        self.messages.push(message);
+        match self.parcels.last_mut() {
+            Some(last) if key.is_none() && last.key.is_none() => last.messages.push(message),
+            _ => self.parcels.push(Parcel { key, ..Parcel::of(vec![message]) }),
+        }
+    }
+
+    fn messages(&self) -> impl Iterator<Item = &Outgoing> {
+        self.parcels.iter().flat_map(|parcel| &parcel.messages)
     }
 }
 
-pub(crate) async fn one(client: &Client, spec: Spec, lineage: Option<Lineage>) -> Result<Sent, SendError> {
-    let task = spec.task.clone();
-    let now = client.store().clock().now();
+/// Sends one call.
+pub(crate) async fn one(client: &Client, mut spec: Spec, lineage: Option<Lineage>) -> Result<Sent, SendError> {
+    let (tries, task, key) = (Tries::of(client), spec.task.clone(), spec.key.take());
+    let now = time(client, tries, needs_time(&spec)).await?;
     let (message, ignored) = prepare(spec, client, lineage, now)?;
     let id = message.id.clone();
-    let message = [message];
-    client.store().enqueue(&message).await.map_err(|why| SendError::store(&task, why))?;
-    told::sent(client, &message).await;
+    let options = client.options();
+    let guarded = key.is_some() || (!options.retry_for.is_zero() && (message.due.is_some() || options.numbered));
+    let done = if guarded {
+        let key = key.map(|key| send_key(&key, &FirstSend::of_task(&*task, &id)));
+        let parcel = [Parcel { key, ..Parcel::of(vec![message]) }];
+        let found = enqueue_once(client, tries, &parcel).await;
+        found.map(|found| (found.into_iter().next().flatten(), parcel))
+    } else {
+        let message = [message];
+        let done = tries.run(Again::Twice, || client.store().enqueue(&message)).await;
+        done.map(|()| (None, [Parcel::of(message.into())]))
+    };
+    let (found, [parcel]) = done.map_err(|why| SendError::store(&task, why))?;
+    if let Some(found) = found {
+        let first = stood(&parcel, &found, &task)?;
+        return Ok((task_id(&first)?, ignored));
+    }
+    told::sent(client, &parcel.messages).await;
     Ok((id, ignored))
 }
 
 /// Expands a signature and sends what is sent at once. `run` is the task that does so, and what the ids of its children derive from.
 pub(crate) async fn canvas(
     client: &Client,
-    sig: Signature,
+    mut sig: Signature,
     run: Option<(&Context, TaskId)>,
 ) -> Result<canvas::Sent, SendError> {
-    let now = client.store().clock().now();
-    let mut setting = client.setting(now);
+    let (tries, task, key) = (Tries::of(client), sig.name().to_owned(), sig.key.take());
+    let mut setting = client.setting(time(client, tries, true).await?);
     if let Some((run, seed)) = run {
         setting = setting.of_task(run.id(), run.root_id(), seed);
     }
     let mut plan = Plan::default();
-    let sent = plan.add(sig, &mut setting)?;
+    let mut sent = plan.add(sig, &mut setting)?;
+    let mut batches = batches(plan.messages.into_iter().map(|message| Ok((message, false, None))))?;
+    let mut first = batches.next().transpose()?.unwrap_or_default();
     // Counted before anything runs: a part that is done before its chord is known would be the last of none.
-    if !plan.chords.is_empty() {
-        client.store().begin_chords(&plan.chords).await?;
+    match first.parcels.first_mut() {
+        Some(parcel) => parcel.chords = plan.chords,
+        None if key.is_some() => first.parcels.push(Parcel::default()),
+        None => return Ok(sent),
     }
-    let mut all = Vec::new();
-    let mut batch = Batch::default();
-    for message in plan.messages {
-        if !batch.has_room_for(&message) {
-            all.push(std::mem::take(&mut batch));
+    let rest: Vec<Batch> = batches.collect::<Result<_, _>>()?;
+    if let Some(key) = key {
+        if !rest.is_empty() {
+            let why = format!("with an idempotency key it starts at most {MAX_BATCH} tasks and 4 MiB at once");
+            return Err(CanvasError::Call { task, why }.into());
         }
-        batch.push(message, false);
+        let value = FirstSend { task: task.clone(), result: sent.result.clone() };
+        first.parcels.iter_mut().for_each(|parcel| parcel.key = Some(send_key(&key, &value)));
+        let found = enqueue_once(client, tries, &first.parcels).await.map_err(|why| SendError::store(&task, why))?;
+        if let (Some(found), Some(parcel)) = (found.into_iter().next().flatten(), first.parcels.first()) {
+            sent.result = stood(parcel, &found, &task)?.result;
+            sent.first = sent.result.clone();
+            return Ok(sent);
+        }
+        told::sent(client, &first.parcels[0].messages).await;
+        return Ok(sent);
     }
-    all.push(batch);
-    many(client, all).await?;
+    many(client, tries, std::iter::once(first).chain(rest)).await?;
     Ok(sent)
 }
 
-/// Makes all the messages, as far as possible before anything is sent.
-pub(crate) fn batches(client: &Client, specs: impl Iterator<Item = Spec>) -> Result<Vec<Batch>, SendError> {
-    let run = Context::current();
-    let now = client.store().clock().now();
-    let mut done = Vec::new();
-    let mut batch = Batch::default();
-    for spec in specs {
-        let lineage = run.as_ref().map(|run| run.next_lineage(spec.id.clone()));
-        let (message, ignored) = prepare(spec, client, lineage, now)?;
-        if !batch.has_room_for(&message) {
-            done.push(std::mem::take(&mut batch));
-        }
-        batch.push(message, ignored);
-    }
-    if !batch.messages.is_empty() {
-        done.push(batch);
-    }
-    Ok(done)
+/// Sends calls in order. All messages are made before anything is sent.
+pub(crate) async fn all(client: &Client, items: Vec<Item>) -> Result<Vec<Sent>, SendError> {
+    let tries = Tries::of(client);
+    let now = time(client, tries, items.iter().any(|(spec, _)| needs_time(spec))).await?;
+    let messages = items.into_iter().map(|(mut spec, lineage)| {
+        let (task, key) = (spec.task.clone(), spec.key.take());
+        let (message, ignored) = prepare(*spec, client, lineage, now)?;
+        let key = key.map(|key| send_key(&key, &FirstSend::of_task(task, &message.id)));
+        Ok((message, ignored, key))
+    });
+    let batches: Vec<Batch> = batches(messages)?.collect::<Result<_, _>>()?;
+    many(client, tries, batches).await
 }
 
-pub(crate) async fn many(client: &Client, batches: Vec<Batch>) -> Result<Vec<Sent>, SendError> {
-    let mut jobs = Vec::with_capacity(batches.iter().map(|batch| batch.sent.len()).sum());
-    for batch in batches {
-        if let Err(source) = client.store().enqueue(&batch.messages).await {
-            let task = batch.messages.first().map(|message| message.task.to_string()).unwrap_or_default();
-            return Err(match jobs.len() {
-                0 => SendError::store(&task, source),
-                sent => SendError::Partly { sent, source },
-            });
+type Prepared = (Outgoing, bool, Option<SendKey>);
+
+/// Cuts messages into batches.
+fn batches(
+    messages: impl Iterator<Item = Result<Prepared, SendError>>,
+) -> Result<impl Iterator<Item = Result<Batch, SendError>>, SendError> {
+    let mut messages = messages.peekable();
+    Ok(std::iter::from_fn(move || {
+        let mut batch = Batch::default();
+        while let Some(next) =
+            messages.next_if(|next| next.as_ref().map_or(true, |(message, ..)| batch.has_room_for(message)))
+        {
+            match next {
+                Ok((message, ignored, key)) => batch.push(message, ignored, key),
+                Err(error) => return Some(Err(error)),
+            }
         }
-        told::sent(client, &batch.messages).await;
-        jobs.extend(batch.sent);
+        (!batch.sent.is_empty()).then_some(Ok(batch))
+    }))
+}
+
+async fn many(client: &Client, tries: Tries, batches: impl IntoIterator<Item = Batch>) -> Result<Vec<Sent>, SendError> {
+    let (mut jobs, mut taken): (Vec<Sent>, _) = (Vec::new(), None);
+    for mut batch in batches {
+        let found = match enqueue_once(client, tries, &batch.parcels).await {
+            Ok(found) => found,
+            Err(source) => {
+                let task = batch.messages().next().map(|message| message.task.to_string()).unwrap_or_default();
+                return Err(match jobs.len() {
+                    0 => SendError::store(&task, source),
+                    sent => SendError::Partly { sent, source },
+                });
+            }
+        };
+        let mut at = 0;
+        for (parcel, found) in batch.parcels.iter().zip(found) {
+            match found {
+                Some(found) => {
+                    match stood(parcel, &found, &parcel.messages[0].task).and_then(|first| task_id(&first)) {
+                        Ok(id) => batch.sent[at].0 = id,
+                        Err(error) => taken = taken.or(Some(error)),
+                    }
+                }
+                None => told::sent(client, &parcel.messages).await,
+            }
+            at += parcel.messages.len();
+        }
+        jobs.append(&mut batch.sent);
     }
-    Ok(jobs)
+    taken.map_or(Ok(jobs), Err)
+}
+
+/// Enqueues parcels, with a number where it may be tried again.
+async fn enqueue_once(client: &Client, tries: Tries, parcels: &[Parcel]) -> Result<Vec<Option<Bytes>>, StoreError> {
+    if client.options().retry_for.is_zero() {
+        return client.store().enqueue_once(parcels, None).await;
+    }
+    let number = client.numbers().take();
+    tries.run(Again::Harmless, || client.store().enqueue_once(parcels, Some(number.get()))).await
+}
+
+/// The time that messages are reckoned from: the store's, where something in them is compared with that.
+async fn time(client: &Client, tries: Tries, exact: bool) -> Result<Timestamp, StoreError> {
+    match exact {
+        true => tries.run(Again::Harmless, || client.store_time()).await,
+        false => Ok(client.guess_time()),
+    }
+}
+
+fn needs_time(spec: &Spec) -> bool {
+    let own = spec.task_options.as_ref().and_then(|options| options.expires);
+    spec.is_counted_down() || spec.expires.or(own).is_some() || spec.links.is_some()
+}
+
+fn send_key(key: &OnceKey, first: &FirstSend) -> SendKey {
+    SendKey { key: key.key.as_str().into(), ttl: key.ttl, value: first.encode() }
+}
+
+/// Whose key stood.
+fn stood(parcel: &Parcel, found: &[u8], task: &str) -> Result<FirstSend, SendError> {
+    let key = || parcel.key.as_ref().map(|key| key.key.to_string()).unwrap_or_default();
+    match FirstSend::decode(found) {
+        Some(first) if first.task == task => Ok(first),
+        other => {
+            let first = other.map_or_else(|| "?".to_owned(), |first| first.task);
+            Err(SendError::KeyTaken { key: key(), task: task.to_owned(), first })
+        }
+    }
+}
+
+fn task_id(first: &FirstSend) -> Result<TaskId, SendError> {
+    let id = match &first.result {
+        ResultNode::Task(id) | ResultNode::Group(id, _) => id,
+    };
+    TaskId::new(id).map_err(|source| SendError::Name { task: first.task.clone(), source })
 }

@@ -56,9 +56,19 @@ pub enum SendError {
     /// No client is installed, and the store at `$QUEUE_URL` cannot be opened.
     #[error("the default store cannot be opened")]
     Connect(#[from] ConnectError),
-    /// The store refused; ask [`StoreError::outcome_unknown`] whether it may have arrived all the same.
+    /// The store refused; ask [`SendError::outcome_unknown`] whether it may have arrived all the same.
     #[error("the store did not take it")]
     Store(#[from] StoreError),
+    /// The idempotency key stands, but for another task: nothing was sent.
+    #[error("idempotency key `{key}` was used for task `{first}` before, so task `{task}` was not sent")]
+    KeyTaken {
+        /// The key.
+        key: String,
+        /// Which task.
+        task: String,
+        /// The task that was sent with it.
+        first: String,
+    },
     /// Of many calls, the first `sent` were; the store refused the rest.
     #[error("only the first {sent} calls were sent")]
     Partly {
@@ -89,8 +99,17 @@ impl SendError {
             | Self::Header { .. }
             | Self::TooLarge { .. }
             | Self::Canvas(_)
+            | Self::KeyTaken { .. }
             | Self::Connect(ConnectError::Url(_)) => false,
         }
+    }
+
+    /// Whether what was asked may have happened all the same; where not, nothing of it has. Of [`SendError::Partly`] it speaks of
+    /// the calls after the first `sent`.
+    ///
+    /// Whoever needs to know has given the call an [idempotency key](crate::Call::idempotency_key), and sends it again.
+    pub fn outcome_unknown(&self) -> bool {
+        matches!(self, Self::Store(error) | Self::Partly { source: error, .. } if error.outcome_unknown())
     }
 
     /// What a person can do about it, in one line; empty when there is nothing to say.
@@ -106,6 +125,7 @@ impl SendError {
             Self::Connect(ConnectError::Store(error)) => {
                 format!("{}; set $QUEUE_URL, or install a client", error.hint())
             }
+            Self::KeyTaken { .. } => "a key names one thing that is done once; choose another".to_owned(),
             Self::Store(error) | Self::Partly { source: error, .. } => error.hint(),
             Self::Canvas(_) => String::new(),
         }

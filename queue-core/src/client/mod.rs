@@ -6,13 +6,19 @@
 mod current;
 pub(crate) mod deliver;
 mod error;
+mod first;
 mod group;
 mod handle;
+mod numbers;
+mod time;
 mod told;
+mod tries;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::numbers::Numbers;
+use self::time::StoreTime;
 use crate::canvas::{Call, Canvas, Sending, SendingMany, Setting};
 use crate::clock::Timestamp;
 use crate::events::Lamport;
@@ -22,6 +28,7 @@ use crate::store::{ConnectError, QUEUE_RESULT_URL, Store, StoreError, StoreOptio
 
 pub use self::current::InstallError;
 pub use self::error::{JobError, SendError};
+pub use self::first::FirstSend;
 pub use self::group::{AnyHandle, GroupHandle};
 pub use self::handle::JobHandle;
 
@@ -37,6 +44,9 @@ const REVOKED_FOR: Duration = Duration::from_secs(24 * 3600);
 /// How long results are kept by default: a day, as Celery's.
 const RESULT_TTL: Duration = Duration::from_secs(24 * 3600);
 
+/// For how long a send is tried again by default: a restart of the store passes in it, and nobody waits for ever.
+const RETRY_FOR: Duration = Duration::from_secs(5);
+
 /// Sends tasks to one store and reads their results. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -48,6 +58,8 @@ struct Inner {
     store: Arc<dyn Store>,
     options: ClientOptions,
     lamport: Lamport,
+    numbers: Numbers,
+    time: StoreTime,
 }
 
 /// How a client sends, where calls and tasks do not say.
@@ -59,6 +71,12 @@ pub struct ClientOptions {
     pub result_ttl: Option<Duration>,
     /// How long a revocation is remembered: longer than the revoked job may wait. Default one day.
     pub revoked_for: Duration,
+    /// For how long a send is tried again after an error that may pass; zero is not at all. See [`Client::send`]. Default 5 s.
+    pub retry_for: Duration,
+    /// Whether every send can be tried again when a connection is cut in the middle of it. Otherwise a single call without an
+    /// idempotency key, to be started at once, cannot: a store would have to take notes of each, which costs a Redis server 4 us
+    /// more, where the push itself takes less than one. Default no.
+    pub numbered: bool,
     /// Whether to tell monitors of each task that is sent (`task-sent` events). Costs a round trip more. Default no.
     pub task_sent_events: bool,
 }
@@ -69,6 +87,8 @@ impl Default for ClientOptions {
             default_queue: QueueName::celery(),
             result_ttl: Some(RESULT_TTL),
             revoked_for: REVOKED_FOR,
+            retry_for: RETRY_FOR,
+            numbered: false,
             task_sent_events: false,
         }
     }
@@ -82,7 +102,8 @@ impl Client {
 
     /// A client of an open store.
     pub fn with_options(store: Arc<dyn Store>, options: ClientOptions) -> Self {
-        Self { inner: Arc::new(Inner { store, options, lamport: Lamport::default() }) }
+        let (lamport, numbers, time) = Default::default();
+        Self { inner: Arc::new(Inner { store, options, lamport, numbers, time }) }
     }
 
     /// Opens the store at `url`: `sqlite:queue.db`, `sqlite::memory:`, `redis://localhost:6379/0`, `rediss://…`.
@@ -135,6 +156,33 @@ impl Client {
         &self.inner.options.default_queue
     }
 
+    fn numbers(&self) -> &Numbers {
+        &self.inner.numbers
+    }
+
+    /// Now, by the store's clock, which is asked once a minute at most.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it has to be asked and does not answer.
+    pub async fn store_time(&self) -> Result<Timestamp, StoreError> {
+        self.inner.time.now(&**self.store()).await
+    }
+
+    /// Asks the store for its time now, as after an outage: another server may have another clock.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it does not answer.
+    pub async fn ask_store_time(&self) -> Result<Timestamp, StoreError> {
+        self.inner.time.ask(&**self.store()).await
+    }
+
+    /// Now, by the store's clock as far as [`Client::store_time`] has learned it; else by this host's.
+    pub fn guess_time(&self) -> Timestamp {
+        self.inner.time.guess(&**self.store())
+    }
+
     /// What sending a workflow needs to know.
     pub(crate) fn setting(&self, now: Timestamp) -> Setting {
         let setting = Setting::of_client(self.default_queue().clone(), now, self.options().result_ttl);
@@ -145,6 +193,13 @@ impl Client {
     ///
     /// Every way to send is the same: awaited, it gives a [`JobHandle`] (of a group a [`GroupHandle`]), or [`SendError`] when the call is wrong or the
     /// store refuses it.
+    ///
+    /// It never hangs and never lies. An error that may pass (the store restarts, is full, fails over) is tried again for
+    /// [`ClientOptions::retry_for`]; each try waits for a connection twice [`StoreOptions::connect_timeout`] at most, and for
+    /// the answer [`StoreOptions::response_timeout`]. What comes of it is `Ok`, or an error whose
+    /// [`outcome_unknown`](SendError::outcome_unknown) says whether it may have arrived all the same. A try whose outcome is
+    /// unknown is followed by another only where that cannot enqueue twice: of batches, workflows, what is due later, what
+    /// has an [idempotency key](Call::idempotency_key), and of all others with [`ClientOptions::numbered`].
     pub fn send<C: Canvas>(&self, canvas: C) -> Sending<C::Handle> {
         canvas.sending(Some(self.clone()), None)
     }
@@ -153,7 +208,8 @@ impl Client {
     /// order.
     ///
     /// The calls are taken from the iterator before this returns. A wrong one among them means that none is sent;
-    /// [`SendError::Partly`] says how many were, when the store refuses on the way.
+    /// [`SendError::Partly`] says how many were, when the store refuses on the way. Each idempotency key is its call's own;
+    /// [`SendError::KeyTaken`] of one comes when the others are sent.
     pub fn send_many<Out: 'static>(&self, calls: impl IntoIterator<Item = Call<Out>>) -> SendingMany<Out> {
         SendingMany::new(self.clone(), calls)
     }

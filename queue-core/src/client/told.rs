@@ -25,7 +25,7 @@ fn event(client: &Client, outgoing: &Outgoing) -> Option<Event> {
     let message = Message::decode(&outgoing.payload, &DecodeLimits::default()).ok()?;
     let host = hostname::get().ok().and_then(|host| host.into_string().ok());
     let origin = format!("gen{}@{}", std::process::id(), host.as_deref().unwrap_or("localhost"));
-    let event = Event::new("task-sent", &origin, client.store().clock().now(), client.lamport());
+    let event = Event::new("task-sent", &origin, client.guess_time(), client.lamport());
     let queue = outgoing.queue.as_str();
     let event = event.with("queue", queue).with("exchange", "").with("routing_key", queue);
     Some(event.about(&message))

@@ -106,7 +106,7 @@ impl Broadcast {
             Value::Object(arguments) => arguments,
             _ => Map::new(),
         };
-        let now = self.client.store().clock().now();
+        let now = self.client.store_time().await?;
         Ok(Request {
             method: method.to_owned(),
             arguments,

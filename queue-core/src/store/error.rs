@@ -94,14 +94,42 @@ impl StoreError {
         matches!(self, Self::Unreachable { .. } | Self::Full { .. } | Self::Locked { .. } | Self::ReadOnly { .. })
     }
 
-    /// Whether what was asked may have happened all the same.
+    /// Whether what was asked may have happened all the same. Where not, it has not happened.
     pub fn outcome_unknown(&self) -> bool {
         matches!(self, Self::Unreachable { unknown: true, .. })
+    }
+
+    /// The same, of a call that an earlier try may have done.
+    pub(crate) fn of_unknown_outcome(self) -> Self {
+        match self {
+            Self::Unreachable { url, source, .. } => Self::Unreachable { url, unknown: true, source },
+            Self::Unauthorized { ref url, .. }
+            | Self::Full { ref url, .. }
+            | Self::ReadOnly { ref url, .. }
+            | Self::Locked { ref url, .. }
+            | Self::Foreign { ref url, .. }
+            | Self::Refused { ref url, .. } => {
+                Self::Unreachable { url: url.clone(), unknown: true, source: Box::new(self) }
+            }
+            // Said before anything is sent, so by the first try or by none.
+            Self::TooLarge { .. } | Self::Leased | Self::BadCursor(_) => self,
+        }
+    }
+
+    /// The same, of a call that changes nothing.
+    pub(crate) fn of_known_outcome(self) -> Self {
+        match self {
+            Self::Unreachable { url, source, .. } => Self::Unreachable { url, unknown: false, source },
+            other => other,
+        }
     }
 
     /// What a person can do about it, in one line; empty when there is nothing to say.
     pub fn hint(&self) -> String {
         match self {
+            Self::Unreachable { unknown: true, .. } => {
+                "it may have happened all the same: look, or send it again with the same idempotency key".into()
+            }
             Self::Unreachable { url, .. } if url.starts_with("sqlite:") => {
                 "is the file at its place, and its disk well? what is to use another file has to be started again"
                     .into()

@@ -13,6 +13,7 @@ mod chord;
 mod consumer;
 mod error;
 mod inspect;
+mod once;
 mod orphans;
 pub mod redis;
 pub mod sqlite;
@@ -33,6 +34,8 @@ pub use self::chord::*;
 pub use self::consumer::*;
 pub use self::error::{BoxError, StoreError};
 pub use self::inspect::*;
+pub(crate) use self::once::REMEMBERED;
+pub use self::once::{Parcel, SendKey, SendNumber};
 pub use self::orphans::*;
 pub use self::url::{ConnectError, StoreUrl, UrlError, connect, connect_with};
 
@@ -120,6 +123,19 @@ pub trait Broker: Send + Sync + Debug {
     /// [`StoreError::Full`], [`StoreError::ReadOnly`], [`StoreError::Unreachable`] and so on when the store
     /// refuses. [`StoreError::outcome_unknown`] tells whether messages may have arrived all the same.
     async fn enqueue(&self, messages: &[Outgoing]) -> Result<(), StoreError>;
+
+    /// As [`Broker::enqueue`], all parcels in one step, and again harmless: with a `number` that the store has seen, nothing
+    /// changes; a parcel whose key stands is left out. Says per parcel: `None` when it is enqueued, by this call or by an
+    /// earlier one with the same value, else the value of the key that stood.
+    ///
+    /// # Errors
+    ///
+    /// As [`Broker::enqueue`]; then nothing was written, not even a key, unless the outcome is unknown.
+    async fn enqueue_once(
+        &self,
+        parcels: &[Parcel],
+        number: Option<&SendNumber>,
+    ) -> Result<Vec<Option<Bytes>>, StoreError>;
 
     /// Registers a worker and gives it its half of the store.
     async fn consumer(&self, worker: WorkerSpec) -> Result<Arc<dyn Consumer>, StoreError>;

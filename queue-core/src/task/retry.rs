@@ -34,7 +34,7 @@ impl Context {
     /// }
     /// ```
     pub fn retry(&self) -> Retry {
-        let now = self.client().store().clock().now();
+        let now = self.client().guess_time();
         Retry { error: TaskError::retry(), again: Again::default(), now }
     }
 }

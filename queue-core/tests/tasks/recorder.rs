@@ -9,8 +9,8 @@ use queue_core::clock::{Clock, Timestamp};
 use queue_core::message::{DecodeLimits, Json, Message};
 use queue_core::store::{
     Broker, Bus, ChordParts, ChordStart, Chords, Consumer, Cursor, Durability, Inspect, Interest, Job, JobKey,
-    JobState, Listening, Orphan, OrphanPage, Outgoing, Page, QueueCounts, Ready, ReplyBox, ReplyTo, Results, Store,
-    StoreError, StoredResult, Topic, WorkerInfo, WorkerSpec,
+    JobState, Listening, Orphan, OrphanPage, Outgoing, Page, Parcel, QueueCounts, Ready, ReplyBox, ReplyTo, Results,
+    SendNumber, Store, StoreError, StoredResult, Topic, WorkerInfo, WorkerSpec,
 };
 use queue_core::task::{Body, ContextParts, ProgressSink, StateMap};
 use queue_core::{Call, Client, ClientOptions, Context, QueueName, Task, TaskError, TaskId};
@@ -25,6 +25,7 @@ pub(crate) struct Recorder {
     pub(crate) chords: Mutex<Vec<ChordStart>>,
     pub(crate) groups: Mutex<Vec<StoredResult>>,
     pub(crate) posts: Mutex<Vec<(Topic, Bytes)>>,
+    pub(crate) numbers: Mutex<Vec<SendNumber>>,
     pub(crate) refuse_from: Mutex<Option<usize>>,
     clock: Clock,
 }
@@ -46,6 +47,17 @@ impl Broker for Recorder {
         }
         batches.push(messages.to_vec());
         Ok(())
+    }
+    async fn enqueue_once(
+        &self,
+        parcels: &[Parcel],
+        number: Option<&SendNumber>,
+    ) -> Result<Vec<Option<Bytes>>, StoreError> {
+        let messages: Vec<Outgoing> = parcels.iter().flat_map(|parcel| parcel.messages.clone()).collect();
+        self.enqueue(&messages).await?;
+        self.chords.lock().unwrap().extend(parcels.iter().flat_map(|parcel| parcel.chords.clone()));
+        self.numbers.lock().unwrap().extend(number.cloned());
+        Ok(vec![None; parcels.len()])
     }
     async fn consumer(&self, _: WorkerSpec) -> Result<Arc<dyn Consumer>, StoreError> {
         Err(refusal("has no consumers"))

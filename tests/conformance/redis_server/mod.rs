@@ -8,4 +8,5 @@ mod errors;
 mod knobs;
 mod lines;
 mod neighbours;
+mod producer;
 mod replies;

@@ -8,33 +8,35 @@ use bytes::Bytes;
 use redis::{Cmd, Pipeline};
 
 use super::consumer::{Lane, Shared};
+use super::enqueue::add_number;
 use super::keys::Keys;
 use super::results::ttl_s;
 use super::{Inner, StoreError};
 use crate::names::TaskId;
-use crate::store::{ChordEnd, ChordPart, ChordParts, ChordStart, ChordStep, StoredResult};
+use crate::store::{ChordEnd, ChordPart, ChordParts, ChordStart, ChordStep, SendNumber, StoredResult};
 
 /// Members of one read at most.
 const STEP: isize = 500;
-/// Chords of one call at most.
-const CHUNK: usize = 500;
 
-/// See [`crate::store::Chords::begin_chords`].
-pub(super) async fn begin(store: &Inner, chords: &[ChordStart]) -> Result<(), StoreError> {
-    for chunk in chords.chunks(CHUNK) {
-        let mut pipe = redis::pipe();
-        pipe.atomic();
-        for chord in chunk {
-            let keys = store.keys.chord(&chord.group);
-            if let Some(meta) = &chord.meta {
-                set(&mut pipe, &keys.meta, meta, chord.ttl);
-            }
-            pipe.cmd("DEL").arg(&keys.claim).ignore();
-            set(&mut pipe, &keys.size, chord.size.to_string().as_bytes(), chord.ttl);
-        }
-        store.results_link().pipe::<()>(&pipe).await?;
+/// See [`crate::store::Chords::begin_chords`]; with a `number` that was seen, nothing changes.
+pub(super) async fn begin(store: &Inner, chords: &[ChordStart], number: Option<&SendNumber>) -> Result<(), StoreError> {
+    if chords.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let script = &store.scripts.begin;
+    let key = number.map_or_else(|| store.keys.queues.clone(), |number| store.keys.producer(&number.producer));
+    let mut call = script.call(&[&key]);
+    add_number(&mut call, number);
+    add_starts(&mut call, store, chords);
+    store.results_link().script::<redis::Value>(script, &call).await.map(drop)
+}
+
+/// Adds chords that begin.
+pub(super) fn add_starts(call: &mut Cmd, store: &Inner, chords: &[ChordStart]) {
+    for chord in chords {
+        let meta = chord.meta.as_deref().unwrap_or_default();
+        call.arg(store.keys.group(&chord.group)).arg(chord.size).arg(meta).arg(ttl_s(chord.ttl));
+    }
 }
 
 fn set(pipe: &mut Pipeline, key: &str, value: &[u8], ttl: Option<Duration>) {

@@ -1,22 +1,23 @@
-//! Takes messages in: plain `LPUSH` for those that are ready, one script per list for those that are due later.
+//! Takes messages in: plain `LPUSH` for one that is ready, else one script, which takes all or nothing.
+//!
+//! Source of that choice: in the server an `LPUSH` of 400 bytes takes 0.6 us, the script with a number 4.4 us; of a
+//! thousand messages at once 0.3 us each, with the script 0.9 us. So one message pays for nothing it did not ask for.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use redis::Cmd;
+use bytes::Bytes;
+use redis::{Cmd, RedisResult};
 
 use super::keys::ListKeys;
-use super::{Inner, StoreError};
+use super::{Inner, StoreError, chord};
+use crate::clock::Timestamp;
 use crate::names::QueueName;
-use crate::store::Outgoing;
+use crate::store::{ChordStart, Outgoing, Parcel, REMEMBERED, SendKey, SendNumber};
 
 /// How long we believe that a queue's name is still in the set of queues: a server restarted empty forgets it.
 const BELIEVE: Duration = Duration::from_secs(30);
-/// Bytes of one command at most, roughly.
-const CHUNK_BYTES: usize = 1 << 20;
-/// Messages of one command at most.
-const CHUNK: usize = 1000;
 
 /// When each queue's name was last written to the set of queues.
 #[derive(Debug, Default)]
@@ -42,103 +43,180 @@ impl KnownQueues {
     }
 }
 
+/// See [`crate::store::Broker::enqueue`].
 pub(super) async fn enqueue(store: &Inner, messages: &[Outgoing]) -> Result<(), StoreError> {
-    let limit = store.options.max_payload;
-    if let Some(large) = messages.iter().find(|message| message.payload.len() > limit) {
-        return Err(StoreError::TooLarge { id: large.id.to_string(), size: large.payload.len(), limit });
-    }
-    let done = match messages {
-        [] => return Ok(()),
+    check_size(store, messages)?;
+    match messages {
+        [] => Ok(()),
         [one] if one.due.is_none() => enqueue_one(store, one).await,
-        many => enqueue_many(store, many).await,
-    };
+        many => {
+            let load = Load { key: None, chords: &[], messages: many };
+            call(store, &[load], None).await.map(drop)
+        }
+    }
+}
+
+/// See [`crate::store::Broker::enqueue_once`].
+pub(super) async fn enqueue_once(
+    store: &Inner,
+    parcels: &[Parcel],
+    number: Option<&SendNumber>,
+) -> Result<Vec<Option<Bytes>>, StoreError> {
+    check_size(store, parcels.iter().flat_map(|parcel| &parcel.messages))?;
+    if parcels.is_empty() {
+        return Ok(Vec::new());
+    }
+    if store.has_two_servers() && parcels.iter().any(|parcel| !parcel.chords.is_empty()) {
+        begin_elsewhere(store, parcels, number).await?;
+    }
+    let loads: Vec<Load<'_>> = parcels.iter().map(|parcel| Load::of(store, parcel)).collect();
+    let answers = call(store, &loads, number).await?;
+    Ok(parcels.iter().zip(answers).map(|(parcel, found)| parcel.stood(found.map(Bytes::from))).collect())
+}
+
+fn check_size<'a>(store: &Inner, messages: impl IntoIterator<Item = &'a Outgoing>) -> Result<(), StoreError> {
+    let limit = store.options.max_payload;
+    match messages.into_iter().find(|message| message.payload.len() > limit) {
+        None => Ok(()),
+        Some(large) => Err(StoreError::TooLarge { id: large.id.to_string(), size: large.payload.len(), limit }),
+    }
+}
+
+async fn enqueue_one(store: &Inner, message: &Outgoing) -> Result<(), StoreError> {
+    let mut push = redis::cmd("LPUSH");
+    push.arg(store.keys.list_for(message)).arg(&message.payload[..]);
+    if !store.known_queues.is_news(&message.queue) {
+        return store.link.query(&push).await;
+    }
+    let mut pipe = redis::pipe();
+    // What becomes of the name does not say what became of the message.
+    pipe.ignore_errors();
+    pipe.cmd("SADD").arg(&store.keys.queues).arg(message.queue.as_str());
+    pipe.add_command(push);
+    let answers: Result<(RedisResult<()>, RedisResult<()>), StoreError> = store.link.pipe(&pipe).await;
+    if !matches!(answers, Ok((Ok(()), Ok(())))) {
+        store.known_queues.clear();
+    }
+    answers?.1.map_err(|error| store.link.refused(error))
+}
+
+/// Begins chords on the server where they are, unless their parcel's key stands: a chord that runs must not begin anew. Who puts a
+/// key up between here and the step itself leaves a chord behind that expires.
+async fn begin_elsewhere(store: &Inner, parcels: &[Parcel], number: Option<&SendNumber>) -> Result<(), StoreError> {
+    let mut chords = Vec::new();
+    for parcel in parcels.iter().filter(|parcel| !parcel.chords.is_empty()) {
+        let stands = match &parcel.key {
+            None => false,
+            Some(key) => store.link.query(redis::cmd("EXISTS").arg(store.keys.sent(&key.key))).await?,
+        };
+        if !stands {
+            chords.extend_from_slice(&parcel.chords);
+        }
+    }
+    chord::begin(store, &chords, number).await
+}
+
+/// What shares a fate.
+struct Load<'a> {
+    key: Option<&'a SendKey>,
+    chords: &'a [ChordStart],
+    messages: &'a [Outgoing],
+}
+
+impl<'a> Load<'a> {
+    fn of(store: &Inner, Parcel { messages, chords, key }: &'a Parcel) -> Self {
+        let chords: &[ChordStart] = if store.has_two_servers() { &[] } else { chords };
+        Self { key: key.as_ref(), chords, messages }
+    }
+}
+
+async fn call(
+    store: &Inner,
+    loads: &[Load<'_>],
+    number: Option<&SendNumber>,
+) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+    let script = &store.scripts.enqueue;
+    let key = number.map_or_else(|| store.keys.queues.clone(), |number| store.keys.producer(&number.producer));
+    let mut call = script.call(&[&key, &store.keys.queues]);
+    call.arg(store.options.clock.skew_ms());
+    add_number(&mut call, number);
+    let (messages, results) = store.databases();
+    call.arg(messages).arg(results);
+    let mut news: Vec<&QueueName> = Vec::new();
+    for message in loads.iter().flat_map(|load| load.messages) {
+        if store.known_queues.is_news(&message.queue) {
+            news.push(&message.queue);
+        }
+    }
+    call.arg(news.len());
+    for queue in news {
+        call.arg(queue.as_str());
+    }
+    for load in loads {
+        add_load(&mut call, store, load);
+    }
+    let done = store.link.script(script, &call).await;
     if done.is_err() {
         store.known_queues.clear();
     }
     done
 }
 
-async fn enqueue_one(store: &Inner, message: &Outgoing) -> Result<(), StoreError> {
-    let mut push = redis::cmd("LPUSH");
-    push.arg(store.keys.list_for(message)).arg(&message.payload[..]);
-    if store.known_queues.is_news(&message.queue) {
-        let mut pipe = redis::pipe();
-        pipe.cmd("SADD").arg(&store.keys.queues).arg(message.queue.as_str()).ignore();
-        pipe.add_command(push).ignore();
-        return store.link.pipe(&pipe).await;
-    }
-    store.link.query(&push).await
+/// Adds the number of a call; without one, nothing to check.
+pub(super) fn add_number(call: &mut Cmd, number: Option<&SendNumber>) {
+    match number {
+        Some(number) => call.arg(number.lane).arg(number.number),
+        None => call.arg("").arg(0),
+    };
+    call.arg(REMEMBERED.as_secs());
 }
 
-/// Groups by list, keeping the order within each.
-async fn enqueue_many(store: &Inner, messages: &[Outgoing]) -> Result<(), StoreError> {
-    let mut ready: Vec<(ListKeys, Vec<&Outgoing>)> = Vec::new();
-    let mut later: Vec<(ListKeys, Vec<&Outgoing>)> = Vec::new();
+/// What goes to one list, keeping the order.
+struct Group<'a> {
+    keys: ListKeys,
+    ready: Vec<&'a Outgoing>,
+    later: Vec<(Timestamp, &'a Outgoing)>,
+}
+
+fn add_load(call: &mut Cmd, store: &Inner, load: &Load<'_>) {
+    match load.key {
+        Some(SendKey { key, ttl, value }) => {
+            call.arg(store.keys.sent(key)).arg(&value[..]).arg(ttl.as_secs().max(1));
+        }
+        None => {
+            call.arg("").arg("").arg("");
+        }
+    }
+    call.arg(load.chords.len());
+    chord::add_starts(call, store, load.chords);
+    let groups = grouped(store, load.messages);
+    call.arg(groups.len());
+    for Group { keys, ready, later } in groups {
+        call.arg(&*keys.list).arg(&keys.scheduled).arg(&keys.due).arg(ready.len());
+        for message in ready {
+            call.arg(&message.payload[..]);
+        }
+        call.arg(later.len());
+        for (due, message) in later {
+            call.arg(due.as_millis()).arg(&message.payload[..]);
+        }
+    }
+}
+
+fn grouped<'a>(store: &Inner, messages: &'a [Outgoing]) -> Vec<Group<'a>> {
+    let mut groups: Vec<Group<'a>> = Vec::new();
     for message in messages {
-        let groups = if message.due.is_none() { &mut ready } else { &mut later };
         let step = store.keys.step(message.priority);
-        match groups.iter_mut().find(|(keys, _)| keys.step == step && keys.queue == message.queue) {
-            Some((_, group)) => group.push(message),
-            None => groups.push((store.keys.lane(&message.queue, step), vec![message])),
+        let known = groups.iter().position(|group| group.keys.step == step && group.keys.queue == message.queue);
+        let at = known.unwrap_or_else(|| {
+            let keys = store.keys.lane(&message.queue, step);
+            groups.push(Group { keys, ready: Vec::new(), later: Vec::new() });
+            groups.len() - 1
+        });
+        match message.due {
+            None => groups[at].ready.push(message),
+            Some(due) => groups[at].later.push((due, message)),
         }
     }
-    let mut pipe = redis::pipe();
-    // All or nothing: a server that runs full between two chunks refuses the whole batch.
-    pipe.atomic();
-    for (keys, _) in ready.iter().chain(&later) {
-        if store.known_queues.is_news(&keys.queue) {
-            pipe.cmd("SADD").arg(&store.keys.queues).arg(keys.queue.as_str()).ignore();
-        }
-    }
-    for (keys, group) in &ready {
-        for chunk in chunks(group) {
-            let cmd = pipe.cmd("LPUSH").arg(&*keys.list);
-            for message in chunk {
-                cmd.arg(&message.payload[..]);
-            }
-            pipe.ignore();
-        }
-    }
-    if pipe.cmd_iter().next().is_some() {
-        store.link.pipe::<()>(&pipe).await?;
-    }
-    for (keys, group) in &later {
-        for chunk in chunks(group) {
-            let script = &store.scripts.schedule;
-            store.link.script::<i64>(script, &schedule_call(store, keys, chunk)).await?;
-        }
-    }
-    Ok(())
-}
-
-fn schedule_call(store: &Inner, keys: &ListKeys, messages: &[&Outgoing]) -> Cmd {
-    let mut call = store.scripts.schedule.call(&[&keys.scheduled, &keys.list, &keys.due]);
-    call.arg(store.options.clock.skew_ms());
-    for message in messages {
-        call.arg(message.due.map_or(0, |due| due.as_millis())).arg(&message.payload[..]);
-    }
-    call
-}
-
-/// Slices of bounded count and size.
-fn chunks<'a, 'b>(messages: &'b [&'a Outgoing]) -> impl Iterator<Item = &'b [&'a Outgoing]> {
-    let mut rest = messages;
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        let mut bytes = 0;
-        let fits = rest
-            .iter()
-            .take(CHUNK)
-            .take_while(|message| {
-                bytes += message.payload.len();
-                bytes <= CHUNK_BYTES
-            })
-            .count()
-            .max(1);
-        let (chunk, others) = rest.split_at(fits);
-        rest = others;
-        Some(chunk)
-    })
+    groups
 }

@@ -26,7 +26,10 @@ pub(super) fn map_error(url: &str, error: RedisError, sent: bool) -> StoreError 
         Some("WRONGTYPE") => StoreError::Foreign { url, why: error.to_string() },
         _ if is_server_error(&error) => StoreError::Refused { url, source: Box::new(error) },
         _ if error.is_connection_refusal() => StoreError::Unreachable { url, unknown: false, source: Box::new(error) },
-        _ if broken(&error) => StoreError::Unreachable { url, unknown: sent, source: Box::new(error) },
+        // Half a reply, or one that is none of Redis's, says as little as a line that was cut.
+        _ if broken(&error) || matches!(error.kind(), ErrorKind::Parse) => {
+            StoreError::Unreachable { url, unknown: sent, source: Box::new(error) }
+        }
         _ => StoreError::Refused { url, source: Box::new(error) },
     }
 }

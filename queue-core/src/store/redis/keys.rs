@@ -61,6 +61,16 @@ impl Keys {
         format!("{}queue:once:{token}", self.prefix)
     }
 
+    /// The last number of each lane of a producer (hash: lane → number; TTL an hour). Where chords are, too, for those.
+    pub(super) fn producer(&self, producer: &str) -> String {
+        format!("{}queue:producer:{producer}", self.prefix)
+    }
+
+    /// What was sent with an idempotency key (string, with the key's own TTL).
+    pub(super) fn sent(&self, key: &str) -> String {
+        format!("{}queue:sent:{key}", self.prefix)
+    }
+
     /// A task's result (string), as Celery names it; also the channel that announces it.
     pub(super) fn result(&self, id: &str) -> String {
         format!("{}celery-task-meta-{id}", self.result_prefix)
@@ -75,7 +85,7 @@ impl Keys {
     /// The keys of the chord of this group.
     pub(super) fn chord(&self, group: &str) -> ChordKeys {
         let meta = self.group(group);
-        ChordKeys { parts: format!("{meta}.j"), size: format!("{meta}.s"), claim: format!("{meta}.c"), meta }
+        ChordKeys { parts: format!("{meta}.j"), meta }
     }
 
     /// What is wrong with a queue's name here, if anything: one that has the separator in it may be another queue's list.
@@ -180,7 +190,8 @@ fn result_prefix(prefix: &str) -> String {
     }
 }
 
-/// What is counted of a chord, beside its group's meta. As Celery names it; `lua/settle.lua` writes ".d" (a set, who is
+/// What is counted of a chord, beside its group's meta. As Celery names it; `lua/settle.lua` and `lua/begin.lua` write ".s" (a
+/// number, how many members are expected), ".c" (who sends the body: a token, and "done" afterwards), ".d" (a set, who is
 /// counted) and ".t" (a number, what was added to the size), too.
 #[derive(Debug)]
 pub(super) struct ChordKeys {
@@ -188,10 +199,6 @@ pub(super) struct ChordKeys {
     pub(super) meta: String,
     /// The members that came in (zset, scored by index).
     pub(super) parts: String,
-    /// How many are expected (string).
-    pub(super) size: String,
-    /// Who sends the body (string: a token, and "done" afterwards).
-    pub(super) claim: String,
 }
 
 /// One list of ready messages and all keys about it.

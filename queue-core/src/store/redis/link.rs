@@ -79,6 +79,11 @@ impl Link {
         &self.connector.url
     }
 
+    /// What an error means that the server gave to one command of several.
+    pub(super) fn refused(&self, error: RedisError) -> StoreError {
+        map_error(&self.connector.url, error, true)
+    }
+
     /// Sends one command.
     pub(super) async fn query<T: FromRedisValue>(&self, cmd: &Cmd) -> Result<T, StoreError> {
         let (age, mut connection) = self.connection().await?;
@@ -134,7 +139,10 @@ impl Link {
             return Ok(connection);
         }
         let asked = Instant::now();
-        let _one_at_a_time = self.connecting.lock().await;
+        let Ok(_one_at_a_time) = tokio::time::timeout(self.connector.connect_timeout, self.connecting.lock()).await
+        else {
+            return Err(self.connector.unreachable(std::io::Error::from(std::io::ErrorKind::TimedOut), false));
+        };
         if let Some(connection) = self.peek() {
             return Ok(connection);
         }

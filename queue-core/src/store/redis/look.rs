@@ -220,7 +220,7 @@ async fn scored_page(
     Ok(jobs)
 }
 
-/// A member of a set of scheduled messages, as `schedule.lua` wrote it.
+/// A member of a set of scheduled messages, as `enqueue.lua` wrote it.
 pub(super) fn scheduled_job(lane: &ListKeys, member: Bytes, due: Timestamp) -> Job {
     let payload = match member.first() {
         Some(0) => {

@@ -49,8 +49,8 @@ use self::scripts::Scripts;
 use super::url::mask;
 use super::{
     Broker, ChordParts, ChordStart, Chords, Consumer, Cursor, Durability, Inspect, Job, JobKey, JobState, Orphan,
-    OrphanPage, Outgoing, Page, QueueCounts, Ready, Results, StoreError, StoreOptions, StoredResult, WorkerInfo,
-    WorkerSpec,
+    OrphanPage, Outgoing, Page, Parcel, QueueCounts, Ready, Results, SendNumber, StoreError, StoreOptions,
+    StoredResult, WorkerInfo, WorkerSpec,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::names::{QueueName, TaskId};
@@ -148,6 +148,16 @@ impl Broker for RedisStore {
     async fn enqueue(&self, messages: &[Outgoing]) -> Result<(), StoreError> {
         self.0.check_queues(messages.iter().map(|message| &message.queue))?;
         enqueue::enqueue(&self.0, messages).await
+    }
+
+    async fn enqueue_once(
+        &self,
+        parcels: &[Parcel],
+        number: Option<&SendNumber>,
+    ) -> Result<Vec<Option<Bytes>>, StoreError> {
+        let messages = parcels.iter().flat_map(|parcel| &parcel.messages);
+        self.0.check_queues(messages.map(|message| &message.queue))?;
+        enqueue::enqueue_once(&self.0, parcels, number).await
     }
 
     async fn consumer(&self, worker: WorkerSpec) -> Result<Arc<dyn Consumer>, StoreError> {
@@ -255,7 +265,7 @@ impl Inspect for RedisStore {
 #[async_trait]
 impl Chords for RedisStore {
     async fn begin_chords(&self, chords: &[ChordStart]) -> Result<(), StoreError> {
-        chord::begin(&self.0, chords).await
+        chord::begin(&self.0, chords, None).await
     }
 
     async fn chord_parts(&self, group: &str) -> Result<ChordParts, StoreError> {

@@ -99,7 +99,7 @@ impl Seen<'_> {
     async fn judge(&self, store: &Inner, what: Spelled<'_>) -> Result<Option<Orphan>, StoreError> {
         Ok(match what {
             Spelled::Worker(_) => self.should_end(OrphanKind::NoEnd, "the description of a worker"),
-            Spelled::Once => self.should_end(OrphanKind::NoEnd, "that the end of a task was written"),
+            Spelled::Once => self.should_end(OrphanKind::NoEnd, "that something was done once"),
             Spelled::Result => self.should_end(OrphanKind::EndlessResult, "the result does not expire"),
             Spelled::Chord => self.should_end(OrphanKind::EndlessChord, "what is counted of a chord does not expire"),
             Spelled::Replies { .. } if !self.endless => None,

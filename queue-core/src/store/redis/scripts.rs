@@ -37,9 +37,11 @@ impl Script {
 pub(super) struct Scripts {
     pub(super) absolve: Script,
     pub(super) beat: Script,
+    pub(super) begin: Script,
     pub(super) close: Script,
     pub(super) dead_delete: Script,
     pub(super) dead_retry: Script,
+    pub(super) enqueue: Script,
     pub(super) give_back: Script,
     pub(super) lease: Script,
     pub(super) progress: Script,
@@ -47,7 +49,6 @@ pub(super) struct Scripts {
     pub(super) purge: Script,
     pub(super) put_results: Script,
     pub(super) revoke: Script,
-    pub(super) schedule: Script,
     pub(super) settle: Script,
 }
 
@@ -56,9 +57,11 @@ impl Scripts {
         Self {
             absolve: Script::new(include_str!("lua/absolve.lua")),
             beat: Script::new(include_str!("lua/beat.lua")),
+            begin: Script::new(include_str!("lua/begin.lua")),
             close: Script::new(include_str!("lua/close.lua")),
             dead_delete: Script::new(include_str!("lua/dead_delete.lua")),
             dead_retry: Script::new(include_str!("lua/dead_retry.lua")),
+            enqueue: Script::new(include_str!("lua/enqueue.lua")),
             give_back: Script::new(include_str!("lua/give_back.lua")),
             lease: Script::new(include_str!("lua/lease.lua")),
             progress: Script::new(include_str!("lua/progress.lua")),
@@ -66,19 +69,20 @@ impl Scripts {
             purge: Script::new(include_str!("lua/purge.lua")),
             put_results: Script::new(include_str!("lua/put_results.lua")),
             revoke: Script::new(include_str!("lua/revoke.lua")),
-            schedule: Script::new(include_str!("lua/schedule.lua")),
             settle: Script::new(include_str!("lua/settle.lua")),
         }
     }
 
     /// All of them, for loading.
-    pub(super) fn all(&self) -> [&Script; 14] {
+    pub(super) fn all(&self) -> [&Script; 15] {
         [
             &self.absolve,
             &self.beat,
+            &self.begin,
             &self.close,
             &self.dead_delete,
             &self.dead_retry,
+            &self.enqueue,
             &self.give_back,
             &self.lease,
             &self.progress,
@@ -86,7 +90,6 @@ impl Scripts {
             &self.purge,
             &self.put_results,
             &self.revoke,
-            &self.schedule,
             &self.settle,
         ]
     }

@@ -12,7 +12,7 @@ use rusqlite::params;
 use super::fault::Outcome;
 use super::identity::{Identity, Incarnation};
 use super::tx::{Kind, Tx, Wake};
-use super::{chord, lease, sql};
+use super::{chord, enqueue, lease, sql};
 use crate::clock::Timestamp;
 use crate::store::Beat;
 
@@ -94,5 +94,6 @@ pub(super) fn tidy(tx: &Tx<'_>) -> Outcome<bool> {
     let results = tx.prepare(sql::RESULT_EXPIRE)?.execute(slice)?;
     let revoked = tx.prepare(sql::REVOKED_EXPIRE)?.execute(slice)?;
     let chords = chord::expire(tx, slice)?;
-    Ok(results.max(revoked).max(chords) >= TIDY)
+    let sent = enqueue::expire(tx, slice)?;
+    Ok(results.max(revoked).max(chords).max(sent) >= TIDY)
 }

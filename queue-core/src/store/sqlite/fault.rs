@@ -55,7 +55,7 @@ impl Fault {
             Self::Away(why) => StoreError::Unreachable { url, unknown: false, source: why.into() },
             Self::Leased => StoreError::Leased,
             Self::BadCursor(cursor) => StoreError::BadCursor(cursor),
-            Self::Gone => StoreError::Unreachable { url, unknown: true, source: "the store's thread has ended".into() },
+            Self::Gone => StoreError::Unreachable { url, unknown, source: "the store's thread has ended".into() },
         }
     }
 }

@@ -12,8 +12,12 @@ use crate::clock::Timestamp;
 #[cfg(test)]
 mod tests;
 
-const VERSIONS: [&str; 3] =
-    [include_str!("migrations/1.sql"), include_str!("migrations/2.sql"), include_str!("migrations/3.sql")];
+const VERSIONS: [&str; 4] = [
+    include_str!("migrations/1.sql"),
+    include_str!("migrations/2.sql"),
+    include_str!("migrations/3.sql"),
+    include_str!("migrations/4.sql"),
+];
 
 /// What a file says of itself.
 struct Found {

@@ -53,8 +53,8 @@ use self::reader::Reader;
 use self::turn::Gate;
 use self::writer::{Setup, Writer};
 use super::{
-    Broker, ChordParts, ChordStart, Chords, Consumer, Durability, Outgoing, Ready, Results, StoreError, StoreOptions,
-    StoredResult, WorkerSpec,
+    Broker, ChordParts, ChordStart, Chords, Consumer, Durability, Outgoing, Parcel, Ready, Results, SendNumber,
+    StoreError, StoreOptions, StoredResult, WorkerSpec,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::names::TaskId;
@@ -137,6 +137,17 @@ impl Core {
         self.options.clock.now()
     }
 
+    /// Does it within a bounded time: a request waits for the lock as long as others may hold it, and for those before it as
+    /// long again; beyond that the disk itself does not answer.
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        match tokio::time::timeout(3 * self.options.response_timeout, work).await {
+            Ok(done) => done,
+            Err(late) => {
+                Err(StoreError::Unreachable { url: self.url.to_string(), unknown: true, source: Box::new(late) })
+            }
+        }
+    }
+
     /// Deletes the next slices of what has expired, each in a transaction of its own, between others' requests.
     fn tidy(&self) {
         let writer = self.writer.clone();
@@ -162,7 +173,18 @@ impl Broker for SqliteStore {
             return Ok(());
         }
         let messages = messages.to_vec();
-        self.core.writer.call(move |tx| enqueue::enqueue(tx, &messages)).await
+        self.core.in_time(self.core.writer.call(move |tx| enqueue::enqueue(tx, &messages))).await
+    }
+
+    async fn enqueue_once(
+        &self,
+        parcels: &[Parcel],
+        number: Option<&SendNumber>,
+    ) -> Result<Vec<Option<Bytes>>, StoreError> {
+        let messages = parcels.iter().flat_map(|parcel| &parcel.messages);
+        enqueue::check_size(messages, self.core.options.max_payload)?;
+        let (parcels, number) = (parcels.to_vec(), number.cloned());
+        self.core.in_time(self.core.writer.call(move |tx| enqueue::enqueue_once(tx, &parcels, number.as_ref()))).await
     }
 
     async fn consumer(&self, worker: WorkerSpec) -> Result<Arc<dyn Consumer>, StoreError> {

@@ -61,6 +61,8 @@ statements! {
     POST_EXPIRE = "sql/post_expire.sql";
     POST_INSERT = "sql/post_insert.sql";
     POST_SINCE = "sql/post_since.sql";
+    PRODUCER_EXPIRE = "sql/producer_expire.sql";
+    PRODUCER_SEE = "sql/producer_see.sql";
     PROMOTE = "sql/promote.sql";
     PURGE_DEAD = "sql/purge_dead.sql";
     PURGE_READY = "sql/purge_ready.sql";
@@ -81,6 +83,9 @@ statements! {
     REVOKED_EXPIRE = "sql/revoked_expire.sql";
     REVOKED_LIST = "sql/revoked_list.sql";
     REVOKED_SINCE = "sql/revoked_since.sql";
+    SENT_EXPIRE = "sql/sent_expire.sql";
+    SENT_NOTE = "sql/sent_note.sql";
+    SENT_READ = "sql/sent_read.sql";
     SETTLE_DEAD = "sql/settle_dead.sql";
     SETTLE_DONE = "sql/settle_done.sql";
     SWEEP_DEAD = "sql/sweep_dead.sql";

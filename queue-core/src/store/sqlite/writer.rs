@@ -32,6 +32,8 @@ const GROUP: usize = 256;
 trait Request: Send {
     /// Whether its commit must reach the disk.
     fn synced(&self) -> bool;
+    /// When it was asked for.
+    fn asked(&self) -> Instant;
     /// Does it, inside a transaction. May be called again after a rollback.
     fn run(&mut self, tx: &mut Tx<'_>) -> Outcome<()>;
     /// It is committed.
@@ -44,6 +46,7 @@ struct Call<T, W, D> {
     work: W,
     done: D,
     synced: bool,
+    asked: Instant,
     out: Option<T>,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
@@ -56,6 +59,10 @@ where
 {
     fn synced(&self) -> bool {
         self.synced
+    }
+
+    fn asked(&self) -> Instant {
+        self.asked
     }
 
     fn run(&mut self, tx: &mut Tx<'_>) -> Outcome<()> {
@@ -151,7 +158,7 @@ impl Writer {
         D: FnOnce(&mut T) + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let sent = self.inbox.send(Box::new(Call { work, done, synced, out: None, reply }));
+        let sent = self.inbox.send(Box::new(Call { work, done, synced, asked: Instant::now(), out: None, reply }));
         match sent {
             Ok(()) => answer.await.unwrap_or_else(|_| Err(Fault::Gone.tell(&self.url, true))),
             Err(_) => Err(Fault::Gone.tell(&self.url, false)),
@@ -178,7 +185,8 @@ impl Thread {
     }
 
     fn serve(&mut self, group: Group) {
-        if group.len() == 1 {
+        let group = self.in_time(group);
+        if group.len() <= 1 {
             return self.serve_each(group);
         }
         match self.together(group) {
@@ -188,8 +196,20 @@ impl Thread {
         }
     }
 
+    /// Refuses what has waited for longer than one may wait for the lock; the rest.
+    fn in_time(&self, group: Group) -> Group {
+        let (late, rest): (Group, Group) =
+            group.into_iter().partition(|request| request.asked().elapsed() > self.setup.patience);
+        for request in late {
+            let waited = request.asked().elapsed();
+            request.failed(Fault::Locked(waited).tell(&self.setup.url, false));
+        }
+        rest
+    }
+
     fn serve_each(&mut self, group: Group) {
         for request in group {
+            let Some(request) = self.in_time(vec![request]).pop() else { continue };
             if let Err(mut alone) = self.transact(vec![request]) {
                 let (fault, unknown) = alone.cause;
                 for request in alone.group.drain(..) {

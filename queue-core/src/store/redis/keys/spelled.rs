@@ -72,7 +72,7 @@ impl Keys {
         if let Some(worker) = name.strip_prefix("queue:worker:") {
             return Some(Spelled::Worker(worker));
         }
-        if name.starts_with("queue:once:") {
+        if ["queue:once:", "queue:producer:", "queue:sent:"].iter().any(|start| name.starts_with(start)) {
             return Some(Spelled::Once);
         }
         if let Some(routing_key) = name.strip_suffix(REPLIES).and_then(|name| name.strip_suffix('.')) {
@@ -130,11 +130,13 @@ mod tests {
             assert_eq!(keys.spelled(&lane.list), None);
         }
         assert_eq!(keys.spelled(&keys.worker("w")), Some(Spelled::Worker("w")));
-        assert_eq!(keys.spelled(&keys.once("t")), Some(Spelled::Once));
+        for key in [keys.once("t"), keys.producer("p"), keys.sent("k")] {
+            assert_eq!(keys.spelled(&key), Some(Spelled::Once));
+        }
         assert_eq!(keys.spelled(&keys.result("id")), Some(Spelled::Result));
         let chord = keys.chord("g");
         assert_eq!(keys.spelled(&chord.meta), Some(Spelled::Result));
-        assert_eq!(keys.spelled(&chord.claim), Some(Spelled::Chord));
+        assert_eq!(keys.spelled(&chord.parts), Some(Spelled::Chord));
         assert_eq!(keys.spelled("queue:worker:w"), None, "of somebody else: without the prefix");
     }
 }

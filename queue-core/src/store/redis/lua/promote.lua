@@ -6,7 +6,7 @@
 -- ARGV[3]  string  how a message of ours begins that Python must never see: it goes among the suspects
 -- Returns  {moved, the next due time in ms or -1, the server's time in ms}
 --
--- A member that begins with a zero byte is "\0<number>\0" and the message (see schedule.lua).
+-- A member that begins with a zero byte is "\0<number>\0" and the message (see enqueue.lua).
 -- A removal first: a server at its memory limit refuses only a script's first write, and this step must go on there.
 redis.call("ZREM", KEYS[1], "")
 local time = redis.call("TIME")

@@ -3,12 +3,17 @@ use std::sync::mpsc;
 
 use rusqlite::params;
 
-use super::super::connection;
+use super::super::{connection, enqueue};
 use super::*;
-use crate::store::StoreOptions;
+use crate::names::{Priority, QueueName, TaskId};
+use crate::store::{Outgoing, Parcel, SendKey, SendNumber, StoreOptions};
 
 /// A writer on a fresh file.
 fn writer(folder: &Path) -> Writer {
+    patient_writer(folder, Duration::from_secs(10))
+}
+
+fn patient_writer(folder: &Path, patience: Duration) -> Writer {
     let path = folder.join("queue.db");
     let options = StoreOptions::default();
     let connection = connection::open_writer(Some(&path), "sqlite:test", &options).unwrap();
@@ -19,7 +24,7 @@ fn writer(folder: &Path) -> Writer {
         hub: Arc::new(Hub::default()),
         gate: None,
         presence: Some(Presence::of(&path)),
-        patience: Duration::from_secs(1),
+        patience,
     })
     .unwrap()
 }
@@ -141,4 +146,54 @@ async fn numbers_only_grow() {
     let b = second.call(number).await.unwrap();
     let c = first.call(number).await.unwrap();
     assert!(a < b && b < c, "{a} {b} {c}");
+}
+
+fn parcel(bytes: usize) -> Parcel {
+    let outgoing = Outgoing {
+        queue: QueueName::celery(),
+        priority: Priority::HIGHEST,
+        due: None,
+        id: TaskId::random(),
+        task: "t".into(),
+        payload: vec![b'x'; bytes].into(),
+    };
+    let key = SendKey { key: "k".into(), ttl: Duration::from_secs(60), value: "first".into() };
+    Parcel { key: Some(key), ..Parcel::of(vec![outgoing]) }
+}
+
+/// Neither its number nor its key is used up by a send that found no room.
+#[tokio::test]
+async fn a_send_that_finds_no_room_may_be_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let writer = writer(folder.path());
+    limit(&writer, number(&writer, "PRAGMA page_count").await + 40).await;
+    let send = |bytes: usize| {
+        let number = SendNumber { producer: "p".into(), lane: 1, number: 1 };
+        let parcels = [parcel(bytes)];
+        writer.call(move |tx| enqueue::enqueue_once(tx, &parcels, Some(&number)))
+    };
+    let full = send(10_000_000).await;
+    assert!(matches!(&full, Err(error @ StoreError::Full { .. }) if !error.outcome_unknown()), "{full:?}");
+    assert_eq!(send(100).await.unwrap(), [None]);
+    limit(&writer, 100_000).await;
+    assert_eq!(send(10_000_000).await.unwrap(), [None], "its number was seen");
+    assert_eq!(number(&writer, "SELECT count(*) FROM body").await, 1);
+}
+
+/// What waits for longer than it may for the lock is refused, and does not happen behind its caller's back.
+#[tokio::test]
+async fn what_waits_too_long_does_not_happen() {
+    let folder = tempfile::tempdir().unwrap();
+    let writer = patient_writer(folder.path(), Duration::from_millis(50));
+    let go = hold(&writer).await;
+    let asked = tokio::spawn({
+        let writer = writer.clone();
+        async move { writer.call(add("mail")).await }
+    });
+    let late = Duration::from_millis(200);
+    tokio::time::sleep(late).await;
+    go.send(()).unwrap();
+    let late = asked.await.unwrap().unwrap_err();
+    assert!(matches!(late, StoreError::Locked { .. }) && !late.outcome_unknown(), "{late:?}");
+    assert_eq!(number(&writer, "SELECT count(*) FROM queue").await, 0);
 }

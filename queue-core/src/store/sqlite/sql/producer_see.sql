@@ -1,0 +1,6 @@
+-- producer_see: notes a number of a lane; changes no row when it, or a later one, was seen.
+--
+-- ?1 producer, ?2 lane, ?3 number, ?4 until when it is remembered (Unix ms), ?5 now (Unix ms)
+INSERT INTO producer (name, lane, number, expires) VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT (name, lane) DO UPDATE SET number = excluded.number, expires = excluded.expires
+WHERE number < excluded.number OR expires <= ?5;

@@ -1,0 +1,315 @@
+//! A producer whose line is cut, goes silent or drips: `send` ends, and what it says is true.
+
+use std::time::Duration;
+
+use queue_core::store::Store;
+use queue_core::{Call, Client, ClientOptions, SendError, Signature};
+use queue_tests::{Bench, Driver, Fault, PATIENCE, Proxy, RedisServer, redis_url, wait_until};
+
+/// How long an answer is waited for: one that is swallowed costs a test as long.
+const PATIENT: Duration = Duration::from_millis(400);
+
+/// A store behind a proxy with little patience, which has connected.
+async fn behind_proxy() -> (Bench, Proxy) {
+    let url = redis_url();
+    let server = url.trim_start_matches("redis://").trim_end_matches("/0").to_owned();
+    let proxy = Proxy::start(server).await;
+    let bench = Bench::at(Driver::Redis, &proxy.url(), |options| {
+        options.connect_timeout = 2 * PATIENT;
+        options.response_timeout = PATIENT;
+    })
+    .await;
+    (bench, proxy)
+}
+
+fn client(bench: &Bench, retry_for: Duration, numbered: bool) -> Client {
+    let options = ClientOptions { default_queue: bench.queue("mail"), retry_for, numbered, ..ClientOptions::default() };
+    Client::with_options(bench.store.clone(), options)
+}
+
+/// How something is sent, and how many messages that are.
+#[derive(Debug, Clone, Copy)]
+enum How {
+    Plain,
+    Numbered,
+    Many,
+    Later,
+    Keyed,
+    KeyedLater,
+    Group,
+    Chord,
+}
+
+const ALL: [How; 8] =
+    [How::Plain, How::Numbered, How::Many, How::Later, How::Keyed, How::KeyedLater, How::Group, How::Chord];
+
+#[queue_core::task(name = "producer.task")]
+async fn task(text: String) {
+    drop(text);
+}
+
+impl How {
+    /// How many messages it is.
+    fn size(self) -> u64 {
+        match self {
+            Self::Many => 5,
+            Self::Group | Self::Chord => 3,
+            Self::Plain | Self::Numbered | Self::Later | Self::Keyed | Self::KeyedLater => 1,
+        }
+    }
+
+    async fn send(self, bench: &Bench, client: &Client, key: &str) -> Result<(), SendError> {
+        let call = || task.s("x".repeat(300)).queue(bench.queue("mail").as_str());
+        let hour = Duration::from_secs(3600);
+        let members = || (0..3).map(|_| Signature::from(call()));
+        match self {
+            Self::Plain | Self::Numbered => client.send(call()).await.map(drop),
+            Self::Many => client.send_many((0..5).map(|_| call())).await.map(drop),
+            Self::Later => client.send(call().countdown(hour)).await.map(drop),
+            Self::Keyed => client.send(call().idempotency_key(key)).await.map(drop),
+            Self::KeyedLater => client.send(call().countdown(hour).idempotency_key(key)).await.map(drop),
+            Self::Group => {
+                let mut group = Signature::group(members());
+                group.set_key(key);
+                client.send(group).await.map(drop)
+            }
+            Self::Chord => client.send(Signature::chord(members(), call().into())).await.map(drop),
+        }
+    }
+
+    /// Whether a second try is safe, so that the client makes one.
+    fn is_retried(self) -> bool {
+        !matches!(self, Self::Plain)
+    }
+
+    fn has_key(self) -> bool {
+        matches!(self, Self::Keyed | Self::KeyedLater | Self::Group)
+    }
+}
+
+/// How many messages are in the store, seen past the proxy.
+async fn stored(direct: &dyn Store, bench: &Bench) -> u64 {
+    let counts = direct.counts(&bench.queue("mail")).await.unwrap();
+    counts.ready + counts.scheduled + counts.leased
+}
+
+fn any_fault(random: &mut fastrand::Rng) -> Fault {
+    match random.u8(0..7) {
+        0 | 1 => Fault::CutRequest(random.usize(0..3000)),
+        2 | 3 => Fault::CutReply(random.usize(0..8)),
+        4 => Fault::SwallowRequest,
+        5 => Fault::SwallowReply,
+        _ => [Fault::CloseTowardsServer, Fault::CloseTowardsClient, Fault::Drip(PATIENT / 2)][random.usize(0..3)],
+    }
+}
+
+/// Whatever happens to the line, at whichever byte: `Ok` is exactly once in the store, a known error is not at all, an unknown
+/// one at most once; and the caller's second send with the same key makes it exactly once.
+async fn what_it_says_is_true(retry_for: Duration) {
+    let (bench, proxy) = behind_proxy().await;
+    let direct = bench.reopen(&redis_url()).await.unwrap();
+    let seed = fastrand::u64(..);
+    let mut random = fastrand::Rng::with_seed(seed);
+    for round in 0..6 {
+        for how in ALL {
+            let fault = any_fault(&mut random);
+            let case = format!("seed {seed}, round {round}: {how:?}, {fault:?}");
+            let client = client(&bench, retry_for, matches!(how, How::Numbered));
+            // Asked for now, so that the fault hits the send itself.
+            wait_until("the line is back", || async { client.ask_store_time().await.is_ok() }).await;
+            let key = bench.id(&format!("{round} {how:?} {retry_for:?}")).to_string();
+            let before = stored(&*direct, &bench).await;
+            proxy.arm("", fault);
+            let sent = how.send(&bench, &client, &key).await;
+            let _ = proxy.disarm();
+            match &sent {
+                Ok(()) => assert_eq!(stored(&*direct, &bench).await - before, how.size(), "{case}: Ok"),
+                Err(error) if error.outcome_unknown() => {
+                    assert!(error.is_transient(), "{case}: {error:?}");
+                    let now = stored(&*direct, &bench).await - before;
+                    assert!(now == 0 || now == how.size(), "{case}: {now} after {error:?}");
+                    assert!(retry_for.is_zero() || !how.is_retried(), "{case}: was to be tried again: {error:?}");
+                }
+                Err(error) => assert_eq!(stored(&*direct, &bench).await, before, "{case}: {error:?}"),
+            }
+            if how.has_key() {
+                wait_until("the second send is taken", || async { how.send(&bench, &client, &key).await.is_ok() })
+                    .await;
+                assert_eq!(stored(&*direct, &bench).await - before, how.size(), "{case}: sent again");
+            }
+        }
+    }
+    assert!(proxy.lost() > 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_send_says_what_happened() {
+    what_it_says_is_true(Duration::ZERO).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_send_that_is_tried_again_happens_once() {
+    what_it_says_is_true(PATIENCE).await;
+}
+
+/// A try that arrives when another one has been taken long since, after what was sent has run: refused by its number or key.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_try_that_arrives_late_is_refused() {
+    let (bench, proxy) = behind_proxy().await;
+    let direct = bench.reopen(&redis_url()).await.unwrap();
+    let worker = bench.worker_on(&direct, "a", &["mail"]).await;
+    let mut late = 0;
+    for how in [How::Numbered, How::Many, How::Keyed, How::Group, How::Chord] {
+        let client = client(&bench, PATIENCE, matches!(how, How::Numbered));
+        wait_until("the line is back", || async { client.ask_store_time().await.is_ok() }).await;
+        proxy.arm("", Fault::Late);
+        how.send(&bench, &client, bench.id(&format!("{how:?}")).as_str()).await.unwrap();
+        late += 1;
+        assert_eq!(proxy.lost(), late);
+        let taken = worker.take(10).await;
+        assert_eq!(taken.len() as u64, how.size(), "{how:?}");
+        let ends: Vec<_> = taken.iter().map(queue_tests::done).collect();
+        worker.settle(&ends).await.unwrap();
+        proxy.release(late).await;
+        assert_eq!(stored(&*direct, &bench).await, 0, "{how:?} came again");
+    }
+}
+
+/// While nothing passes, every way to send ends by itself and says that nothing was sent; afterwards it works.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_send_hangs() {
+    let (bench, proxy) = behind_proxy().await;
+    let direct = bench.reopen(&redis_url()).await.unwrap();
+    let client = client(&bench, Duration::from_millis(100), false);
+    client.ask_store_time().await.unwrap();
+    for stop in [Proxy::silence, Proxy::refuse] {
+        stop(&proxy, true);
+        proxy.cut();
+        for how in ALL {
+            // Accepted and then silent, or closed at once: there was no connection, so that nothing can have happened.
+            let error = how.send(&bench, &client, "never").await.unwrap_err();
+            assert!(error.is_transient(), "{how:?}: {error:?}");
+        }
+        stop(&proxy, false);
+        wait_until("the line is back", || async { client.ask_store_time().await.is_ok() }).await;
+        assert_eq!(stored(&*direct, &bench).await, 0);
+    }
+    let error = async {
+        proxy.refuse(true);
+        proxy.cut();
+        wait_until("the line is down", || async { bench.store.now().await.is_err() }).await;
+        How::Plain.send(&bench, &client, "").await.unwrap_err()
+    };
+    assert!(!error.await.outcome_unknown());
+    // While it is away the client goes on trying, and what it sends arrives.
+    let patient = self::client(&bench, PATIENCE, false);
+    let sending = tokio::spawn({
+        let queue = bench.queue("mail");
+        async move { patient.send(Call::named("t").queue(queue.as_str())).await.map(drop) }
+    });
+    let tried = proxy.connections();
+    wait_until("it was tried again", || async { proxy.connections() > tried + 1 }).await;
+    proxy.refuse(false);
+    sending.await.unwrap().unwrap();
+    assert_eq!(stored(&*direct, &bench).await, 1);
+}
+
+/// A server that sleeps does what it was asked when it wakes: also of that nothing twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_sleeps_takes_it_once() {
+    let server = RedisServer::start(&["--enable-debug-command", "yes"]);
+    let bench = Bench::at(Driver::Redis, &server.url(), |options| {
+        options.connect_timeout = PATIENT;
+        options.response_timeout = PATIENT;
+    })
+    .await;
+    let direct = Bench::at(Driver::Redis, &server.url(), |_| ()).await;
+    let client = client(&bench, PATIENCE, true);
+    let server = std::sync::Arc::new(server);
+    for how in [How::Numbered, How::Many, How::Later, How::Keyed, How::Group, How::Chord] {
+        client.ask_store_time().await.unwrap();
+        let before = stored(&*direct.store, &bench).await;
+        let sleeper = tokio::task::spawn_blocking({
+            let server = server.clone();
+            move || server.command(&["DEBUG", "SLEEP", "1.5"])
+        });
+        wait_until("it sleeps", || async { bench.store.now().await.is_err() }).await;
+        how.send(&bench, &client, bench.id(&format!("{how:?}")).as_str()).await.unwrap();
+        assert!(sleeper.await.unwrap().starts_with("+OK"));
+        direct.store.now().await.unwrap();
+        assert_eq!(stored(&*direct.store, &bench).await - before, how.size(), "{how:?}");
+    }
+}
+
+/// What the server refuses is known not to have happened, and is taken once it refuses no more, within the client's patience.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_is_known() {
+    let server = RedisServer::start(&[]);
+    let bench = Bench::at(Driver::Redis, &server.url(), |_| ()).await;
+    let set = |name: &str, value: &str| {
+        let answer = server.command(&["CONFIG", "SET", name, value]);
+        assert!(answer.starts_with("+OK"), "{answer}");
+    };
+    let refusals: [(&str, &dyn Fn(), &dyn Fn()); 3] = [
+        ("OOM", &|| set("maxmemory", "1"), &|| set("maxmemory", "0")),
+        ("READONLY", &|| drop(server.command(&["REPLICAOF", "127.0.0.1", "1"])), &|| {
+            drop(server.command(&["REPLICAOF", "NO", "ONE"]));
+        }),
+        ("NOREPLICAS", &|| set("min-replicas-to-write", "3"), &|| set("min-replicas-to-write", "0")),
+    ];
+    for (code, refuse, relent) in refusals {
+        for how in ALL {
+            let numbered = matches!(how, How::Numbered);
+            let hasty = client(&bench, Duration::from_millis(1), numbered);
+            hasty.ask_store_time().await.unwrap();
+            let key = bench.id(&format!("{code} {how:?}")).to_string();
+            let before = stored(&*bench.store, &bench).await;
+            refuse();
+            let error = how.send(&bench, &hasty, &key).await.unwrap_err();
+            assert!(!error.outcome_unknown() && error.is_transient(), "{code}, {how:?}: {error:?}");
+            let patient = client(&bench, PATIENCE, numbered);
+            let (sent, ()) = tokio::join!(how.send(&bench, &patient, &key), async {
+                tokio::task::yield_now().await;
+                relent();
+            });
+            sent.unwrap();
+            assert_eq!(stored(&*bench.store, &bench).await - before, how.size(), "{code}, {how:?}");
+        }
+    }
+}
+
+/// A password that was changed: the line that is made anew is refused, and nothing was sent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_password_is_known() {
+    let server = RedisServer::start(&[]);
+    let bench = Bench::at(Driver::Redis, &server.url(), |_| ()).await;
+    let client = client(&bench, Duration::from_millis(1), false);
+    let answer = server.command(&["CONFIG", "SET", "requirepass", "another"]);
+    assert!(answer.starts_with("+OK"), "{answer}");
+    let owner = redis::Client::open(format!("redis://:another@{}/0", server.address())).unwrap();
+    let mut owner = owner.get_multiplexed_async_connection().await.unwrap();
+    let kill = || redis::cmd("CLIENT").arg(&["KILL", "TYPE", "normal", "SKIPME", "yes"]).to_owned();
+    let _: i64 = kill().query_async(&mut owner).await.unwrap();
+    wait_until("it is refused", || async {
+        let error = How::Plain.send(&bench, &client, "").await.unwrap_err();
+        !error.outcome_unknown() && !error.is_transient()
+    })
+    .await;
+    let length: i64 = redis::cmd("LLEN").arg(bench.queue("mail").as_str()).query_async(&mut owner).await.unwrap();
+    assert_eq!(length, 0);
+}
+
+/// A list that is none is found before anything of a batch is written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_is_all_or_nothing() {
+    let server = RedisServer::start(&[]);
+    let bench = Bench::at(Driver::Redis, &server.url(), |_| ()).await;
+    server.command(&["SET", bench.queue("post").as_str(), "hello"]);
+    let client = client(&bench, PATIENCE, false);
+    let call = |queue: &str, key: &str| Call::named("t").queue(bench.queue(queue).as_str()).idempotency_key(key);
+    let error = client.send_many([call("mail", "a"), call("post", "b")]).await.unwrap_err();
+    assert!(!error.outcome_unknown() && !error.is_transient(), "{error:?}");
+    assert_eq!(bench.counts("mail").await.ready, 0);
+    client.send(call("mail", "a")).await.unwrap();
+    assert_eq!(bench.counts("mail").await.ready, 1);
+}
