@@ -55,3 +55,68 @@ impl Tries {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    fn unreachable(unknown: bool) -> StoreError {
+        StoreError::Unreachable { url: "test:".to_owned(), unknown, source: "cut".into() }
+    }
+
+    /// Runs tries that end so, one after the other; the outcome, and how many tries were made.
+    async fn run(
+        again: Again,
+        patience: Duration,
+        ends: Vec<Result<(), StoreError>>,
+    ) -> (Result<(), StoreError>, usize) {
+        let (all, ends) = (ends.len(), RefCell::new(ends.into_iter()));
+        let tries = Tries { until: Instant::now().checked_add(patience) };
+        let outcome = tries.run(again, || async { ends.borrow_mut().next().expect("no more tries are due") }).await;
+        (outcome, all - ends.into_inner().count())
+    }
+
+    #[tokio::test]
+    async fn what_was_unknown_once_stays_unknown() {
+        let url = || "test:".to_owned();
+        for last in [
+            unreachable(false),
+            StoreError::Unauthorized { url: url(), source: "no".into() },
+            StoreError::Refused { url: url(), source: "no".into() },
+            StoreError::Foreign { url: url(), why: "no".to_owned() },
+        ] {
+            let transient = last.is_transient();
+            let mut ends = vec![Err(unreachable(true)), Err(last)];
+            ends.extend(transient.then(|| Err(StoreError::Foreign { url: url(), why: "no".to_owned() })));
+            let expected = ends.len();
+            let (outcome, made) = run(Again::Harmless, Duration::from_secs(60), ends).await;
+            assert!(outcome.unwrap_err().outcome_unknown());
+            assert_eq!(made, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_may_happen_twice_is_tried_again_only_while_it_has_not_happened() {
+        let hour = Duration::from_secs(3600);
+        let (outcome, made) = run(Again::Twice, hour, vec![Err(unreachable(false)), Err(unreachable(true))]).await;
+        assert!(outcome.unwrap_err().outcome_unknown());
+        assert_eq!(made, 2);
+        let (outcome, made) = run(Again::Twice, hour, vec![Err(unreachable(false)), Ok(())]).await;
+        assert!(outcome.is_ok() && made == 2);
+        let (outcome, made) = run(Again::Harmless, hour, vec![Err(unreachable(true)), Ok(())]).await;
+        assert!(outcome.is_ok() && made == 2);
+    }
+
+    #[tokio::test]
+    async fn what_will_not_pass_or_comes_too_late_is_not_tried_again() {
+        let refused = StoreError::Refused { url: "test:".to_owned(), source: "no".into() };
+        let (outcome, made) = run(Again::Harmless, Duration::from_secs(60), vec![Err(refused)]).await;
+        assert!(!outcome.unwrap_err().outcome_unknown());
+        assert_eq!(made, 1);
+        let (outcome, made) = run(Again::Harmless, Duration::ZERO, vec![Err(unreachable(false))]).await;
+        assert!(!outcome.unwrap_err().outcome_unknown());
+        assert_eq!(made, 1);
+    }
+}
