@@ -12,7 +12,7 @@ use crate::ending::{Subject, exception};
 use crate::engine::{Engine, count};
 use crate::gates::MAX_DEATHS;
 use crate::jobs::Held;
-use crate::reconnect::{Caller, Tries};
+use crate::reconnect::{Caller, Tries, may_pass};
 use crate::settle::Item;
 use crate::slots::SuspectGuard;
 
@@ -57,10 +57,10 @@ async fn read_parts(engine: &Engine, group: &str) -> Result<ChordParts, StoreErr
     let mut tries = Tries::default();
     loop {
         match engine.client.store().chord_parts(group).await {
-            Err(error) if error.is_transient() => engine.outage.failed(Caller::Settle, &error),
+            Err(error) if may_pass(&error) => engine.outage.failed(Caller::Settle, &error),
             answer => return answer,
         }
-        tokio::time::sleep(tries.next_wait()).await;
+        engine.outage.rest(&mut tries).await;
     }
 }
 

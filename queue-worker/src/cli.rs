@@ -15,7 +15,7 @@ Exit codes:
   0  asked to stop, and did: everything finished or given back
   1  cannot run: a task without its state, two tasks of one name
   2  wrong usage: the command line, the URL or a queue's name
-  3  the store cannot be opened
+  3  the store cannot be opened (--wait has it wait)
   4  half of the slots are stuck in blocking tasks: start me again
 
 SIGTERM or Ctrl-C: take no more, finish within the grace period, give back the rest.
@@ -25,7 +25,7 @@ A second one gives back at once.";
 #[derive(Debug, Clone, Parser)]
 #[command(version, about = "Runs tasks from a job queue", after_help = EXIT_CODES)]
 pub struct Flags {
-    /// The store: sqlite:FILE, redis://HOST:PORT/DB, rediss://…
+    /// The store: sqlite:FILE, redis://HOST:PORT/DB, rediss://…, redis+sentinel://HOST:PORT,…/MASTER/DB
     #[arg(long, env = "QUEUE_URL", hide_env_values = true, default_value = "sqlite:queue.db")]
     pub url: String,
 
@@ -41,6 +41,10 @@ pub struct Flags {
     /// How many tasks run at once (default: the number of CPUs).
     #[arg(short, long, value_name = "N")]
     pub concurrency: Option<NonZeroUsize>,
+
+    /// How long to wait for a store that does not answer at the start (default: not at all).
+    #[arg(long, value_parser = humantime::parse_duration, value_name = "TIME")]
+    pub wait: Option<Duration>,
 
     /// How many messages to hold beyond those that run (default: 0).
     #[arg(long, value_name = "N")]

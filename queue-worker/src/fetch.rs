@@ -37,10 +37,9 @@ pub(crate) async fn fetch(engine: Arc<Engine>) {
             Ok(()) => tries.reset(),
             Err(error) => {
                 engine.outage.failed(Caller::Fetch, &error);
-                let wait = tries.next_wait();
                 tokio::select! {
                     () = engine.phase.stop.cancelled() => return,
-                    () = tokio::time::sleep(wait) => {}
+                    () = engine.outage.rest(&mut tries) => {}
                 }
             }
         }

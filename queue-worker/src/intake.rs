@@ -162,7 +162,7 @@ async fn ask_revoked(engine: &Engine, ids: &[&TaskId]) -> Vec<bool> {
             Err(error) => error,
         };
         engine.outage.failed(Caller::Fetch, &error);
-        tokio::time::sleep(tries.next_wait()).await;
+        engine.outage.rest(&mut tries).await;
     }
 }
 

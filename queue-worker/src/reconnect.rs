@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use queue_core::store::StoreError;
+use tokio::sync::Notify;
 
 use crate::logging::causes;
 
@@ -21,7 +22,11 @@ pub(crate) enum Caller {
 
 /// What is known of the store's health.
 #[derive(Debug, Default)]
-pub(crate) struct Outage(Mutex<State>);
+pub(crate) struct Outage {
+    state: Mutex<State>,
+    /// A caller whose last call had failed was answered.
+    answered: Notify,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -31,10 +36,16 @@ struct State {
 }
 
 impl Outage {
-    /// Notes that a call failed; logs where this begins an outage.
+    /// Notes that a call failed; logs where this begins an outage. A line that breaks is none by itself: what the next call
+    /// finds says more. The heartbeat has tried twice.
     pub(crate) fn failed(&self, caller: Caller, error: &StoreError) {
-        let mut state = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let first = state.failing & caller as u8 == 0;
         state.failing |= caller as u8;
+        if first && error.outcome_unknown() && caller != Caller::Beat {
+            tracing::debug!(error = %causes(error), "the line to the store broke");
+            return;
+        }
         if state.since.is_none() {
             state.since = Some(Instant::now());
             tracing::error!(
@@ -47,7 +58,7 @@ impl Outage {
 
     /// Notes that a call succeeded; logs where this ends an outage. True when this caller's last call had failed.
     pub(crate) fn answered(&self, caller: Caller) -> bool {
-        let mut state = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let had_failed = state.failing & caller as u8 != 0;
         state.failing &= !(caller as u8);
         if state.failing == 0
@@ -55,7 +66,19 @@ impl Outage {
         {
             tracing::info!(outage = %seconds(since.elapsed()), "the store answers again");
         }
+        drop(state);
+        if had_failed {
+            self.answered.notify_waiters();
+        }
         had_failed
+    }
+
+    /// Waits before the next try; no longer than until another caller is answered again.
+    pub(crate) async fn rest(&self, tries: &mut Tries) {
+        tokio::select! {
+            () = tokio::time::sleep(tries.next_wait()) => {}
+            () = self.answered.notified() => {}
+        }
     }
 }
 
@@ -63,20 +86,31 @@ fn seconds(time: Duration) -> String {
     format!("{:.1} s", time.as_secs_f64())
 }
 
-/// Waits between tries: 50 ms, doubling up to 2 s, each spread over half to all of it so that a fleet does not come
-/// back in step.
+/// Whether the store may answer otherwise when it is asked again. A password that is being changed is no reason to throw
+/// finished work away.
+pub(crate) fn may_pass(error: &StoreError) -> bool {
+    error.is_transient() || matches!(error, StoreError::Unauthorized { .. })
+}
+
+/// Waits between tries: 50 ms, doubling up to 1 s, each spread over half to all of it so that a fleet does not come
+/// back in step. No longer, since a worker consumes again within 2 s of the store's return.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Tries(u32);
 
 impl Tries {
     const FIRST: Duration = Duration::from_millis(50);
-    const LONGEST: Duration = Duration::from_secs(2);
+    const LONGEST: Duration = Duration::from_secs(1);
 
     /// The wait before the next try.
     pub(crate) fn next_wait(&mut self) -> Duration {
         let full = Self::FIRST.saturating_mul(2_u32.saturating_pow(self.0)).min(Self::LONGEST);
         self.0 = self.0.saturating_add(1);
         full.mul_f64(0.5 + fastrand::f64() / 2.0)
+    }
+
+    /// Whether there was no wait yet.
+    pub(crate) fn is_first(&self) -> bool {
+        self.0 == 0
     }
 
     /// Starts again from the first wait.
@@ -90,12 +124,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_grow_to_two_seconds_and_start_again_after_a_success() {
+    fn waits_grow_to_one_second_and_start_again_after_a_success() {
         let mut tries = Tries::default();
         let waits: Vec<_> = (0..40).map(|_| tries.next_wait()).collect();
         assert!(waits[0] >= Duration::from_millis(25) && waits[0] <= Duration::from_millis(50));
-        assert!(waits.iter().all(|wait| *wait <= Duration::from_secs(2)));
-        assert!(waits[39] >= Duration::from_secs(1));
+        assert!(waits.iter().all(|wait| *wait <= Duration::from_secs(1)));
+        assert!(waits[39] >= Duration::from_millis(500));
         tries.reset();
         assert!(tries.next_wait() <= Duration::from_millis(50));
     }
@@ -107,8 +141,37 @@ mod tests {
         outage.failed(Caller::Beat, &StoreError::Leased);
         outage.answered(Caller::Settle);
         outage.answered(Caller::Fetch);
-        assert!(outage.0.lock().unwrap().since.is_some());
+        assert!(outage.state.lock().unwrap().since.is_some());
         outage.answered(Caller::Beat);
-        assert!(outage.0.lock().unwrap().since.is_none());
+        assert!(outage.state.lock().unwrap().since.is_none());
+    }
+
+    #[test]
+    fn a_line_that_breaks_is_no_outage_until_the_next_call_fails_too() {
+        let broke = StoreError::Unreachable { url: String::new(), unknown: true, source: "broken pipe".into() };
+        let outage = Outage::default();
+        let lasts = || outage.state.lock().unwrap().since.is_some();
+        outage.failed(Caller::Fetch, &broke);
+        assert!(!lasts());
+        assert!(outage.answered(Caller::Fetch));
+        outage.failed(Caller::Fetch, &broke);
+        outage.failed(Caller::Fetch, &broke);
+        assert!(lasts());
+    }
+
+    #[tokio::test]
+    async fn who_is_answered_again_wakes_those_that_rest() {
+        let (outage, mut tries) = (Outage::default(), Tries(60));
+        outage.failed(Caller::Fetch, &StoreError::Leased);
+        let rested = async {
+            for _ in 0..100 {
+                outage.failed(Caller::Beat, &StoreError::Leased);
+                tokio::join!(outage.rest(&mut tries), async {
+                    assert!(outage.answered(Caller::Beat));
+                });
+            }
+        };
+        // A hundred rests of half a second at least.
+        tokio::time::timeout(Duration::from_secs(40), rested).await.unwrap();
     }
 }

@@ -19,7 +19,7 @@ use crate::emitter::Telling;
 use crate::ending::exception;
 use crate::jobs::Held;
 use crate::logging::causes;
-use crate::reconnect::{Caller, Outage, Tries};
+use crate::reconnect::{Caller, Outage, Tries, may_pass};
 use crate::slots::{Slot, SuspectGuard};
 
 /// The most deliveries that one call ends: no more than the drivers end in one step, so that a call is answered for all or
@@ -224,8 +224,7 @@ impl Settler {
                         .collect());
                 }
                 // The lease may still stand when the store is back: nothing is lost by asking until it says no.
-                // A password being changed is no reason to throw finished work away either.
-                Err(error) if error.is_transient() || matches!(error, StoreError::Unauthorized { .. }) => {
+                Err(error) if may_pass(&error) => {
                     if error.outcome_unknown() {
                         unanswered.get_or_insert_with(Instant::now);
                     }
@@ -233,7 +232,7 @@ impl Settler {
                 }
                 Err(error) => return Err(error),
             }
-            tokio::time::sleep(tries.next_wait()).await;
+            self.outage.rest(&mut tries).await;
         }
     }
 

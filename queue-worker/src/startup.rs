@@ -1,13 +1,37 @@
 //! What is checked before a worker takes its first message: its tasks, their names, the states they need.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use queue_core::QueueName;
 use queue_core::message::Message;
+use queue_core::store::{ConnectError, Store, StoreOptions, connect_with};
 use queue_core::task::{Body, StateMap, TaskDef, TaskOptions};
 
 use crate::error::WorkerError;
+use crate::logging::causes;
+use crate::reconnect::Tries;
+
+/// Opens the store at `url`; one that does not answer yet is waited for, so long at most.
+///
+/// # Errors
+///
+/// When it cannot be opened by then, or never will.
+pub(crate) async fn open(url: &str, options: StoreOptions, at_most: Duration) -> Result<Arc<dyn Store>, ConnectError> {
+    let (began, mut tries) = (Instant::now(), Tries::default());
+    loop {
+        let error = match connect_with(url, options.clone()).await {
+            Err(ConnectError::Store(error)) if error.is_transient() && began.elapsed() < at_most => error,
+            opened => return opened,
+        };
+        if tries.is_first() {
+            tracing::warn!(error = %causes(&error), hint = %error.hint(), ?at_most, "waiting for the store");
+        }
+        tokio::time::sleep(tries.next_wait().min(at_most.saturating_sub(began.elapsed()))).await;
+    }
+}
 
 /// A task with its options, read once.
 pub(crate) struct Task {

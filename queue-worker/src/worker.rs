@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use queue_core::message::DecodeLimits;
-use queue_core::store::{Store, StoreOptions, connect_with};
+use queue_core::store::StoreOptions;
 use queue_core::task::{StateMap, registered};
 use queue_core::{Client, NameError, QueueName};
 use tokio::task::JoinHandle;
@@ -197,7 +197,7 @@ impl Worker {
     /// Opens the store and starts.
     pub(crate) async fn connect(self, flags: &Flags) -> Result<WorkerHandle, WorkerError> {
         let options = StoreOptions::with_results(flags.result_url.clone());
-        let store: Arc<dyn Store> = connect_with(&flags.url, options).await?;
+        let store = crate::startup::open(&flags.url, options, flags.wait.unwrap_or_default()).await?;
         self.start(Client::new(store)).await
     }
 

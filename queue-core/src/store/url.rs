@@ -1,11 +1,11 @@
-//! Chooses the driver by URL: `sqlite:jobs.db`, `sqlite::memory:`, `redis://…`, `rediss://…`.
+//! Chooses the driver by URL: `sqlite:jobs.db`, `sqlite::memory:`, `redis://…`, `rediss://…`, `redis+sentinel://…`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{
     Store, StoreError, StoreOptions,
-    redis::{RedisOptions, RedisStore},
+    redis::{RedisOptions, RedisStore, sentinel},
     sqlite::SqliteStore,
 };
 
@@ -32,7 +32,8 @@ pub enum UrlError {
 impl UrlError {
     /// What to write instead.
     pub fn hint(&self) -> &'static str {
-        "stores are `sqlite:queue.db`, `sqlite::memory:`, `redis://localhost:6379/0` and `rediss://…`"
+        "stores are `sqlite:queue.db`, `sqlite::memory:`, `redis://localhost:6379/0`, `rediss://…` and \
+         `redis+sentinel://host1:26379,host2:26379/mymaster/0`"
     }
 }
 
@@ -42,7 +43,7 @@ impl UrlError {
 pub enum StoreUrl {
     /// An SQLite file; `None` is `:memory:`.
     Sqlite(Option<PathBuf>),
-    /// A Redis server; the URL as it came.
+    /// A Redis server, or the sentinels that know it; the URL as it came.
     Redis(String),
 }
 
@@ -63,10 +64,11 @@ impl StoreUrl {
         }
         let scheme = text.split(':').next().unwrap_or_default();
         match scheme {
-            "redis" | "rediss" | "unix" | "redis+unix" => {
+            "redis" | "rediss" | "unix" | "redis+unix" | "redis+sentinel" | "rediss+sentinel" | "sentinel" => {
                 let malformed = |why: String| UrlError::Malformed { url: mask(text), why };
-                url::Url::parse(text).map_err(|why| malformed(why.to_string()))?;
-                RedisOptions::default().with_url(text).map_err(malformed)?;
+                let (plain, _) = sentinel::take_out(text).map_err(malformed)?;
+                url::Url::parse(&plain).map_err(|why| malformed(why.to_string()))?;
+                RedisOptions::default().with_url(&plain).map_err(malformed)?;
                 Ok(Self::Redis(text.to_owned()))
             }
             _ => Err(UrlError::Scheme(mask(text))),

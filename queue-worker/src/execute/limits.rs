@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::engine::Engine;
 use crate::jobs::Held;
-use crate::reconnect::{Caller, Tries};
+use crate::reconnect::{Caller, Tries, may_pass};
 use crate::slots::SuspectGuard;
 
 /// Runs `body`: its token is cancelled after `soft`; `None` when it was not done after `hard`.
@@ -76,7 +76,11 @@ async fn absolve(engine: &Engine, held: &Held, suspect: &mut Option<SuspectGuard
     let Some(tag) = held.tag() else { return };
     let mut tries = Tries::default();
     loop {
-        match engine.consumer.absolve(&tag).await {
+        let answer = engine.consumer.absolve(&tag).await;
+        if answer.is_ok() {
+            engine.outage.answered(Caller::Settle);
+        }
+        match answer {
             Ok(Some(tag)) => {
                 held.set_tag(Some(tag));
                 suspect.take();
@@ -88,12 +92,12 @@ async fn absolve(engine: &Engine, held: &Held, suspect: &mut Option<SuspectGuard
                 return;
             }
             // It may have happened: until that is known nobody knows where the message is, so it cannot be settled.
-            Err(error) if error.is_transient() => engine.outage.failed(Caller::Settle, &error),
+            Err(error) if may_pass(&error) => engine.outage.failed(Caller::Settle, &error),
             Err(error) => {
                 tracing::warn!(%error, "a suspect could not be absolved");
                 return;
             }
         }
-        tokio::time::sleep(tries.next_wait()).await;
+        engine.outage.rest(&mut tries).await;
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use super::consumer::{Lane, Shared, ms};
 use super::errors::map_error;
+use super::lines::Rest;
 use super::settle;
 use crate::store::StoreError;
 
@@ -18,8 +19,6 @@ use crate::store::StoreError;
 const BLOCK_S: u64 = 25;
 /// How much longer the answer may take before the connection counts as dead.
 const SLACK: Duration = Duration::from_secs(10);
-/// How long to rest after a failed wait, at first and at most.
-const REST: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
 /// See the module. The task behind it starts when it is first armed and ends with its consumer.
 #[derive(Debug)]
@@ -68,7 +67,7 @@ impl Arm {
 }
 
 async fn run(weak: Weak<Shared>, lane: usize, signal: Arc<Signal>) {
-    let (mut connection, mut rest) = (None, REST.0);
+    let (mut connection, mut rest) = (None, Rest::default());
     while !signal.stop.load(Ordering::Acquire) {
         if !signal.armed.swap(false, Ordering::AcqRel) {
             signal.wake.notified().await;
@@ -80,16 +79,16 @@ async fn run(weak: Weak<Shared>, lane: usize, signal: Arc<Signal>) {
         };
         let Some(shared) = weak.upgrade() else { return };
         match outcome {
-            Ok(()) => rest = REST.0,
+            Ok(()) => rest.reset(),
             Err(error) => {
                 tracing::debug!(%error, list = %shared.lanes[lane].keys.list, "waiting for messages failed");
                 // The move may have happened although its answer never came.
                 shared.dirty.store(true, Ordering::Release);
                 shared.news.notify_one();
                 connection = None;
+                let lines = Arc::clone(&shared.store.connector.lines);
                 drop(shared);
-                tokio::time::sleep(rest.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
-                rest = (rest * 2).min(REST.1);
+                rest.take(&lines).await;
             }
         }
     }
@@ -115,7 +114,14 @@ async fn wait_once(
     block.cmd("BLMOVE").arg(&*lane.keys.list).arg(lane.keys.held(&name)).arg("RIGHT").arg("LEFT").arg(BLOCK_S);
     let answer = block.query_async::<(Option<Vec<u8>>,)>(open);
     let answer = tokio::time::timeout(Duration::from_secs(BLOCK_S) + SLACK, answer);
-    match answer.await {
+    let answer = tokio::select! {
+        answer = answer => answer,
+        // Another line got no answer: this one may be dead too, and would say so only when the wait is over.
+        () = shared.store.connector.lines.doubted() => {
+            return Err(shared.store.connector.unreachable(std::io::Error::from(std::io::ErrorKind::TimedOut), true));
+        }
+    };
+    match answer {
         Ok(Ok((None,))) => {
             rearm(&shared);
             Ok(())

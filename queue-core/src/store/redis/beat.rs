@@ -69,6 +69,8 @@ pub(super) async fn beat(consumer: &RedisConsumer) -> Result<Beat, StoreError> {
     };
     let report = read_reply(shared, &lanes, &names, reply, asked);
     let mut beat = report.beat;
+    // A lease or a wait may have met the tombstone first.
+    beat.fenced = shared.fenced.swap(false, Ordering::AcqRel);
     if beat.next_due.is_some_and(|due| due.as_millis() <= report.now) {
         beat.promoted = wait::promote(shared, &consumer.pulse).await?;
         beat.next_due = timestamp(shared.next_due.load(Ordering::Relaxed));
@@ -164,7 +166,7 @@ fn read_reply(shared: &Shared, lanes: &[&Lane], names: &[Arc<str>], reply: Vec<V
         }
         let [fenced, held, suspects, next_due, reclaimed] = numbers;
         if fenced == 1 {
-            report.beat.fenced |= shared.renew(lane, name);
+            shared.renew(lane, name);
         }
         report.held += usize::try_from(held).unwrap_or(0);
         report.suspects += suspects;

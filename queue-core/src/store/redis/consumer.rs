@@ -89,6 +89,8 @@ pub(super) struct Shared {
     pub(super) closed: AtomicBool,
     /// How many deliveries were made.
     pub(super) handed_out: AtomicI64,
+    /// A lane was reclaimed, whoever noticed; the next heartbeat says so.
+    pub(super) fenced: AtomicBool,
     pub(super) revocations: Revocations,
 }
 
@@ -147,6 +149,7 @@ impl Shared {
         }
         let generation = lane.generation.fetch_add(1, Ordering::Relaxed) + 1;
         *current = Arc::from(format!("{}~{generation}", self.spec.incarnation));
+        self.fenced.store(true, Ordering::Release);
         self.ledger.forget_lane(lane.index);
         // What was not handed out yet is somebody else's by now.
         self.inbox().retain(|delivery| *delivery.tag.list != *lane.keys.list);
@@ -278,6 +281,7 @@ impl RedisConsumer {
             drift_ms: AtomicI64::new(0),
             closed: AtomicBool::new(false),
             handed_out: AtomicI64::new(0),
+            fenced: AtomicBool::new(false),
             revocations,
             store,
             spec,

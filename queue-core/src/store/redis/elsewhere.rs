@@ -1,10 +1,13 @@
 //! Where results and chords are: with the messages, in another database of their server, or on another server.
 
+use std::sync::Arc;
+
 use redis::ConnectionAddr;
 
 use super::hub::Hub;
 use super::link::{Connector, Link};
 use super::options::RedisOptions;
+use super::sentinel::{self, Sentinels};
 use super::{Inner, StoreError};
 use crate::store::url::mask;
 
@@ -23,18 +26,30 @@ impl Elsewhere {
     pub(super) fn new(url: &str, messages: &Connector, named: &mut RedisOptions) -> Result<Option<Self>, StoreError> {
         let masked = mask(url);
         let unusable = |why: String| StoreError::Foreign { url: masked.clone(), why };
-        let (place, own) = RedisOptions::default().with_url(url).map_err(unusable)?;
+        let (plain, sentinels) = sentinel::take_out(url).map_err(unusable)?;
+        let (place, own) = RedisOptions::default().with_url(&plain).map_err(unusable)?;
         named.result_prefix = own.of_results(&named.result_prefix).map_err(unusable)?;
         let client =
             redis::Client::open(&*place).map_err(|error| unusable(format!("results cannot be there: {error}")))?;
-        let same_server = server(&client) == server(&messages.client);
+        let same_server = server(&client) == server(&messages.client)
+            && same_sentinels(sentinels.as_ref(), messages.sentinels.as_deref());
         let databases = (database(&messages.client), database(&client));
         if same_server && databases.0 == databases.1 {
             return Ok(None);
         }
-        let connector = Connector { client, url: masked.clone(), ..messages.clone() };
+        let sentinels = sentinels.map(Arc::new);
+        // On one server what one connection finds out is news to all.
+        let lines = if same_server { Arc::clone(&messages.lines) } else { Arc::default() };
+        let connector = Connector { client, sentinels, url: masked.clone(), lines, ..messages.clone() };
         let hub = (!same_server).then(|| Hub::new(connector.clone()));
         Ok(Some(Self { link: connector.link(), hub, databases: same_server.then_some(databases) }))
+    }
+
+    /// Hears of a new master, where other sentinels than those of messages know it.
+    pub(super) fn watch(&self) {
+        if let Some(hub) = &self.hub {
+            super::switch::watch(hub.connector());
+        }
     }
 }
 
@@ -42,6 +57,14 @@ impl Elsewhere {
 fn server(client: &redis::Client) -> (&ConnectionAddr, Option<&str>) {
     let info = client.get_connection_info();
     (info.addr(), info.redis_settings().username())
+}
+
+/// With sentinels the address is no address.
+fn same_sentinels(one: Option<&Sentinels>, other: Option<&Sentinels>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => one.is_same(other),
+        (one, other) => one.is_none() && other.is_none(),
+    }
 }
 
 fn database(client: &redis::Client) -> i64 {

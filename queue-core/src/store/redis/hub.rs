@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use redis::aio::{PubSubSink, PubSubStream};
+use redis::aio::{PubSub, PubSubSink, PubSubStream};
 use tokio::sync::Notify;
 
 use super::errors::map_error;
+use super::lines::Rest;
 use super::link::{Connector, broken};
 use crate::store::StoreError;
 
@@ -38,8 +39,6 @@ pub(super) enum Channel {
     Pattern(String),
 }
 
-/// How long to rest after a broken connection, at first and at most.
-const REST: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 /// How often an idle connection is asked whether it still stands.
 const PING: Duration = Duration::from_secs(30);
 
@@ -98,6 +97,11 @@ impl Hub {
     pub(super) fn new(connector: Connector) -> Self {
         let (listeners, changed, next) = (Mutex::default(), Notify::new(), AtomicU64::new(0));
         Self(Arc::new(State { connector, listeners, changed, next }))
+    }
+
+    /// How its connection is made.
+    pub(super) fn connector(&self) -> &Connector {
+        &self.0.connector
     }
 
     /// Calls `listener` for each message of `channel`, and with `None` whenever it is to look for itself: the
@@ -174,15 +178,17 @@ struct Answer {
 }
 
 async fn run(weak: Weak<State>) {
-    let mut rest = REST.0;
+    let mut rest = Rest::default();
     loop {
         let Some(state) = weak.upgrade() else { return };
-        let connected = connect(&state).await;
+        let lines = Arc::clone(&state.connector.lines);
+        let switches = lines.switches();
+        let connected = state.connector.open_subscribed().await;
         drop(state);
-        match connected {
-            Ok((sink, stream)) => {
-                rest = REST.0;
-                if let Err(error) = serve(&weak, sink, stream).await {
+        match connected.map(PubSub::split) {
+            Ok(halves) => {
+                rest.reset();
+                if let Err(error) = serve(&weak, halves, switches).await {
                     tracing::debug!(%error, "the subscribed connection broke");
                 }
             }
@@ -192,22 +198,16 @@ async fn run(weak: Weak<State>) {
         if let Some(state) = weak.upgrade() {
             state.tell_all();
         }
-        tokio::time::sleep(rest.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
-        rest = (rest * 2).min(REST.1);
-    }
-}
-
-async fn connect(state: &State) -> Result<(PubSubSink, PubSubStream), StoreError> {
-    let made = tokio::time::timeout(state.connector.connect_timeout, state.connector.client.get_async_pubsub()).await;
-    match made {
-        Ok(Ok(connection)) => Ok(connection.split()),
-        Ok(Err(error)) => Err(map_error(&state.connector.url, error, false)),
-        Err(elapsed) => Err(state.connector.unreachable(elapsed, false)),
+        rest.take(&lines).await;
     }
 }
 
 /// Keeps the connection's channels the same as the listeners'; ends when the connection does.
-async fn serve(weak: &Weak<State>, mut sink: PubSubSink, mut stream: PubSubStream) -> Result<(), StoreError> {
+async fn serve(
+    weak: &Weak<State>,
+    (mut sink, mut stream): (PubSubSink, PubSubStream),
+    switches: u64,
+) -> Result<(), StoreError> {
     let mut told = Told::new();
     loop {
         let Some(state) = weak.upgrade() else { return Ok(()) };
@@ -222,14 +222,20 @@ async fn serve(weak: &Weak<State>, mut sink: PubSubSink, mut stream: PubSubStrea
                 None => return Ok(()),
             },
             () = state.changed.notified() => {}
-            () = tokio::time::sleep(PING) => {
-                let pong = tokio::time::timeout(state.connector.response_timeout, sink.ping::<redis::Value>()).await;
-                if !matches!(pong, Ok(Ok(_))) {
+            // Another line got no answer, or leads to the wrong server by now: is this one dead too?
+            () = state.connector.lines.doubted() => {
+                if state.connector.lines.switches() != switches || !stands(&state, &mut sink).await {
                     return Ok(());
                 }
             }
+            () = tokio::time::sleep(PING) => if !stands(&state, &mut sink).await { return Ok(()) },
         }
     }
+}
+
+async fn stands(state: &State, sink: &mut PubSubSink) -> bool {
+    let pong = tokio::time::timeout(state.connector.response_timeout, sink.ping::<redis::Value>()).await;
+    matches!(pong, Ok(Ok(_)))
 }
 
 /// By which subscription a message came.

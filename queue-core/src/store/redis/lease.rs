@@ -193,6 +193,10 @@ pub(super) async fn reconcile(shared: &Shared, link: &Link) -> Result<(), StoreE
             };
             let (adopted, more) = shared.ledger.compare((lane.index, suspect), listed, asked, Instant::now());
             again |= more;
+            if !adopted.is_empty() {
+                // It came by a line that did not say so, and which may be dead without knowing.
+                shared.store.connector.lines.cast_doubt();
+            }
             for payload in adopted {
                 // How many workers died of it is not asked: it must reach the inbox without a pause. The next death asks.
                 shared.inbox().push_back(shared.delivery(lane, &name, payload, suspect.then_some(0)));
@@ -221,7 +225,11 @@ async fn listed(link: &Link, key: &str) -> Result<Option<Vec<Bytes>>, StoreError
 fn refused(shared: &Shared, lane: &Lane, said: String) -> StoreError {
     let url = shared.store.connector.url.clone();
     match said.split(' ').next() {
-        Some("READONLY") => StoreError::ReadOnly { url, source: said.into() },
+        Some("READONLY") => {
+            // The script went on, so the link has not seen it: this is no primary any more.
+            shared.store.link.let_go();
+            StoreError::ReadOnly { url, source: said.into() }
+        }
         Some("OOM" | "MISCONF") => StoreError::Full { url, source: said.into() },
         Some("NOPERM") => StoreError::Unauthorized { url, source: said.into() },
         _ => StoreError::Foreign { url, why: format!("key `{}` does not hold a queue: {said}", lane.keys.list) },

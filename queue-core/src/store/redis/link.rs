@@ -4,31 +4,63 @@
 //! bounds every answer by a timeout and drops the connection when one passes, since what was asked may
 //! still happen on the server.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use redis::aio::MultiplexedConnection;
+use redis::aio::{MultiplexedConnection, PubSub};
 use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, Pipeline, RedisError};
 
 use super::errors::map_error;
+use super::lines::Lines;
 use super::scripts::Script;
+use super::sentinel::Sentinels;
 use crate::store::StoreError;
+
+/// How much longer a call may wait once a newer connection has been answered.
+const OUTLIVED: Duration = Duration::from_secs(1);
 
 /// How links are made.
 #[derive(Debug, Clone)]
 pub(super) struct Connector {
+    /// With sentinels its host stands for the master.
     pub(super) client: redis::Client,
+    pub(super) sentinels: Option<Arc<Sentinels>>,
     pub(super) url: String,
     pub(super) connect_timeout: Duration,
     pub(super) response_timeout: Duration,
+    /// Of all connections made here.
+    pub(super) lines: Arc<Lines>,
 }
 
 impl Connector {
-    /// A fresh connection, with no response timeout of its own.
+    /// A fresh connection, with no response timeout of its own; to the master, where there are sentinels.
     pub(super) async fn open(&self) -> Result<MultiplexedConnection, StoreError> {
+        let opened = match &self.sentinels {
+            Some(sentinels) => sentinels.connect(self).await.map(|(_, connection)| connection),
+            None => self.connect(&self.client).await,
+        };
+        self.lines.tried(opened.is_ok());
+        opened
+    }
+
+    /// The same, for subscriptions.
+    pub(super) async fn open_subscribed(&self) -> Result<PubSub, StoreError> {
+        let master = match &self.sentinels {
+            Some(sentinels) => Some(sentinels.connect(self).await?.0),
+            None => None,
+        };
+        let client = master.as_ref().unwrap_or(&self.client);
+        match tokio::time::timeout(self.connect_timeout, client.get_async_pubsub()).await {
+            Ok(opened) => opened.map_err(|error| map_error(&self.url, error, false)),
+            Err(elapsed) => Err(self.unreachable(elapsed, false)),
+        }
+    }
+
+    /// A connection to where `client` leads.
+    pub(super) async fn connect(&self, client: &redis::Client) -> Result<MultiplexedConnection, StoreError> {
         let config =
             AsyncConnectionConfig::new().set_connection_timeout(Some(self.connect_timeout)).set_response_timeout(None);
-        let made = self.client.get_multiplexed_async_connection_with_config(&config);
+        let made = client.get_multiplexed_async_connection_with_config(&config);
         // The client's own timeout covers the connect, not the handshake behind it.
         match tokio::time::timeout(self.connect_timeout, made).await {
             Ok(connection) => connection.map_err(|error| map_error(&self.url, error, false)),
@@ -63,11 +95,20 @@ impl Connector {
     }
 }
 
+/// A connection.
+#[derive(Debug)]
+struct Current {
+    age: u64,
+    /// How often there had been doubt when it was made.
+    doubts: u64,
+    connection: MultiplexedConnection,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Link {
     connector: Connector,
-    current: Mutex<Option<(u64, MultiplexedConnection)>>,
+    current: Mutex<Option<Current>>,
     connecting: tokio::sync::Mutex<()>,
     /// When the last attempt to connect failed.
     failed: Mutex<Option<Instant>>,
@@ -87,14 +128,14 @@ impl Link {
     /// Sends one command.
     pub(super) async fn query<T: FromRedisValue>(&self, cmd: &Cmd) -> Result<T, StoreError> {
         let (age, mut connection) = self.connection().await?;
-        let answer = tokio::time::timeout(self.connector.response_timeout, cmd.query_async(&mut connection)).await;
+        let answer = self.bounded(cmd.query_async(&mut connection)).await;
         self.judge(age, answer)
     }
 
     /// Sends several commands at once.
     pub(super) async fn pipe<T: FromRedisValue>(&self, pipe: &Pipeline) -> Result<T, StoreError> {
         let (age, mut connection) = self.connection().await?;
-        let answer = tokio::time::timeout(self.connector.response_timeout, pipe.query_async(&mut connection)).await;
+        let answer = self.bounded(pipe.query_async(&mut connection)).await;
         self.judge(age, answer)
     }
 
@@ -110,26 +151,50 @@ impl Link {
                 answer => answer,
             }
         };
-        let answer = tokio::time::timeout(self.connector.response_timeout, run).await;
+        let answer = self.bounded(run).await;
         self.judge(age, answer)
     }
 
-    fn judge<T>(
-        &self,
-        age: u64,
-        answer: Result<Result<T, RedisError>, tokio::time::error::Elapsed>,
-    ) -> Result<T, StoreError> {
+    /// Waits for an answer; `None` when there is none in time.
+    async fn bounded<T>(&self, call: impl Future<Output = Result<T, RedisError>>) -> Option<Result<T, RedisError>> {
+        tokio::select! {
+            biased;
+            answer = tokio::time::timeout(self.connector.response_timeout, call) => {
+                if answer.is_err() {
+                    self.connector.lines.cast_doubt();
+                }
+                answer.ok()
+            }
+            () = self.outlived() => None,
+        }
+    }
+
+    /// Another line got no answer, a new one does, and this call still waits: its own line is dead without knowing. A server that
+    /// only slept answers all.
+    async fn outlived(&self) {
+        loop {
+            self.connector.lines.doubted().await;
+            if self.connection().await.is_ok() {
+                tokio::time::sleep(OUTLIVED).await;
+                return;
+            }
+        }
+    }
+
+    fn judge<T>(&self, age: u64, answer: Option<Result<T, RedisError>>) -> Result<T, StoreError> {
         match answer {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => {
-                if broken(&error) {
+            Some(Ok(value)) => Ok(value),
+            Some(Err(error)) => {
+                let unusable = broken(&error);
+                let error = map_error(&self.connector.url, error, true);
+                if unusable || matches!(error, StoreError::ReadOnly { .. }) {
                     self.drop_connection(age);
                 }
-                Err(map_error(&self.connector.url, error, true))
+                Err(error)
             }
-            Err(elapsed) => {
+            None => {
                 self.drop_connection(age);
-                Err(self.connector.unreachable(elapsed, true))
+                Err(self.connector.unreachable(std::io::Error::from(std::io::ErrorKind::TimedOut), true))
             }
         }
     }
@@ -150,22 +215,31 @@ impl Link {
         if self.failed.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|at| at > asked) {
             return Err(self.connector.unreachable(std::io::Error::from(std::io::ErrorKind::NotConnected), false));
         }
+        let doubts = self.connector.lines.doubts();
         let opened = self.connector.open().await;
         if opened.is_err() {
             *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         }
-        let fresh = (fastrand::u64(..), opened?);
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(fresh.clone());
-        Ok(fresh)
+        let (age, connection) = (fastrand::u64(..), opened?);
+        let fresh = Current { age, doubts, connection: connection.clone() };
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(fresh);
+        Ok((age, connection))
+    }
+
+    /// Lets the connection go: an answer says that it leads to the wrong server.
+    pub(super) fn let_go(&self) {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     fn peek(&self) -> Option<(u64, MultiplexedConnection)> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = current.as_ref().filter(|current| current.doubts == self.connector.lines.doubts())?;
+        Some((current.age, current.connection.clone()))
     }
 
     fn drop_connection(&self, age: u64) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if current.as_ref().is_some_and(|(now, _)| *now == age) {
+        if current.as_ref().is_some_and(|current| current.age == age) {
             *current = None;
         }
     }
@@ -174,7 +248,7 @@ impl Link {
 /// Whether the connection is of no more use after this error.
 pub(super) fn broken(error: &RedisError) -> bool {
     // A primary that became a replica stays one: the next connection may lead to the new one.
-    let demoted = matches!(error.code(), Some("READONLY" | "MASTERDOWN"));
+    let demoted = matches!(error.code(), Some("READONLY" | "MASTERDOWN" | "UNBLOCKED"));
     demoted
         || error.is_io_error()
         || error.is_connection_dropped()

@@ -19,6 +19,7 @@ mod hub;
 mod keys;
 mod lease;
 mod ledger;
+mod lines;
 mod link;
 mod look;
 mod mend;
@@ -28,7 +29,9 @@ mod plain;
 mod results;
 mod revoked;
 mod scripts;
+pub(crate) mod sentinel;
 mod settle;
+mod switch;
 mod two_servers;
 mod wait;
 
@@ -73,27 +76,31 @@ struct Inner {
 }
 
 impl RedisStore {
-    /// Connects to the server at `url` (`redis://user:password@host:6379/0`, `rediss://` for TLS). Its parameters are
-    /// [`RedisOptions`], and stand before those of `options`.
+    /// Connects to the server at `url` (`redis://user:password@host:6379/0`, `rediss://` for TLS), or to the master that
+    /// sentinels name (`redis+sentinel://user:password@host1:26379,host2:26379/mymaster/0`, `rediss+sentinel://`). Its
+    /// parameters are [`RedisOptions`], and stand before those of `options`.
     ///
     /// # Errors
     ///
     /// [`StoreError`] when the server cannot be reached, refuses us, or is too old.
     pub async fn connect(url: &str, options: StoreOptions) -> Result<Self, StoreError> {
         let masked = mask(url);
-        if url.starts_with("rediss:") {
+        if url.starts_with("rediss") {
             // Fails only where the process has chosen a provider before, which then serves as well.
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
         let unusable = |why: String| StoreError::Foreign { url: masked.clone(), why };
-        let (place, mut named) = options.redis.clone().with_url(url).map_err(unusable)?;
+        let (plain, sentinels) = sentinel::take_out(url).map_err(unusable)?;
+        let (place, mut named) = options.redis.clone().with_url(&plain).map_err(unusable)?;
         let client = redis::Client::open(&*place)
             .map_err(|error| StoreError::Foreign { url: masked.clone(), why: format!("not a Redis URL: {error}") })?;
         let connector = Connector {
             client,
+            sentinels: sentinels.map(Arc::new),
             url: masked.clone(),
             connect_timeout: options.connect_timeout,
             response_timeout: options.response_timeout,
+            lines: Arc::default(),
         };
         let elsewhere = match &options.results {
             Some(url) => Elsewhere::new(url, &connector, &mut named)?,
@@ -111,6 +118,8 @@ impl RedisStore {
         };
         durability::check_version(&inner).await?;
         inner.load_scripts().await?;
+        switch::watch(&inner.connector);
+        inner.elsewhere.iter().for_each(Elsewhere::watch);
         Ok(Self(Arc::new(inner)))
     }
 }
