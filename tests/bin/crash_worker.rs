@@ -86,23 +86,33 @@ pub(crate) fn count(what: &str) -> Result<usize, Error> {
 }
 
 fn main() -> ExitCode {
-    match std::env::var("CRASH_AHEAD_S").ok().and_then(|ahead| ahead.parse().ok()) {
-        Some(ahead) => run_ahead(Duration::from_secs(ahead)),
-        None => Worker::new().main(),
+    let number = |name: &str| std::env::var(name).ok().and_then(|number| number.parse().ok());
+    let mut options = StoreOptions::default();
+    if let Some(lease) = number("CRASH_LEASE_MS").map(Duration::from_millis) {
+        (options.lease, options.grace) = (lease, lease * 3 / 4);
+    }
+    if let Some(patience) = number("CRASH_RESPONSE_MS").map(Duration::from_millis) {
+        (options.connect_timeout, options.response_timeout) = (patience, patience);
+    }
+    if let Some(ahead) = number("CRASH_AHEAD_S").map(Duration::from_secs) {
+        options.clock = Clock::system();
+        options.clock.advance(ahead);
+    }
+    let names = ["CRASH_LEASE_MS", "CRASH_RESPONSE_MS", "CRASH_AHEAD_S"];
+    match names.iter().any(|name| std::env::var_os(name).is_some()) {
+        true => run_with(options),
+        false => Worker::new().main(),
     }
 }
 
-/// A worker whose clock is ahead: a test whose own is between takes back at once what those without held, and leaves this
-/// one alone.
+/// A worker with other leases, less patience, or a clock that is ahead: a test whose own is between takes back at once what
+/// those without held, and leaves this one alone.
 #[tokio::main]
-async fn run_ahead(ahead: Duration) -> ExitCode {
+async fn run_with(options: StoreOptions) -> ExitCode {
     // First of all, so that no signal is lost.
     let mut terminate = signal(SignalKind::terminate()).expect("signals can be listened to");
     let flags = Flags::parse();
     queue_worker::init_logging(flags.log_format, &flags.log_level).expect("nobody logs yet");
-    let clock = Clock::system();
-    clock.advance(ahead);
-    let options = StoreOptions { clock, ..StoreOptions::default() };
     let store = connect_with(&flags.url, options).await.expect("the store opens");
     let mut worker = flags.queues.iter().fold(Worker::new(), |worker, queue| worker.queue(queue.queue.as_str()));
     if let Some(slots) = flags.concurrency {

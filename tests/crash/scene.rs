@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -185,5 +186,14 @@ impl<'a> Scene<'a> {
 
     fn ledger(&self) -> PathBuf {
         self.dir.path().join("ledger")
+    }
+}
+
+impl Drop for Scene<'_> {
+    /// What the workers logged tells why a test has failed.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = writeln!(std::io::stderr(), "{}", self.log());
+        }
     }
 }

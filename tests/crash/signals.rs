@@ -71,10 +71,17 @@ async fn a_sleeper_settles_nothing(bench: &Bench) {
     let heir = scene.worker(1, &[]);
     wait_until("the heir begins", || async { scene.has_written("began", "a", heir.pid()) }).await;
 
-    // The sleeper ends its body first, and stops in good order, with everything settled that it could settle.
+    // The sleeper ends its body first, says what has happened, and goes on with what comes: the heir has no free slot.
     scene.open_gate(&sleeper.pid().to_string());
     signal(sleeper.pid(), "CONT");
     wait_until("the sleeper's body ends", || async { scene.has_written("done", "a", sleeper.pid()) }).await;
+    scene.until_logged("the lease of this task was lost before its end was stored").await;
+    scene.until_logged("this worker was silent for so long").await;
+    scene.send_notes(&["next".to_owned()]).await;
+    wait_until("the sleeper goes on", || async { scene.has_written("done", "next", sleeper.pid()) }).await;
+    wait_until("it settles what it runs now", || async { bench.counts(QUEUE).await.leased == 1 }).await;
+    let said = scene.log().matches("this worker was silent for so long").count();
+    assert_eq!(said, 1, "{}", scene.log());
     signal(sleeper.pid(), "TERM");
     assert!(sleeper.end().await.success());
     assert!(bench.store.get_results(&[job.id().clone()]).await.unwrap()[0].is_none(), "a zombie's result was stored");

@@ -54,6 +54,12 @@ struct Faults {
     armed: Mutex<Option<(Vec<u8>, Fault)>>,
     /// How often an armed fault happened.
     happened: AtomicUsize,
+    /// Where new connections lead.
+    server: Mutex<String>,
+    /// Its value is how often all connections there were became black holes.
+    holes: watch::Sender<u64>,
+    /// Its value is how often the servers' halves of all connections were closed.
+    halves: watch::Sender<u64>,
     delay_ms: AtomicU64,
     silent: watch::Sender<bool>,
     refusing: watch::Sender<bool>,
@@ -73,6 +79,9 @@ impl Proxy {
         let faults = Arc::new(Faults {
             armed: Mutex::new(None),
             happened: AtomicUsize::new(0),
+            server: Mutex::new(server),
+            holes: watch::Sender::new(0),
+            halves: watch::Sender::new(0),
             delay_ms: AtomicU64::new(0),
             silent: watch::Sender::new(false),
             refusing: watch::Sender::new(false),
@@ -85,7 +94,8 @@ impl Proxy {
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 shared.connections.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(serve(client, server.clone(), Arc::clone(&shared)));
+                let server = shared.server.lock().unwrap().clone();
+                tokio::spawn(serve(client, server, Arc::clone(&shared)));
             }
         });
         Self { address, faults, _accepting: Arc::new(Accepting(accepting)) }
@@ -100,6 +110,27 @@ impl Proxy {
     /// connection cut.
     pub fn lose_reply(&self, text: &str) {
         self.arm(text, Fault::CutReply(0));
+    }
+
+    /// The same, but the connection stays open: that reply and all behind it never come.
+    pub fn swallow_reply(&self, text: &str) {
+        self.arm(text, Fault::SwallowReply);
+    }
+
+    /// New connections lead to another server; those there are stay where they are.
+    pub fn lead_to(&self, server: String) {
+        *self.faults.server.lock().unwrap() = server;
+    }
+
+    /// Every connection there is stays open, and nothing comes on it any more, for ever; the server does not know them. New ones
+    /// are well.
+    pub fn black_hole(&self) {
+        self.faults.holes.send_modify(|holes| *holes += 1);
+    }
+
+    /// Closes the server's half of every connection: the client reads the end, and what it writes still arrives.
+    pub fn half_close(&self) {
+        self.faults.halves.send_modify(|halves| *halves += 1);
     }
 
     /// Lets `fault` happen to the next request that contains `text` (any, when empty).
@@ -157,19 +188,24 @@ async fn serve(client: TcpStream, server: String, faults: Arc<Faults>) {
     }
     let Ok(upstream) = TcpStream::connect(&server).await else { return };
     let _ = (client.set_nodelay(true), upstream.set_nodelay(true));
-    let (from_client, to_client) = client.into_split();
-    let (from_server, to_server) = upstream.into_split();
-    let mut cuts = faults.cuts.subscribe();
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = upstream.into_split();
+    let (mut cuts, mut holes) = (faults.cuts.subscribe(), faults.holes.subscribe());
     // What happens to this connection's next reply.
     let next = Arc::new(Mutex::new(None));
     tokio::select! {
-        () = requests(from_client, to_server, &faults, &next) => {}
-        () = replies(from_server, to_client, &faults, &next) => {}
+        () = requests(&mut from_client, &mut to_server, &faults, &next) => {}
+        () = replies(&mut from_server, &mut to_client, &faults, &next) => {}
         _ = cuts.changed() => {}
+        // The server's end is gone, the client's stays open.
+        _ = holes.changed() => {
+            drop((from_server, to_server));
+            std::future::pending::<()>().await;
+        }
     }
 }
 
-async fn requests(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, faults: &Faults, next: &Mutex<Option<Fault>>) {
+async fn requests(from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf, faults: &Faults, next: &Mutex<Option<Fault>>) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
         speaking(faults).await;
@@ -209,9 +245,18 @@ fn meets(request: &[u8], faults: &Faults) -> Option<Fault> {
     Some(fault)
 }
 
-async fn replies(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, faults: &Faults, next: &Mutex<Option<Fault>>) {
+async fn replies(from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf, faults: &Faults, next: &Mutex<Option<Fault>>) {
     let mut buffer = vec![0; 64 * 1024];
-    while let Ok(read @ 1..) = from.read(&mut buffer).await {
+    let mut halves = faults.halves.subscribe();
+    loop {
+        let read = tokio::select! {
+            read = from.read(&mut buffer) => read,
+            _ = halves.changed() => {
+                let _ = to.shutdown().await;
+                return std::future::pending().await;
+            }
+        };
+        let Ok(read @ 1..) = read else { return };
         let reply = &buffer[..read];
         let fault = next.lock().unwrap().take();
         match fault {

@@ -5,15 +5,18 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 /// A server on a free loopback port, with its files in a temporary directory; gone when dropped.
 #[derive(Debug)]
 pub struct RedisServer {
     port: u16,
-    shell: Child,
+    dir: PathBuf,
+    /// `None` while it is killed.
+    shell: Mutex<Option<Child>>,
 }
 
 impl RedisServer {
@@ -27,9 +30,40 @@ impl RedisServer {
         panic!("redis-server does not start; is it installed? (`apt-get install redis-server`)");
     }
 
+    /// Starts one that takes `DEBUG` commands.
+    pub fn start_with_debug() -> Self {
+        let version = Command::new("redis-server").arg("--version").output().unwrap();
+        // Before version 7 it took them anyway, and did not know the setting.
+        let before_7 = String::from_utf8_lossy(&version.stdout).contains("v=6.");
+        Self::start(if before_7 { &[] } else { &["--enable-debug-command", "local"] })
+    }
+
+    /// `kill -9`. Its files stay for a [`RedisServer::restart`].
+    pub fn kill(&self) {
+        std::fs::write(self.dir.join("keep"), "").unwrap();
+        let shell = self.shell.lock().unwrap().take().expect("it runs");
+        end(shell);
+        std::fs::remove_file(self.dir.join("keep")).unwrap();
+    }
+
+    /// Starts it again after a [`RedisServer::kill`], on its old port and files. It may still be loading them.
+    pub fn restart(&self, extra: &[&str]) {
+        *self.shell.lock().unwrap() = Some(shell(&self.dir, &flags(self.port, &self.dir, extra)));
+        let started = Instant::now();
+        while ask(self.port, &["PING"]).is_err() {
+            assert!(started.elapsed() < crate::PATIENCE, "the server does not come back");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Its URL, database 0.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Its address.
@@ -51,19 +85,11 @@ impl RedisServer {
 
     fn try_start(extra: &[&str]) -> Option<Self> {
         // Not a `TempDir`: the shell below removes it, since statics are never dropped.
-        let dir = tempfile::tempdir().unwrap().keep().display().to_string();
+        let dir = tempfile::tempdir().unwrap().keep();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        // The server is killed when our end of the shell's pipe closes: also when this process is killed itself.
-        let script = r#"trap "" INT TERM; redis-server "$@" </dev/null >/dev/null 2>&1 & server=$!; exec 2>/dev/null
-            cat >/dev/null; kill -9 $server; wait $server; rm -rf "$0""#;
-        let shell = Command::new("sh")
-            .args(["-c", script, &dir, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-            .args(["--port", &port.to_string(), "--dir", &dir])
-            .args(extra)
-            .stdin(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let server = Self { port, shell };
+        let shell = shell(&dir, &flags(port, &dir, extra));
+        let server = Self { port, dir, shell: Mutex::new(Some(shell)) };
+        let dir = server.dir.display().to_string();
         let started = Instant::now();
         while started.elapsed() < Duration::from_secs(10) {
             // Another test's server may have been faster to take the port.
@@ -79,9 +105,32 @@ impl RedisServer {
 
 impl Drop for RedisServer {
     fn drop(&mut self) {
-        drop(self.shell.stdin.take());
-        let _ = self.shell.wait();
+        match self.shell.lock().unwrap().take() {
+            Some(shell) => end(shell),
+            None => _ = std::fs::remove_dir_all(&self.dir),
+        }
     }
+}
+
+fn flags(port: u16, dir: &Path, extra: &[&str]) -> Vec<String> {
+    let (port, dir) = (port.to_string(), dir.display().to_string());
+    let usual = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port", &port, "--dir", &dir];
+    usual.iter().chain(extra).map(|&flag| flag.to_owned()).collect()
+}
+
+/// A `redis-server` that is killed when our end of the shell's pipe closes: also when this process is killed itself. Its
+/// directory goes then, unless it holds a file `keep`.
+pub(crate) fn shell(dir: &Path, flags: &[String]) -> Child {
+    let script = r#"trap "" INT TERM; redis-server "$@" </dev/null >/dev/null 2>&1 & server=$!; exec 2>/dev/null
+        cat >/dev/null; kill -9 $server; wait $server; [ -e "$0/keep" ] || rm -rf "$0""#;
+    let mut command = Command::new("sh");
+    command.args(["-c", script]).arg(dir).args(flags).stdin(Stdio::piped()).spawn().unwrap()
+}
+
+/// Lets a shell kill its server.
+pub(crate) fn end(mut shell: Child) {
+    drop(shell.stdin.take());
+    let _ = shell.wait();
 }
 
 /// Another server of this process's, started when first asked for.
@@ -106,7 +155,7 @@ fn ask(port: u16, words: &[&str]) -> std::io::Result<String> {
 }
 
 /// As `ask`, after what stands `before` on the same connection.
-fn ask_after(port: u16, before: &str, words: &[&str]) -> std::io::Result<String> {
+pub(crate) fn ask_after(port: u16, before: &str, words: &[&str]) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     let mut request = format!("{before}*{}\r\n", words.len());

@@ -10,3 +10,4 @@ mod lines;
 mod neighbours;
 mod producer;
 mod replies;
+mod sentinels;

@@ -1,0 +1,76 @@
+//! Who the master is, as sentinels say it: sentinels that are down, behind, or know nothing. Real ones hand over in `crash`.
+
+use queue_core::QueueName;
+use queue_core::store::connect;
+use queue_tests::RedisServer;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+/// A sentinel that says the same whatever happens; its address.
+async fn sentinel(master: Option<u16>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let answer = match master.map(|port| port.to_string()) {
+        Some(port) => format!("*2\r\n$9\r\n127.0.0.1\r\n${}\r\n{port}\r\n", port.len()),
+        None => "*-1\r\n".to_owned(),
+    };
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let answer = answer.clone();
+            tokio::spawn(async move {
+                let mut buffer = vec![0; 4096];
+                while let Ok(read @ 1..) = client.read(&mut buffer).await {
+                    let text = String::from_utf8_lossy(&buffer[..read]).to_lowercase();
+                    let greetings = "+OK\r\n".repeat(text.matches("setinfo").count());
+                    let asked = if text.contains("get-master-addr-by-name") { &*answer } else { "" };
+                    if client.write_all(format!("{greetings}{asked}").as_bytes()).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+async fn refused(url: &str) -> String {
+    let error = connect(url).await.map(drop).unwrap_err();
+    let mut text = format!("{error:?}");
+    let mut source = std::error::Error::source(&error);
+    while let Some(error) = source {
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+/// One that is down, one that knows nothing, one that is behind, and one that is right: the last is believed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_one_that_names_a_master_is_believed() {
+    let master = RedisServer::start(&[]);
+    let replica = RedisServer::start(&["--replicaof", "127.0.0.1", &master.port().to_string()]);
+    let down = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let (ignorant, behind, right) =
+        (sentinel(None).await, sentinel(Some(replica.port())).await, sentinel(Some(master.port())).await);
+    let url = format!("redis+sentinel://{down},{ignorant},{behind},{right}/mymaster/3");
+    let store = connect(&url).await.unwrap();
+    assert_eq!(store.queues().await.unwrap(), []);
+    let message = queue_tests::message(&QueueName::new("q").unwrap(), &queue_core::TaskId::random());
+    store.enqueue(&[message]).await.unwrap();
+    assert!(master.command_in(3, &["LLEN", "q"]).starts_with(":1"), "it went into database 3 of the master");
+}
+
+/// A replica is no master, whoever says so; and nobody is asked for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_is_not_believed_to_be_the_master() {
+    let master = RedisServer::start(&[]);
+    let replica = RedisServer::start(&["--replicaof", "127.0.0.1", &master.port().to_string()]);
+    let behind = sentinel(Some(replica.port())).await;
+    let why = refused(&format!("redis+sentinel://:s3cret@{behind}/mymaster")).await;
+    assert!(why.contains("Unauthorized") && !why.contains("s3cret"), "{why}");
+    let why = refused(&format!("redis+sentinel://{behind}/mymaster")).await;
+    assert!(why.contains("no master yet"), "{why}");
+    let ignorant = sentinel(None).await;
+    let why = refused(&format!("sentinel://{ignorant}/0?master_name=other")).await;
+    assert!(why.contains("knows no master `other`"), "{why}");
+}
