@@ -14,7 +14,6 @@ mod program;
 pub mod proxy;
 mod python;
 mod redis;
-
 mod sentinel;
 pub mod soak;
 mod worker;

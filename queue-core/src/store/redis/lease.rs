@@ -225,11 +225,7 @@ async fn listed(link: &Link, key: &str) -> Result<Option<Vec<Bytes>>, StoreError
 fn refused(shared: &Shared, lane: &Lane, said: String) -> StoreError {
     let url = shared.store.connector.url.clone();
     match said.split(' ').next() {
-        Some("READONLY") => {
-            // The script went on, so the link has not seen it: this is no primary any more.
-            shared.store.link.let_go();
-            StoreError::ReadOnly { url, source: said.into() }
-        }
+        Some("READONLY") => StoreError::ReadOnly { url, source: said.into() },
         Some("OOM" | "MISCONF") => StoreError::Full { url, source: said.into() },
         Some("NOPERM") => StoreError::Unauthorized { url, source: said.into() },
         _ => StoreError::Foreign { url, why: format!("key `{}` does not hold a queue: {said}", lane.keys.list) },

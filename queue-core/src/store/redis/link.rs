@@ -226,11 +226,6 @@ impl Link {
         Ok((age, connection))
     }
 
-    /// Lets the connection go: an answer says that it leads to the wrong server.
-    pub(super) fn let_go(&self) {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner).take();
-    }
-
     fn peek(&self) -> Option<(u64, MultiplexedConnection)> {
         let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let current = current.as_ref().filter(|current| current.doubts == self.connector.lines.doubts())?;
