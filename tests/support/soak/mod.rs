@@ -78,14 +78,14 @@ impl Soak {
         let sent = self.send_and_kill(&client, &plan, &mut workers).await;
         let killing = began.elapsed();
         (self.tell)(&format!("{} workers killed; waiting for what is left", workers.killed.len()));
-        let stuck = self.until_idle(&client, &plan, &dir).await;
+        let stuck = self.until_idle(&client, &plan, &mut workers, &dir).await;
         let whole = began.elapsed() - killing;
-        let (killed, stopped_well) = workers.stop().await;
+        let (killed, fallen) = workers.stop().await;
         let runs = ledger::read(dir.path());
         let mut report = Report::new(self, &plan, killed.len());
         report.recovered_ms = whole.as_millis();
         report.stuck = stuck;
-        report.badly_stopped = stopped_well.iter().filter(|well| !**well).count();
+        report.fallen = fallen;
         let blamed = self.blamed(&client, &runs, &sent, &killed, &mut report).await;
         ledger::check(&mut report, &runs, &plan, &blamed, &killed, self.slots);
         self.check_results(&client, &sent, &blamed, &mut report).await;
@@ -137,14 +137,15 @@ impl Soak {
 
     /// Waits until nothing is left in the queue and no dead worker in the store; how many jobs are left when nothing moves
     /// any more.
-    async fn until_idle(&self, client: &Client, plan: &Plan, dir: &TempDir) -> u64 {
+    async fn until_idle(&self, client: &Client, plan: &Plan, workers: &mut Workers, dir: &TempDir) -> u64 {
         let (mut last, mut moved, mut told, mut quiet) = (None, Instant::now(), Instant::now(), 0);
         loop {
             let counts = client.store().counts(&queue()).await.unwrap();
             let left = counts.ready + counts.leased + counts.scheduled;
             let now = client.store().now().await.unwrap();
-            let workers = client.store().workers().await.unwrap();
-            let silent = workers.iter().filter(|worker| worker.lease_ends <= now).count();
+            workers.tend();
+            let known = client.store().workers().await.unwrap();
+            let silent = known.iter().filter(|worker| worker.lease_ends <= now).count();
             let ended = ledger::ended(dir.path());
             // What a settle sends while the parts of the queue are counted may be in none of them.
             quiet = if left == 0 && silent == 0 { quiet + 1 } else { 0 };

@@ -56,8 +56,8 @@ pub struct Report {
     pub stuck: u64,
     /// Keys or rows without owner or end.
     pub orphans: u64,
-    /// Workers that did not stop when asked.
-    pub badly_stopped: usize,
+    /// Workers that ended by themselves, or not well when asked.
+    pub fallen: usize,
     /// More about it.
     pub notes: Vec<String>,
     /// Where ledger and log were kept, when something is wrong.
@@ -94,7 +94,7 @@ impl Report {
             ("stuck", self.stuck),
             ("orphans", self.orphans),
             ("killed workers left more than they had slots", self.undone_beyond_slots as u64),
-            ("workers did not stop", self.badly_stopped as u64),
+            ("workers fell, or did not stop well", self.fallen as u64),
         ];
         let counts = counts.into_iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{count} {what}"));
         lists.chain(counts).collect()

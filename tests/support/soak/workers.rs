@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 
 use super::{QUEUE, Soak};
 use crate::{Child, signal};
@@ -14,19 +15,43 @@ pub(super) struct Workers {
     live: Vec<Child>,
     /// The ids of the processes.
     pub(super) killed: HashSet<u32>,
+    /// How many ended otherwise than they should.
+    fallen: usize,
 }
+
+/// What a worker ends with whose store could not be opened: somebody cut its first connection.
+const NOT_OPENED: i32 = 3;
 
 impl Workers {
     pub(super) fn start(soak: &Soak, dir: &Path) -> Self {
-        let mut workers = Self { soak: soak.clone(), dir: dir.to_owned(), live: Vec::new(), killed: HashSet::new() };
+        let mut workers =
+            Self { soak: soak.clone(), dir: dir.to_owned(), live: Vec::new(), killed: HashSet::new(), fallen: 0 };
         for _ in 0..soak.workers {
             workers.hire();
         }
         workers
     }
 
+    /// The supervisor: who fell is replaced.
+    pub(super) fn tend(&mut self) {
+        for place in (0..self.live.len()).rev() {
+            if let Some(status) = self.live[place].ended() {
+                self.live.swap_remove(place);
+                self.note(status);
+                self.hire();
+            }
+        }
+    }
+
+    /// One ended of whom nobody asked it. Where connections are cut it may be the first one of a worker.
+    fn note(&mut self, status: ExitStatus) {
+        let cut = self.soak.faults && status.code() == Some(NOT_OPENED);
+        self.fallen += usize::from(!cut);
+    }
+
     /// `kill -9` for one, and another one in its place.
     pub(super) fn kill_one(&mut self, chance: &mut fastrand::Rng) {
+        self.tend();
         let mut victim = self.live.swap_remove(chance.usize(..self.live.len()));
         victim.kill();
         self.killed.insert(victim.pid());
@@ -46,17 +71,21 @@ impl Workers {
         self.live.push(worker);
     }
 
-    /// Asks all to stop: who was killed, and of each that was not, whether it stopped as it should.
-    pub(super) async fn stop(mut self) -> (HashSet<u32>, Vec<bool>) {
-        for worker in &mut self.live {
-            if worker.ended().is_none() {
-                signal(worker.pid(), "TERM");
+    /// Asks all to stop: who was killed, and how many ended otherwise than they should.
+    pub(super) async fn stop(mut self) -> (HashSet<u32>, usize) {
+        let mut asked = Vec::new();
+        for mut worker in std::mem::take(&mut self.live) {
+            match worker.ended() {
+                Some(status) => self.note(status),
+                None => {
+                    signal(worker.pid(), "TERM");
+                    asked.push(worker);
+                }
             }
         }
-        let mut well = Vec::new();
-        for mut worker in self.live {
-            well.push(worker.end().await.success());
+        for mut worker in asked {
+            self.fallen += usize::from(!worker.end().await.success());
         }
-        (self.killed, well)
+        (self.killed, self.fallen)
     }
 }
