@@ -195,7 +195,7 @@ impl Client {
     /// store refuses it.
     ///
     /// It never hangs and never lies. An error that may pass (the store restarts, is full, fails over) is tried again for
-    /// [`ClientOptions::retry_for`]; each try waits for a connection twice [`StoreOptions::connect_timeout`] at most, and for
+    /// [`ClientOptions::retry_for`]; each try waits for a connection twice [`StoreOptions::connect_timeout`] at most (again when one was idle), and for
     /// the answer [`StoreOptions::response_timeout`]. What comes of it is `Ok`, or an error whose
     /// [`outcome_unknown`](SendError::outcome_unknown) says whether it may have arrived all the same. A try whose outcome is
     /// unknown is followed by another only where that cannot enqueue twice: of batches, workflows, what is due later, what

@@ -241,6 +241,25 @@ async fn a_server_that_sleeps_takes_it_once() {
     }
 }
 
+/// Turns a server's refusal on or off.
+type Switch<'a> = &'a dyn Fn();
+
+/// A line that broke while nobody used it is noticed before a plain call goes out on it: that is no unknown outcome.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_that_broke_while_idle_is_made_anew() {
+    let (bench, proxy) = behind_proxy().await;
+    let client = client(&bench, PATIENCE, false);
+    for sent in 1..=3 {
+        How::Plain.send(&bench, &client, "").await.unwrap();
+        let made = proxy.connections();
+        proxy.cut();
+        // Nobody uses it for as long as an answer may take.
+        tokio::time::sleep(PATIENT + PATIENT / 4).await;
+        How::Plain.send(&bench, &client, "").await.unwrap();
+        assert_eq!((proxy.connections(), bench.counts("mail").await.ready), (made + 1, 2 * sent));
+    }
+}
+
 /// What the server refuses is known not to have happened, and is taken once it refuses no more, within the client's patience.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refusal_is_known() {
@@ -250,7 +269,7 @@ async fn a_refusal_is_known() {
         let answer = server.command(&["CONFIG", "SET", name, value]);
         assert!(answer.starts_with("+OK"), "{answer}");
     };
-    let refusals: [(&str, &dyn Fn(), &dyn Fn()); 3] = [
+    let refusals: [(&str, Switch<'_>, Switch<'_>); 3] = [
         ("OOM", &|| set("maxmemory", "1"), &|| set("maxmemory", "0")),
         ("READONLY", &|| drop(server.command(&["REPLICAOF", "127.0.0.1", "1"])), &|| {
             drop(server.command(&["REPLICAOF", "NO", "ONE"]));

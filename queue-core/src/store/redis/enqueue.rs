@@ -83,6 +83,7 @@ fn check_size<'a>(store: &Inner, messages: impl IntoIterator<Item = &'a Outgoing
 }
 
 async fn enqueue_one(store: &Inner, message: &Outgoing) -> Result<(), StoreError> {
+    store.link.wake().await;
     let mut push = redis::cmd("LPUSH");
     push.arg(store.keys.list_for(message)).arg(&message.payload[..]);
     if !store.known_queues.is_news(&message.queue) {

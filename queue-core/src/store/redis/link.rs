@@ -90,6 +90,7 @@ impl Connector {
             connector: self.clone(),
             current: Mutex::new(None),
             connecting: tokio::sync::Mutex::new(()),
+            answered: Mutex::new(None),
             failed: Mutex::new(None),
         }
     }
@@ -110,6 +111,8 @@ pub(super) struct Link {
     connector: Connector,
     current: Mutex<Option<Current>>,
     connecting: tokio::sync::Mutex<()>,
+    /// When it last answered.
+    answered: Mutex<Option<Instant>>,
     /// When the last attempt to connect failed.
     failed: Mutex<Option<Instant>>,
 }
@@ -123,6 +126,17 @@ impl Link {
     /// What an error means that the server gave to one command of several.
     pub(super) fn refused(&self, error: RedisError) -> StoreError {
         map_error(&self.connector.url, error, true)
+    }
+
+    /// Asks whether the connection still stands, where nothing was asked for as long as an answer may take: one that broke
+    /// meanwhile would leave the next command's outcome unknown.
+    pub(super) async fn wake(&self) {
+        let answered = *self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        if answered.is_some_and(|at| at.elapsed() > self.connector.response_timeout)
+            && let Err(error) = self.query::<redis::Value>(&redis::cmd("PING")).await
+        {
+            tracing::debug!(%error, "a connection broke while it was idle");
+        }
     }
 
     /// Sends one command.
@@ -183,7 +197,10 @@ impl Link {
 
     fn judge<T>(&self, age: u64, answer: Option<Result<T, RedisError>>) -> Result<T, StoreError> {
         match answer {
-            Some(Ok(value)) => Ok(value),
+            Some(Ok(value)) => {
+                *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+                Ok(value)
+            }
             Some(Err(error)) => {
                 let unusable = broken(&error);
                 let error = map_error(&self.connector.url, error, true);
