@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use queue_core::store::{LeaseRequest, Order, Share};
-use queue_tests::{Bench, PATIENCE, TestWorker, label};
+use queue_tests::{Bench, PATIENCE, SECOND, TestWorker, label};
 
 fn request(bench: &Bench, queues: &[&str]) -> LeaseRequest {
     LeaseRequest {
@@ -55,6 +55,21 @@ async fn what_is_held_of_a_dropped_queue_stays(bench: &Bench) {
     assert_eq!(worker.finish(&held[0]).await, queue_core::store::Settled::Done);
 }
 
+/// A heartbeat tells whether anything lies ready in the queues consumed now.
+async fn a_beat_tells_what_lies_ready(bench: &Bench) {
+    let consumer = bench.worker("a", &["q", "other"]).await;
+    bench.enqueue("other", &["m1"]).await;
+    assert!(consumer.pulse().await.ready);
+    consumer.consume(&[bench.queue("q")]).await.unwrap();
+    assert!(!consumer.pulse().await.ready, "it does not consume it any more");
+    bench.enqueue("q", &["m2"]).await;
+    assert!(consumer.pulse().await.ready);
+    assert_eq!(consumer.lease(&request(bench, &["q"])).await.unwrap().len(), 1);
+    assert!(!consumer.pulse().await.ready, "what is held is not ready");
+    bench.enqueue_in(60 * SECOND, "q", "m3").await;
+    assert!(!consumer.pulse().await.ready, "nor is what waits for its time");
+}
+
 /// A worker without queues leases nothing, and may have queues again.
 async fn no_queue_at_all_is_no_error(bench: &Bench) {
     let worker = bench.worker("a", &["first"]).await;
@@ -80,4 +95,5 @@ queue_tests::conformance!(
     what_is_held_of_a_dropped_queue_stays,
     no_queue_at_all_is_no_error,
     an_added_queue_is_reclaimed,
+    a_beat_tells_what_lies_ready,
 );

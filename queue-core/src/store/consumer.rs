@@ -214,6 +214,8 @@ pub enum Settled {
 pub struct Beat {
     /// How many due messages it moved into their queues.
     pub promoted: usize,
+    /// Whether messages lie ready in the queues that this worker consumes; suspects do not count.
+    pub ready: bool,
     /// How many messages of dead workers it took back.
     pub reclaimed: usize,
     /// The workers they were taken from (incarnations), for the log.
@@ -271,6 +273,15 @@ pub trait Consumer: Send + Sync {
     /// them so. For a worker that stops: it leases no more, and these nobody else would have so soon.
     fn dispatches(&self) -> Vec<Delivery> {
         Vec::new()
+    }
+
+    /// Drops the connections on which this worker leases and waits, so that they are made anew: for a worker that should get
+    /// messages and gets none. Nothing is lost by it. A driver without connections does nothing.
+    fn reconnect(&self) {}
+
+    /// How many connections broke, or were given up, so far, and were or will be made anew.
+    fn reconnects(&self) -> u64 {
+        0
     }
 
     /// How many deliveries the store says this worker holds.

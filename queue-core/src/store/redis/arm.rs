@@ -34,6 +34,8 @@ struct Signal {
     wake: Notify,
     stop: AtomicBool,
     stopped: Notify,
+    /// The connection is not to be trusted any more.
+    reset: Notify,
 }
 
 impl Arm {
@@ -58,6 +60,12 @@ impl Arm {
         }
     }
 
+    /// Drops the connection and waits on another: what the server moves for the old one all the same is found by
+    /// comparing.
+    pub(super) fn reset(&self) {
+        self.signal.reset.notify_one();
+    }
+
     /// Ends the task; a message that the server moves all the same stays where the tombstone or the next sweep finds it.
     pub(super) fn stop(&self) {
         self.signal.stop.store(true, Ordering::Release);
@@ -74,7 +82,7 @@ async fn run(weak: Weak<Shared>, lane: usize, signal: Arc<Signal>) {
             continue;
         }
         let outcome = tokio::select! {
-            outcome = wait_once(&weak, lane, &mut connection) => outcome,
+            outcome = wait_once(&weak, lane, &signal, &mut connection) => outcome,
             () = signal.stopped.notified() => return,
         };
         let Some(shared) = weak.upgrade() else { return };
@@ -85,7 +93,7 @@ async fn run(weak: Weak<Shared>, lane: usize, signal: Arc<Signal>) {
                 // The move may have happened although its answer never came.
                 shared.dirty.store(true, Ordering::Release);
                 shared.news.notify_one();
-                connection = None;
+                connection.take().iter().for_each(|_| shared.store.connector.note_broken());
                 let lines = Arc::clone(&shared.store.connector.lines);
                 drop(shared);
                 rest.take(&lines).await;
@@ -98,6 +106,7 @@ async fn run(weak: Weak<Shared>, lane: usize, signal: Arc<Signal>) {
 async fn wait_once(
     weak: &Weak<Shared>,
     lane: usize,
+    signal: &Signal,
     connection: &mut Option<MultiplexedConnection>,
 ) -> Result<(), StoreError> {
     let Some(shared) = weak.upgrade() else { return Ok(()) };
@@ -119,6 +128,10 @@ async fn wait_once(
         // Another line got no answer: this one may be dead too, and would say so only when the wait is over.
         () = shared.store.connector.lines.doubted() => {
             return Err(shared.store.connector.unreachable(std::io::Error::from(std::io::ErrorKind::TimedOut), true));
+        }
+        // Only here: what has arrived is dealt with to the end.
+        () = signal.reset.notified() => {
+            return Err(shared.store.connector.unreachable(std::io::Error::from(std::io::ErrorKind::NotConnected), true));
         }
     };
     match answer {

@@ -151,6 +151,7 @@ struct Report {
 fn read_reply(shared: &Shared, lanes: &[&Lane], names: &[Arc<str>], reply: Vec<Value>, asked: usize) -> Report {
     let mut report = Report { beat: Beat::default(), now: 0, held: 0, suspects: 0, unused: false };
     let mut due = NEVER;
+    let queues = shared.queues().clone();
     let mut rows = reply.into_iter();
     if let Some(Value::Int(now)) = rows.next() {
         report.now = now;
@@ -158,21 +159,23 @@ fn read_reply(shared: &Shared, lanes: &[&Lane], names: &[Arc<str>], reply: Vec<V
     report.unused = matches!(rows.next(), Some(Value::Int(1)));
     for ((lane, name), row) in lanes.iter().zip(names).zip(rows) {
         let Value::Array(row) = row else { continue };
-        let mut numbers = [0, 0, 0, -1, 0];
+        let mut numbers = [0, 0, 0, -1, 0, 0];
         for (slot, value) in numbers.iter_mut().zip(&row) {
             if let Value::Int(number) = value {
                 *slot = *number;
             }
         }
-        let [fenced, held, suspects, next_due, reclaimed] = numbers;
+        let [fenced, held, suspects, next_due, reclaimed, ready] = numbers;
         if fenced == 1 {
             shared.renew(lane, name);
         }
         report.held += usize::try_from(held).unwrap_or(0);
         report.suspects += suspects;
         report.beat.reclaimed += usize::try_from(reclaimed).unwrap_or(0);
+        // A lane of a queue that is not consumed any more stays, for what is held of it.
+        report.beat.ready |= ready == 1 && queues.contains(&lane.keys.queue);
         due = if next_due < 0 { due } else { due.min(next_due) };
-        let dead = row.into_iter().skip(5).filter_map(|name| redis::from_redis_value::<String>(name).ok());
+        let dead = row.into_iter().skip(6).filter_map(|name| redis::from_redis_value::<String>(name).ok());
         report.beat.dead_workers.extend(dead);
     }
     shared.note_due(report.now, due, asked);

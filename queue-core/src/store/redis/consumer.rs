@@ -337,6 +337,17 @@ impl Consumer for RedisConsumer {
         wait::wait(self, request, at_most).await
     }
 
+    fn reconnect(&self) {
+        self.shared.store.link.reset();
+        self.arms.iter().for_each(Arm::reset);
+        self.shared.dirty.store(true, Ordering::Release);
+        self.shared.news.notify_one();
+    }
+
+    fn reconnects(&self) -> u64 {
+        self.shared.store.connector.broken.load(Ordering::Relaxed)
+    }
+
     async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
         settle::settle(&self.shared, settlements).await
     }

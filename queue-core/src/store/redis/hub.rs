@@ -184,6 +184,7 @@ async fn run(weak: Weak<State>) {
         let lines = Arc::clone(&state.connector.lines);
         let switches = lines.switches();
         let connected = state.connector.open_subscribed().await;
+        let stood = connected.is_ok();
         drop(state);
         match connected.map(PubSub::split) {
             Ok(halves) => {
@@ -193,6 +194,9 @@ async fn run(weak: Weak<State>) {
                 }
             }
             Err(error) => tracing::debug!(%error, "the subscribed connection cannot be made"),
+        }
+        if let (Some(state), true) = (weak.upgrade(), stood) {
+            state.connector.note_broken();
         }
         // Nobody hears anything now; whoever listens may look for itself.
         if let Some(state) = weak.upgrade() {

@@ -4,6 +4,7 @@
 //! bounds every answer by a timeout and drops the connection when one passes, since what was asked may
 //! still happen on the server.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,8 @@ pub(super) struct Connector {
     pub(super) response_timeout: Duration,
     /// Of all connections made here.
     pub(super) lines: Arc<Lines>,
+    /// How many connections broke so far; clones count together.
+    pub(super) broken: Arc<AtomicU64>,
 }
 
 impl Connector {
@@ -82,6 +85,11 @@ impl Connector {
         let shorter = |usual: Duration| usual.min(patience);
         let (connect_timeout, response_timeout) = (shorter(self.connect_timeout), shorter(self.response_timeout));
         Self { connect_timeout, response_timeout, ..self.clone() }
+    }
+
+    /// A connection is of no more use.
+    pub(super) fn note_broken(&self) {
+        self.broken.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A link of its own, not yet connected.
@@ -249,10 +257,17 @@ impl Link {
         Some((current.age, current.connection.clone()))
     }
 
+    /// Lets the connection go: whoever waits for an answer on it waits on, the next command makes another.
+    pub(super) fn reset(&self) {
+        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner).take();
+        current.iter().for_each(|_| self.connector.note_broken());
+    }
+
     fn drop_connection(&self, age: u64) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if current.as_ref().is_some_and(|current| current.age == age) {
             *current = None;
+            self.connector.note_broken();
         }
     }
 }

@@ -101,6 +101,7 @@ impl RedisStore {
             connect_timeout: options.connect_timeout,
             response_timeout: options.response_timeout,
             lines: Arc::default(),
+            broken: Arc::default(),
         };
         let elsewhere = match &options.results {
             Some(url) => Elsewhere::new(url, &connector, &mut named)?,

@@ -35,6 +35,7 @@ pub(super) fn beat(tx: &mut Tx<'_>, identity: &Arc<Identity>, patience: Patience
     tx.prepare(sql::WORKER_EXTEND)?.execute(params![incarnation.id, identity.lease_ends(tx.now)])?;
     let mut beat = Beat::default();
     sweep(tx, patience, &mut beat)?;
+    beat.ready = has_ready(tx, identity)?;
     for name in &identity.spec().queues {
         let queue = tx.queue(name)?;
         beat.promoted += lease::promote(tx, queue)?;
@@ -46,6 +47,19 @@ pub(super) fn beat(tx: &mut Tx<'_>, identity: &Arc<Identity>, patience: Patience
     let more = tidy(tx)?;
     tx.effects.reconcile.push(Arc::clone(identity));
     Ok((incarnation, beat, more))
+}
+
+/// Whether something lies ready in one of the queues consumed now.
+fn has_ready(tx: &mut Tx<'_>, identity: &Identity) -> Outcome<bool> {
+    for name in identity.consumed() {
+        let queue = tx.queue(&name)?;
+        let mut tally = tx.prepare(sql::TALLY_READ)?;
+        let kinds = tally.query_map([queue], |row| row.get::<_, u8>(0))?.collect::<Result<Vec<_>, _>>()?;
+        if kinds.contains(&(Kind::Ready as u8)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn sweep(tx: &mut Tx<'_>, patience: Patience, beat: &mut Beat) -> Outcome<()> {

@@ -112,10 +112,14 @@ impl Identity {
         Ok((inserted == 1).then_some(id))
     }
 
-    /// The queues it consumes, as the tables have them.
+    /// The queues it consumes now.
+    pub(super) fn consumed(&self) -> Vec<QueueName> {
+        self.state().queues.as_ref().unwrap_or(&self.spec.queues).clone()
+    }
+
+    /// The same, as the tables have them.
     fn queues(&self) -> String {
-        let state = self.state();
-        let queues = state.queues.as_ref().unwrap_or(&self.spec.queues);
+        let queues = self.consumed();
         serde_json::Value::from_iter(queues.iter().map(QueueName::as_str)).to_string()
     }
 

@@ -10,7 +10,7 @@
 -- ARGV[6]  number  of lists
 -- ARGV[7…] per list: the worker's incarnation
 -- Returns  {now, 1 where a key of an unused list exists, per list: {fenced 0/1, held, suspects waiting 0/1,
---          next due or -1, messages reclaimed, dead worker, …}}
+--          next due or -1, messages reclaimed, ready 0/1, dead worker, …}}
 --
 -- An outage is not a death: a worker is reclaimed only when it was silent past its lease AND stayed silent for the grace
 -- while this store kept answering sweeps. A suspicion names the lease it is about ("since lease-end"), so that a
@@ -69,7 +69,7 @@ if #KEYS > 6 * lists and redis.call("EXISTS", unpack(KEYS, 6 * lists + 1)) > 0 t
 local reply = {now, unused}
 for i = 1, lists do
   local list, held, workers, silent, suspects, scheduled = unpack(KEYS, 6 * i - 5, 6 * i)
-  local row = {0, 0, 0, -1, 0}
+  local row = {0, 0, 0, -1, 0, 0}
   local length = redis.pcall("LLEN", held)
   if type(length) == "table" then
     row[1] = 1
@@ -80,6 +80,8 @@ for i = 1, lists do
     row[3] = redis.call("EXISTS", suspects)
     local head = redis.call("ZRANGE", scheduled, 0, 0, "WITHSCORES")
     if head[2] then row[4] = tonumber(head[2]) end
+    local ready = redis.pcall("LLEN", list)
+    if type(ready) == "number" and ready > 0 then row[6] = 1 end
   end
   reply[#reply + 1] = row
 end
