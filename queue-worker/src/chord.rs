@@ -11,6 +11,7 @@ use crate::canvas::send;
 use crate::ending::{Subject, exception};
 use crate::engine::{Engine, count};
 use crate::gates::MAX_DEATHS;
+use crate::health::tally::Outcome;
 use crate::jobs::Held;
 use crate::reconnect::{Caller, Tries, may_pass};
 use crate::settle::Item;
@@ -49,7 +50,9 @@ fn set_aside(engine: &Engine, held: &Arc<Held>, suspect: Option<SuspectGuard>, e
     tracing::error!(%error, "the dispatch of a chord cannot be read, set aside");
     count(&engine.counts.dead);
     let why = exception("queue", "CanvasError", &error.to_string());
-    hand_in(engine, held, Subject::new(engine, held).dead(DeadReason::Undecodable, &why), suspect);
+    let settlement = Subject::new(engine, held).dead(DeadReason::Undecodable, &why);
+    let counted = Some((engine.tasks.tally(""), Outcome::Dead(DeadReason::Undecodable)));
+    engine.settler.settle(Item { suspect, counted, ..Item::of(held, settlement) });
 }
 
 /// Asks until the store answers; an error that will not go away is a chord without parts, which fails.

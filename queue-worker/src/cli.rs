@@ -1,5 +1,6 @@
 //! The command line of a worker program: the same for the stock worker and for your own.
 
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -13,10 +14,10 @@ use crate::logging::LogFormat;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  asked to stop, and did: everything finished or given back
-  1  cannot run: a task without its state, two tasks of one name
+  1  cannot run: a task without its state, two tasks of one name, the probe's port taken
   2  wrong usage: the command line, the URL or a queue's name
   3  the store cannot be opened (--wait has it wait)
-  4  half of the slots are stuck in blocking tasks: start me again
+  4  half of the slots, or the whole runtime, are stuck in tasks that do not return: start me again
 
 SIGTERM or Ctrl-C: take no more, finish within the grace period, give back the rest.
 A second one gives back at once.";
@@ -77,6 +78,10 @@ pub struct Flags {
     /// Run between MIN and MAX tasks at once, as many as there is work for (instead of --concurrency).
     #[arg(long, value_name = "MAX,MIN", conflicts_with = "concurrency")]
     pub autoscale: Option<Autoscale>,
+
+    /// Answer /live, /ready and /metrics (Prometheus) over HTTP on this address, e.g. 127.0.0.1:9091.
+    #[arg(long, env = "QUEUE_PROBE", value_name = "HOST:PORT")]
+    pub probe: Option<SocketAddr>,
 
     /// How log lines look.
     #[arg(long, value_enum, default_value_t)]

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::blocking::BlockingPool;
 use crate::control::State as ControlState;
 use crate::emitter::Emitter;
+use crate::health::{Health, Patience};
 use crate::jobs::Jobs;
 use crate::queues::Queues;
 use crate::reconnect::Outage;
@@ -41,6 +42,9 @@ pub(crate) struct Engine {
     pub(crate) phase: Phase,
     pub(crate) counts: Counts,
     pub(crate) emitter: Arc<Emitter>,
+    pub(crate) health: Arc<Health>,
+    /// Where it runs.
+    pub(crate) runtime: tokio::runtime::Handle,
     /// What was asked of it while it runs.
     pub(crate) control: ControlState,
 }
@@ -66,6 +70,7 @@ pub(crate) struct Config {
     pub(crate) task_events: bool,
     /// Between how many slots it grows and shrinks: most, least.
     pub(crate) autoscale: Option<(usize, usize)>,
+    pub(crate) patience: Patience,
 }
 
 /// How far the worker is on its way to its end.
@@ -75,6 +80,8 @@ pub(crate) struct Phase {
     pub(crate) stop: CancellationToken,
     /// Wait for nothing.
     pub(crate) abort: CancellationToken,
+    /// The runtime has been blocked for so long that it will not come back.
+    pub(crate) frozen: CancellationToken,
     /// All is over.
     pub(crate) ended: CancellationToken,
     /// A loop of the worker's own ended that never should.

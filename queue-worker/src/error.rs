@@ -41,6 +41,14 @@ pub enum WorkerError {
     /// The store refused the worker at its start.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The probe cannot listen where it should.
+    #[error("the probe cannot listen on {address}")]
+    Probe {
+        /// Where.
+        address: std::net::SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// The operating system refused a thread, a runtime or a signal handler.
     #[error("cannot start")]
     Io(#[from] std::io::Error),
@@ -51,6 +59,12 @@ pub enum WorkerError {
         stuck: usize,
         /// Of how many.
         slots: usize,
+    },
+    /// Tasks that never await block every thread of the runtime.
+    #[error("the runtime is blocked by tasks that never await: {tasks}")]
+    Blocked {
+        /// Which, with their ids.
+        tasks: String,
     },
     /// The worker's own task panicked: a bug of this crate.
     #[error("the worker itself panicked")]
@@ -70,6 +84,16 @@ impl WorkerError {
             Self::Connect(ConnectError::Store(error)) | Self::Store(error) => error.hint(),
             Self::Stuck { .. } => "see the log for their names; give those tasks limits of their own on I/O".into(),
             Self::Mailer(_) => "see the variables SMTP_URL, MAIL_DIR and MAIL_FROM".into(),
+            Self::Probe { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse => {
+                "another process has this port (a second worker on this host?): give each worker a --probe of its own"
+                    .into()
+            }
+            Self::Probe { .. } => {
+                "--probe takes an address of this host and a port, like 127.0.0.1:9091 or 0.0.0.0:9091".into()
+            }
+            Self::Blocked { .. } => {
+                "what computes or blocks belongs into a plain `fn`, or into `spawn_blocking`".into()
+            }
             Self::Connect(_) | Self::Io(_) | Self::Panicked => String::new(),
         }
     }
@@ -79,8 +103,12 @@ impl WorkerError {
         match self {
             Self::QueueName(_) | Self::Mailer(_) | Self::Connect(ConnectError::Url(_)) => Exit::Usage,
             Self::Connect(_) | Self::Store(_) => Exit::Store,
-            Self::Stuck { .. } => Exit::Stuck,
-            Self::DuplicateTask { .. } | Self::MissingState { .. } | Self::Io(_) | Self::Panicked => Exit::Failure,
+            Self::Stuck { .. } | Self::Blocked { .. } => Exit::Stuck,
+            Self::DuplicateTask { .. }
+            | Self::MissingState { .. }
+            | Self::Probe { .. }
+            | Self::Io(_)
+            | Self::Panicked => Exit::Failure,
         }
     }
 }
@@ -97,7 +125,7 @@ pub enum Exit {
     Usage = 2,
     /// The store cannot be opened.
     Store = 3,
-    /// Half of its slots are stuck in blocking tasks: to be started again by its supervisor.
+    /// Half of its slots are stuck in blocking tasks, or its runtime is blocked: to be started again by its supervisor.
     Stuck = 4,
 }
 

@@ -96,7 +96,10 @@ impl<'a> Fetcher<'a> {
 
     async fn lease(&mut self, room: &Room) -> Result<Vec<Delivery>, StoreError> {
         let request = self.request(room);
+        let wanting = self.engine.health.intake.wants();
         let deliveries = self.engine.consumer.lease(&request).await?;
+        self.engine.health.intake.note(deliveries.len());
+        drop(wanting);
         self.answered().await;
         self.book(&request, &deliveries);
         Ok(deliveries)
@@ -107,12 +110,15 @@ impl<'a> Fetcher<'a> {
         let request = self.request(room);
         let now = engine.time.now();
         let at_most = engine.wakeups.next_due(now).map_or(MAX_WAIT, |due| now.until(due).min(MAX_WAIT));
+        let wanting = engine.health.intake.wants();
         let deliveries = tokio::select! {
             came = engine.consumer.wait(&request, at_most) => came?,
             // Something to lease that the wait does not see.
             () = engine.wakeups.nudged() => return Ok(()),
             () = engine.slots.suspect_cleared() => return Ok(()),
         };
+        engine.health.intake.note(deliveries.len());
+        drop(wanting);
         self.answered().await;
         self.book(&request, &deliveries);
         take_in(engine, deliveries, room).await;

@@ -1,27 +1,26 @@
 //! Keeps the worker's leases, from a thread outside the runtime.
 //!
 //! A runtime that is blocked for a while by some body must not lose the leases of all the others at once. One that is
-//! blocked for good must lose them: the heart beats only while the runtime has shown life within [`PATIENCE`].
+//! blocked for good must lose them: the heart beats only while the runtime has shown life within `Patience::runtime`.
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use queue_core::failpoint;
 use queue_core::store::Beat;
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::Engine;
+use crate::engine::{Engine, count};
+use crate::health::polls;
+use crate::health::pulse::show_life;
+use crate::health::watchdog::Watchdog;
 use crate::logging::causes;
 use crate::reconnect::Caller;
 
 /// How often it beats.
 const EVERY: Duration = Duration::from_secs(2);
-/// How often the runtime shows that it lives.
-const PULSE: Duration = Duration::from_secs(1);
-/// How long the runtime may show no life before the leases are let go.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running heart.
 pub(crate) struct Heartbeat {
@@ -37,8 +36,7 @@ impl Heartbeat {
     /// When the operating system gives no thread.
     pub(crate) fn start(engine: &Arc<Engine>) -> io::Result<Self> {
         let (stop, stopped) = (CancellationToken::new(), CancellationToken::new());
-        let pulse = Arc::new(Pulse::new());
-        tokio::spawn(show_life(Arc::clone(&pulse), stop.clone()));
+        tokio::spawn(show_life(Arc::clone(engine), stop.clone()));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (ending, ended, engine) = (stop.clone(), stopped.clone().drop_guard(), Arc::clone(engine));
         std::thread::Builder::new().name("queue-heartbeat".into()).spawn(move || {
@@ -46,7 +44,8 @@ impl Heartbeat {
             runtime.block_on(async {
                 tokio::select! {
                     () = ending.cancelled() => {}
-                    () = beat_for_ever(&engine, &pulse) => {}
+                    () = beat_for_ever(&engine) => {}
+                    () = polls::watch(&engine) => {}
                 }
             });
         })?;
@@ -60,61 +59,55 @@ impl Heartbeat {
     }
 }
 
-/// When the runtime last showed life.
-struct Pulse {
-    start: Instant,
-    last_ms: AtomicU64,
-}
-
-impl Pulse {
-    fn new() -> Self {
-        Self { start: Instant::now(), last_ms: AtomicU64::new(0) }
-    }
-
-    fn show(&self) {
-        self.last_ms.store(self.elapsed_ms(), Ordering::Relaxed);
-    }
-
-    fn silence(&self) -> Duration {
-        Duration::from_millis(self.elapsed_ms().saturating_sub(self.last_ms.load(Ordering::Relaxed)))
-    }
-
-    fn elapsed_ms(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-}
-
-async fn show_life(pulse: Arc<Pulse>, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(PULSE);
-    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        pulse.show();
-    }
-}
-
-async fn beat_for_ever(engine: &Engine, pulse: &Pulse) {
+async fn beat_for_ever(engine: &Engine) {
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut watchdog = Watchdog::new(engine.health.patience.stalled);
     let mut silent = false;
     loop {
         ticks.tick().await;
-        let was_silent = std::mem::replace(&mut silent, pulse.silence() > PATIENCE);
-        if silent && !was_silent {
-            tracing::error!(silence = ?pulse.silence(), "the runtime is blocked: this worker's leases are let go");
+        let was_silent = silent;
+        silent = is_blocked(engine, was_silent);
+        if silent {
+            give_up_in_time(engine);
+            continue;
         }
-        if !silent {
-            beat(engine).await;
+        if was_silent {
+            tracing::warn!("the runtime turns again: what this worker held may be somebody else's by now");
         }
+        beat(engine, &mut watchdog).await;
     }
 }
 
-async fn beat(engine: &Engine) {
+/// Whether the runtime has been silent for too long; says so where this begins.
+fn is_blocked(engine: &Engine, was: bool) -> bool {
+    let silence = engine.health.pulse.silence();
+    let blocked = silence > engine.health.patience.runtime;
+    if blocked && !was {
+        let tasks: Vec<String> =
+            engine.health.blocking().iter().map(|one| format!("{}[{}]", one.task, one.id)).collect();
+        tracing::error!(?silence, tasks = tasks.join(", "), "the runtime is blocked: this worker's leases are let go");
+    }
+    blocked
+}
+
+/// What does not come back in twice the time will not: nobody on the runtime could end the worker any more.
+fn give_up_in_time(engine: &Engine) {
+    if engine.health.pulse.silence() > 2 * engine.health.patience.runtime {
+        engine.phase.frozen.cancel();
+    }
+}
+
+async fn beat(engine: &Engine, watchdog: &mut Watchdog) {
     failpoint::hit("beat.before");
     match engine.consumer.beat().await {
         Ok(beat) => {
             failpoint::hit("beat.answered");
             failpoint::hit_when("beat.reclaimed", || beat.reclaimed > 0);
             engine.outage.answered(Caller::Beat);
+            count(&engine.health.beats);
             report(engine, &beat);
+            watchdog.look(engine, &beat);
         }
         Err(error) => {
             tracing::debug!(error = %causes(&error), "no heartbeat");
@@ -124,6 +117,7 @@ async fn beat(engine: &Engine) {
 }
 
 fn report(engine: &Engine, beat: &Beat) {
+    engine.health.reclaimed.fetch_add(beat.reclaimed as u64, Ordering::Relaxed);
     if beat.reclaimed > 0 || !beat.dead_workers.is_empty() {
         tracing::warn!(messages = beat.reclaimed, workers = ?beat.dead_workers, "took back what dead workers held");
     }

@@ -15,6 +15,8 @@ use crate::ending::{Subject, exception};
 use crate::engine::{Engine, count};
 use crate::execute::Run;
 use crate::gates::{Facts, Gate, gate};
+use crate::health::polls::Polls;
+use crate::health::tally::Outcome;
 use crate::jobs::{Course, Held};
 use crate::reconnect::{Caller, Tries};
 use crate::settle::Item;
@@ -112,6 +114,7 @@ fn held(delivery: Delivery, message: Message) -> Held {
         tag: Mutex::new(Some(delivery.tag)),
         abort: OnceLock::new(),
         course: Course::default(),
+        polls: Polls::default(),
     }
 }
 
@@ -137,6 +140,7 @@ fn undecodable(engine: &Engine, delivery: Delivery, suspect: Option<SuspectGuard
         suspect,
         slot: None,
         answer: None,
+        counted: Some((engine.tasks.tally(""), Outcome::Dead(DeadReason::Undecodable))),
         telling,
     });
 }
@@ -208,45 +212,47 @@ fn end(engine: &Engine, arrival: Arrival, closed: Gate) {
         engine.emitter.received(message);
         engine.emitter.about("task-failed", message).why(why)
     };
+    let of_task = |outcome| Some((engine.tasks.tally(task), outcome));
     let revoked = |expired| engine.emitter.about("task-revoked", message).revoked(None, expired);
-    let (settlement, telling) = match closed {
+    let (settlement, telling, counted) = match closed {
         Gate::Open => return,
         Gate::Poison => {
             let why = format!("the worker running this task died {} times", held.deaths);
             tracing::error!(task, id, %queue, deaths = held.deaths, "poison: its workers died, set aside");
             count(&engine.counts.dead);
             let why = exception("billiard.exceptions", "WorkerLostError", &why);
-            (subject.dead(DeadReason::Poison, &why), failed(&why))
+            (subject.dead(DeadReason::Poison, &why), failed(&why), of_task(Outcome::Dead(DeadReason::Poison)))
         }
         Gate::Revoked => {
             tracing::info!(task, id, %queue, "revoked before it started");
             count(&engine.counts.revoked);
-            (subject.revoked("revoked"), revoked(false))
+            (subject.revoked("revoked"), revoked(false), of_task(Outcome::Revoked))
         }
         Gate::Expired => {
             tracing::warn!(task, id, %queue, "expired before it started, set aside");
             count(&engine.counts.revoked);
-            (subject.expired(), revoked(true))
+            (subject.expired(), revoked(true), of_task(Outcome::Dead(DeadReason::Expired)))
         }
         Gate::NotYet(eta) => {
             tracing::debug!(task, id, %queue, %eta, "not due yet");
             engine.wakeups.due(eta);
-            (subject.not_yet(eta), Telling::default())
+            (subject.not_yet(eta), Telling::default(), None)
         }
         Gate::UnknownTask if unknown_tries(message) < UNKNOWN_TRIES => {
             let tries = unknown_tries(message);
             let wait = UNKNOWN_WAIT * 2_u32.pow(tries);
             tracing::warn!(task, id, %queue, ?wait, "unknown task: given back, another worker on this queue may know it");
             engine.wakeups.due(engine.time.now().after(wait));
-            (subject.unknown_here(wait, tries + 1), Telling::default())
+            (subject.unknown_here(wait, tries + 1), Telling::default(), None)
         }
         Gate::UnknownTask => {
             let why = engine.tasks.unknown(task);
             tracing::error!(task, id, %queue, "unknown task, set aside: {why}");
             count(&engine.counts.dead);
             let why = exception("celery.exceptions", "NotRegistered", &why);
-            (subject.dead(DeadReason::UnknownTask, &why), failed(&why))
+            let outcome = Outcome::Dead(DeadReason::UnknownTask);
+            (subject.dead(DeadReason::UnknownTask, &why), failed(&why), of_task(outcome))
         }
     };
-    engine.settler.settle(Item { suspect, telling, ..Item::of(&held, settlement) });
+    engine.settler.settle(Item { suspect, telling, counted, ..Item::of(&held, settlement) });
 }

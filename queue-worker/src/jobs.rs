@@ -14,6 +14,8 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::health::polls::Polls;
+
 /// One message on its way through the worker.
 #[derive(Debug)]
 pub(crate) struct Held {
@@ -39,6 +41,8 @@ pub(crate) struct Held {
     pub(crate) abort: OnceLock<AbortHandle>,
     /// How far it came, and what was asked of it meanwhile.
     pub(crate) course: Course,
+    /// Whether its body is being polled.
+    pub(crate) polls: Polls,
 }
 
 /// How far a job came, and what was asked of it meanwhile.
@@ -190,6 +194,12 @@ impl Jobs {
         let mut all: Vec<_> = self.lock().held.values().cloned().collect();
         all.sort_unstable_by_key(|held| held.key);
         all
+    }
+
+    /// Those whose bodies are being polled right now, each with the number of the poll.
+    pub(crate) fn inside(&self) -> Vec<(Arc<Held>, u64)> {
+        let list = self.lock();
+        list.held.values().filter_map(|held| Some((Arc::clone(held), held.polls.inside()?))).collect()
     }
 
     /// How many run.

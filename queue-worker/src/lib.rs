@@ -52,8 +52,10 @@ mod verdict;
 mod builtins;
 
 mod emitter;
+mod health;
 mod heartbeat;
 mod host;
+mod probe;
 mod reconnect;
 mod shutdown;
 mod wakeups;

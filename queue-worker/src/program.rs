@@ -40,6 +40,8 @@ async fn serve(worker: Worker, flags: &Flags) -> Result<Report, WorkerError> {
     tokio::select! {
         never = stopping => match never {},
         () = handle.stopped() => {}
+        // This is the program's first thread, which no task's body blocks.
+        error = handle.frozen() => return Err(error),
     }
     handle.wait().await
 }

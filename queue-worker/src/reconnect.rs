@@ -1,6 +1,6 @@
 //! Outages of the store: one log line when one begins and one when it ends, and how long to wait in between.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use queue_core::store::StoreError;
@@ -33,13 +33,17 @@ struct State {
     /// Those whose last call failed, as bits.
     failing: u8,
     since: Option<Instant>,
+    /// How many began so far.
+    count: u64,
+    /// When a call succeeded last.
+    answered: Option<Instant>,
 }
 
 impl Outage {
     /// Notes that a call failed; logs where this begins an outage. A line that breaks is none by itself: what the next call
     /// finds says more. The heartbeat has tried twice.
     pub(crate) fn failed(&self, caller: Caller, error: &StoreError) {
-        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut state = self.lock();
         let first = state.failing & caller as u8 == 0;
         state.failing |= caller as u8;
         if first && error.outcome_unknown() && caller != Caller::Beat {
@@ -47,6 +51,7 @@ impl Outage {
             return;
         }
         if state.since.is_none() {
+            state.count += 1;
             state.since = Some(Instant::now());
             tracing::error!(
                 error = %causes(error),
@@ -58,7 +63,8 @@ impl Outage {
 
     /// Notes that a call succeeded; logs where this ends an outage. True when this caller's last call had failed.
     pub(crate) fn answered(&self, caller: Caller) -> bool {
-        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut state = self.lock();
+        state.answered = Some(Instant::now());
         let had_failed = state.failing & caller as u8 != 0;
         state.failing &= !(caller as u8);
         if state.failing == 0
@@ -79,6 +85,30 @@ impl Outage {
             () = tokio::time::sleep(tries.next_wait()) => {}
             () = self.answered.notified() => {}
         }
+    }
+
+    /// Whether the store is away.
+    pub(crate) fn is_on(&self) -> bool {
+        self.lock().since.is_some()
+    }
+
+    /// For how long the store has been away, if it is.
+    pub(crate) fn lasts(&self) -> Option<Duration> {
+        self.lock().since.map(|since| since.elapsed())
+    }
+
+    /// How many outages there were.
+    pub(crate) fn count(&self) -> u64 {
+        self.lock().count
+    }
+
+    /// How long ago the store answered last.
+    pub(crate) fn answered_ago(&self) -> Option<Duration> {
+        self.lock().answered.map(|at| at.elapsed())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

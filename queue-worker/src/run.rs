@@ -11,7 +11,9 @@ use crate::emitter::{Emitter, emit, farewell};
 use crate::engine::{Config, Counts, Engine, Phase, StoreTime};
 use crate::error::WorkerError;
 use crate::fetch::fetch;
+use crate::health::Health;
 use crate::heartbeat::Heartbeat;
+use crate::probe::Probe;
 use crate::queues::Queues;
 use crate::settle::Settler;
 use crate::shutdown::shut_down;
@@ -53,15 +55,17 @@ impl Starting {
         let time = StoreTime::of(&client).await?;
         greet(&config, &tasks, &client).await?;
         let consumer = store.consumer(spec(&config)).await?;
-        let outage = Arc::default();
+        let (outage, health) = (Arc::default(), Arc::new(Health::new(config.patience)));
         // As many unsettled ends as may gather behind a settle in flight, so that a slow store slows the leases too.
         let bound = 1_000 + 2 * config.concurrency;
         let emitter = Arc::new(Emitter::new(client.clone(), config.hostname.clone(), config.task_events));
         Ok(Arc::new(Engine {
-            settler: Settler::new(Arc::clone(&consumer), Arc::clone(&outage), bound),
+            settler: Settler::new(Arc::clone(&consumer), Arc::clone(&outage), Arc::clone(&health), bound),
             queues: Queues::new(&config.queues),
             control: crate::control::State::new(&config),
             emitter,
+            health,
+            runtime: tokio::runtime::Handle::current(),
             slots: Slots::new(config.concurrency, config.prefetch),
             config,
             client,
@@ -118,7 +122,7 @@ async fn greet(config: &Config, tasks: &Tasks, client: &Client) -> Result<(), Wo
 }
 
 /// Runs until it is asked to stop, or half of its slots are stuck.
-pub(crate) async fn run(engine: Arc<Engine>) -> Report {
+pub(crate) async fn run(engine: Arc<Engine>, probe: Option<Probe>) -> Report {
     let _ended = engine.phase.ended.clone().drop_guard();
     let heartbeat = match Heartbeat::start(&engine) {
         Ok(heartbeat) => heartbeat,
@@ -161,6 +165,9 @@ pub(crate) async fn run(engine: Arc<Engine>) -> Report {
     settling.abort();
     beside.iter().for_each(tokio::task::JoinHandle::abort);
     farewell(&engine).await;
+    if let Some(probe) = probe {
+        probe.close().await;
+    }
     let report = report(&engine, given_back);
     tracing::info!(succeeded = report.succeeded, retried = report.retried, dead = report.dead, given_back, "stopped");
     report

@@ -17,6 +17,9 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::emitter::Telling;
 use crate::ending::exception;
+use crate::engine::count;
+use crate::health::Health;
+use crate::health::tally::{Outcome, Tally};
 use crate::jobs::Held;
 use crate::logging::causes;
 use crate::reconnect::{Caller, Outage, Tries, may_pass};
@@ -52,6 +55,8 @@ pub(crate) struct Item {
     pub(crate) slot: Option<Slot>,
     /// Who waits for the answer.
     pub(crate) answer: Option<oneshot::Sender<Settled>>,
+    /// Where it counts once it is settled, and as what.
+    pub(crate) counted: Option<(&'static Tally, Outcome)>,
     /// What is true once it is settled.
     pub(crate) telling: Telling,
 }
@@ -67,6 +72,7 @@ impl Item {
             suspect: None,
             slot: None,
             answer: None,
+            counted: None,
             telling: Telling::default(),
         }
     }
@@ -83,6 +89,7 @@ impl Item {
 pub(crate) struct Settler {
     consumer: Arc<dyn Consumer>,
     outage: Arc<Outage>,
+    health: Arc<Health>,
     bound: usize,
     waiting: Mutex<Waiting>,
     arrived: Notify,
@@ -110,14 +117,15 @@ struct Origin {
     _suspect: Option<SuspectGuard>,
     _slot: Option<Slot>,
     answer: Option<oneshot::Sender<Settled>>,
+    counted: Option<(&'static Tally, Outcome)>,
     telling: Telling,
 }
 
 impl Settler {
     /// A settler that asks for a pause once more than `bound` ends wait.
-    pub(crate) fn new(consumer: Arc<dyn Consumer>, outage: Arc<Outage>, bound: usize) -> Self {
+    pub(crate) fn new(consumer: Arc<dyn Consumer>, outage: Arc<Outage>, health: Arc<Health>, bound: usize) -> Self {
         let waiting = Mutex::default();
-        Self { consumer, outage, bound, waiting, arrived: Notify::new(), settled: Notify::new() }
+        Self { consumer, outage, health, bound, waiting, arrived: Notify::new(), settled: Notify::new() }
     }
 
     /// Queues one end.
@@ -193,7 +201,10 @@ impl Settler {
         failpoint::hit("settle.before");
         failpoint::hit_when("chord.before-settle", || batch.ends_chord());
         match self.send(&batch.settlements).await {
-            Ok(answers) => batch.tell(answers),
+            Ok(answers) => {
+                self.health.batches.record(count as u64);
+                batch.tell(answers, &self.health);
+            }
             Err(error) => self.settle_one_by_one(batch, &error).await,
         }
         let mut waiting = self.lock();
@@ -243,7 +254,10 @@ impl Settler {
         }
         for (settlement, origin) in batch.settlements.into_iter().zip(batch.origins) {
             match self.send(std::slice::from_ref(&settlement)).await {
-                Ok(answers) => origin.log(answers.first().copied().unwrap_or(Settled::LeaseLost)),
+                Ok(answers) => {
+                    self.health.batches.record(1);
+                    origin.log(answers.first().copied().unwrap_or(Settled::LeaseLost), &self.health);
+                }
                 Err(error) => self.set_aside(settlement, origin, &error).await,
             }
         }
@@ -263,14 +277,20 @@ impl Settler {
         };
         // Whoever waits for the task is told, if the store takes as little as that.
         let told = Settlement { results: origin.refused(&why).into_iter().collect(), ..aside.clone() };
+        let as_dead = || {
+            let counted = origin.counted.map(|(tally, _)| tally);
+            counted.into_iter().for_each(|tally| tally.count(Outcome::Dead(DeadReason::Failed)));
+        };
         if !told.results.is_empty() && self.send(std::slice::from_ref(&told)).await.is_ok() {
-            return;
+            return as_dead();
         }
         if let Err(error) = self.send(std::slice::from_ref(&aside)).await {
             tracing::error!(
                 queue = %origin.queue, task = origin.task(), id = origin.id(), error = %causes(&error),
                 "the store refused to keep it aside too: it runs again after this worker has ended"
             );
+        } else {
+            as_dead();
         }
     }
 
@@ -299,9 +319,9 @@ fn carries_nothing(settlement: &Settlement) -> bool {
 
 impl Batch {
     fn push(&mut self, item: Item, bytes: usize) {
-        let Item { settlement, queue, message, suspect, slot, answer, telling, payload: _ } = item;
+        let Item { settlement, queue, message, suspect, slot, answer, counted, telling, payload: _ } = item;
         self.settlements.push(settlement);
-        self.origins.push(Origin { queue, message, _suspect: suspect, _slot: slot, answer, telling });
+        self.origins.push(Origin { queue, message, _suspect: suspect, _slot: slot, answer, counted, telling });
         self.bytes += bytes;
     }
 
@@ -310,27 +330,31 @@ impl Batch {
         self.settlements.iter().any(|settlement| settlement.chord_end.is_some())
     }
 
-    fn tell(self, answers: Vec<Settled>) {
+    fn tell(self, answers: Vec<Settled>, health: &Health) {
         failpoint::hit("settle.answered");
         failpoint::hit_when("chord.settled", || self.ends_chord());
         for (origin, answer) in self.origins.into_iter().zip(answers) {
-            origin.log(answer);
+            origin.log(answer, health);
         }
     }
 }
 
 impl Origin {
-    fn log(self, answer: Settled) {
+    fn log(self, answer: Settled, health: &Health) {
         if answer == Settled::ChordTaken {
             tracing::info!(queue = %self.queue, id = self.id(), "somebody else has sent the body of this chord");
         }
         if answer == Settled::LeaseLost {
+            count(&health.leases_lost);
             tracing::warn!(
                 queue = %self.queue, task = self.task(), id = self.id(),
                 "the lease of this task was lost before its end was stored: it runs again elsewhere, or has ended already"
             );
         }
         if answer == Settled::Done {
+            if let Some((tally, outcome)) = self.counted {
+                tally.count(outcome);
+            }
             self.telling.tell();
         }
         if let Some(tell) = self.answer {

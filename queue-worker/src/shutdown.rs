@@ -9,6 +9,7 @@ use queue_core::store::{DeadReason, DeliveryTag};
 
 use crate::ending::{Subject, exception};
 use crate::engine::{Engine, count};
+use crate::health::tally::Outcome;
 use crate::heartbeat::Heartbeat;
 use crate::intake::take_dispatches;
 use crate::jobs::Held;
@@ -99,9 +100,10 @@ fn lose(engine: &Engine, held: &Held) {
     let why = "the worker stopped while running this task, which was acknowledged before its run";
     let why = exception("billiard.exceptions", "Terminated", why);
     let settlement = Subject::new(engine, held).dead(DeadReason::Failed, &why);
+    let counted = Some((engine.tasks.tally(&held.message.task), Outcome::Dead(DeadReason::Failed)));
     count(&engine.counts.dead);
     let telling = engine.emitter.about("task-failed", &held.message).why(&why);
-    engine.settler.settle(Item { telling, ..Item::of(held, settlement) });
+    engine.settler.settle(Item { telling, counted, ..Item::of(held, settlement) });
 }
 
 async fn give_back(engine: &Engine, tags: Vec<DeliveryTag>) -> usize {

@@ -11,6 +11,7 @@ use queue_core::store::{ConnectError, Store, StoreOptions, connect_with};
 use queue_core::task::{Body, StateMap, TaskDef, TaskOptions};
 
 use crate::error::WorkerError;
+use crate::health::tally::Tally;
 use crate::logging::causes;
 use crate::reconnect::Tries;
 
@@ -41,10 +42,17 @@ pub(crate) struct Task {
     pub(crate) builtin: bool,
     /// How many jobs of it were started.
     pub(crate) accepted: AtomicU64,
+    pub(crate) tally: Tally,
 }
 
+/// What is counted of messages whose task is not here is counted under this name: messages could have any.
+const UNKNOWN: &str = "(unknown)";
+
 /// The tasks of this binary, by name.
-pub(crate) struct Tasks(HashMap<&'static str, &'static Task>);
+pub(crate) struct Tasks {
+    by_name: HashMap<&'static str, &'static Task>,
+    unknown: &'static Tally,
+}
 
 impl Tasks {
     /// Takes all `defs`, checked.
@@ -63,36 +71,49 @@ impl Tasks {
         // Leaked on purpose: definitions are static already, and a process starts few workers. Jobs refer to their
         // task without counting references.
         let leak = |def: &'static TaskDef| -> &'static Task { Box::leak(Box::new(Task::new(def))) };
-        Ok(Self(seen.into_iter().map(|(name, def)| (name, leak(def))).collect()))
+        let by_name = seen.into_iter().map(|(name, def)| (name, leak(def))).collect();
+        Ok(Self { by_name, unknown: Box::leak(Box::new(Tally::new())) })
     }
 
     /// The task of this name.
     pub(crate) fn get(&self, name: &str) -> Option<&'static Task> {
-        self.0.get(name).copied()
+        self.by_name.get(name).copied()
+    }
+
+    /// Where the ends of jobs of this name are counted.
+    pub(crate) fn tally(&self, name: &str) -> &'static Tally {
+        self.get(name).map_or(self.unknown, |task| &task.tally)
+    }
+
+    /// What was counted, by name: of each task of this binary's own, and of others that had jobs.
+    pub(crate) fn tallies(&self) -> Vec<(&'static str, &'static Tally)> {
+        let own = self.all().into_iter().filter(|task| !task.builtin || !task.tally.is_empty());
+        let unknown = Some((UNKNOWN, self.unknown)).filter(|(_, tally)| !tally.is_empty());
+        own.map(|task| (task.name, &task.tally)).chain(unknown).collect()
     }
 
     /// Their names, sorted; the built-in ones last.
     pub(crate) fn names(&self) -> Vec<&'static str> {
-        let mut all: Vec<_> = self.0.values().map(|task| (task.builtin, task.name)).collect();
+        let mut all: Vec<_> = self.by_name.values().map(|task| (task.builtin, task.name)).collect();
         all.sort_unstable();
         all.into_iter().map(|(_, name)| name).collect()
     }
 
     /// All of them, by name.
     pub(crate) fn all(&self) -> Vec<&'static Task> {
-        let mut all: Vec<_> = self.0.values().copied().collect();
+        let mut all: Vec<_> = self.by_name.values().copied().collect();
         all.sort_unstable_by_key(|task| task.name);
         all
     }
 
     /// How many jobs were started.
     pub(crate) fn accepted(&self) -> u64 {
-        self.0.values().map(|task| task.accepted.load(Ordering::Relaxed)).sum()
+        self.by_name.values().map(|task| task.accepted.load(Ordering::Relaxed)).sum()
     }
 
     /// How many are not built in.
     pub(crate) fn own(&self) -> usize {
-        self.0.values().filter(|task| !task.builtin).count()
+        self.by_name.values().filter(|task| !task.builtin).count()
     }
 
     /// The queues that tasks name as theirs, sorted.
@@ -101,7 +122,7 @@ impl Tasks {
     ///
     /// [`WorkerError::QueueName`] when a task names one that is none.
     pub(crate) fn queues(&self) -> Result<Vec<QueueName>, WorkerError> {
-        let named = self.0.values().filter_map(|task| task.options.queue);
+        let named = self.by_name.values().filter_map(|task| task.options.queue);
         let mut queues = named.map(QueueName::new).collect::<Result<Vec<_>, _>>()?;
         queues.sort_unstable();
         queues.dedup();
@@ -130,6 +151,7 @@ impl Task {
             body: def.body,
             builtin: def.builtin,
             accepted: AtomicU64::new(0),
+            tally: Tally::new(),
         }
     }
 }

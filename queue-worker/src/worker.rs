@@ -1,6 +1,7 @@
 //! The worker as its user sees it: built, started, stopped.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,8 @@ use crate::builtins::Mailer;
 use crate::cli::{Flags, WeightedQueue};
 use crate::engine::Config;
 use crate::error::WorkerError;
+use crate::health::Patience;
+use crate::probe::Probe;
 use crate::run::{Report, Starting};
 use crate::startup::Tasks;
 
@@ -46,6 +49,10 @@ pub struct Worker {
     hostname: Option<String>,
     task_events: bool,
     autoscale: Option<(usize, usize)>,
+    probe: Option<SocketAddr>,
+    /// The probe, where it answers before the worker starts.
+    answering: Option<Probe>,
+    patience: Patience,
 }
 
 impl Worker {
@@ -131,13 +138,28 @@ impl Worker {
         self
     }
 
+    /// Answers `/live`, `/ready` and `/metrics` over HTTP on this address, from a thread outside the runtime. Port 0 takes any
+    /// that is free: [`WorkerHandle::probe`]. Default: no probe.
+    pub fn probe(mut self, address: SocketAddr) -> Self {
+        self.probe = Some(address);
+        self
+    }
+
+    /// For tests: how long the runtime may be blocked, a body's poll may last, and nothing may come although it should.
+    #[doc(hidden)]
+    pub fn patience(mut self, runtime: Duration, poll: Duration, stalled: Duration) -> Self {
+        self.patience = Patience { runtime, poll, stalled };
+        self
+    }
+
     /// Starts it on the current runtime, with the store of `client`.
     ///
     /// # Errors
     ///
     /// [`WorkerError`] when a queue's name is none, two tasks have one name, a task needs a state that was not
-    /// added, the mailer's variables are wrong, or the store refuses.
+    /// added, the mailer's variables are wrong, the probe's address is taken, or the store refuses.
     pub async fn start(mut self, client: Client) -> Result<WorkerHandle, WorkerError> {
+        self.answer()?;
         if self.state.get::<Mailer>().is_none() {
             self.state.insert(Mailer::from_env()?);
         }
@@ -145,8 +167,18 @@ impl Worker {
         let config = self.config(&tasks, client.options().result_ttl)?;
         let starting = Starting { config, tasks, state: Arc::new(self.state), client };
         let engine = starting.engine().await?;
-        let running = tokio::spawn(crate::run::run(Arc::clone(&engine)));
-        Ok(WorkerHandle { engine, running })
+        self.answering.iter().for_each(|probe| probe.show(&engine));
+        let probe = self.answering.as_ref().map(Probe::address);
+        let running = tokio::spawn(crate::run::run(Arc::clone(&engine), self.answering));
+        Ok(WorkerHandle { engine, running, probe })
+    }
+
+    /// Starts the probe, unless it answers already.
+    fn answer(&mut self) -> Result<(), WorkerError> {
+        if let (Some(address), None) = (self.probe, &self.answering) {
+            self.answering = Some(Probe::start(address)?);
+        }
+        Ok(())
     }
 
     /// Starts it and runs until `shutdown` is done, then stops within the grace period.
@@ -188,6 +220,7 @@ impl Worker {
         self.track_started |= flags.track_started;
         self.hostname = flags.hostname.clone().or(self.hostname);
         self.task_events |= flags.task_events;
+        self.probe = flags.probe.or(self.probe);
         if let Some(crate::cli::Autoscale { most, least }) = flags.autoscale {
             self = self.autoscale(most, least);
         }
@@ -195,7 +228,9 @@ impl Worker {
     }
 
     /// Opens the store and starts.
-    pub(crate) async fn connect(self, flags: &Flags) -> Result<WorkerHandle, WorkerError> {
+    pub(crate) async fn connect(mut self, flags: &Flags) -> Result<WorkerHandle, WorkerError> {
+        // Before the store is asked, which may take its time.
+        self.answer()?;
         let options = StoreOptions::with_results(flags.result_url.clone());
         let store = crate::startup::open(&flags.url, options, flags.wait.unwrap_or_default()).await?;
         self.start(Client::new(store)).await
@@ -221,6 +256,7 @@ impl Worker {
             limits: DecodeLimits::default(),
             task_events: self.task_events,
             autoscale: self.autoscale,
+            patience: self.patience,
         })
     }
 }
@@ -238,6 +274,7 @@ fn default_hostname() -> String {
 pub struct WorkerHandle {
     engine: Arc<crate::engine::Engine>,
     running: JoinHandle<Report>,
+    probe: Option<SocketAddr>,
 }
 
 impl WorkerHandle {
@@ -251,6 +288,19 @@ impl WorkerHandle {
     pub fn abort(&self) {
         self.engine.phase.abort.cancel();
         self.engine.phase.stop.cancel();
+    }
+
+    /// Where its probe answers, if it has one.
+    pub fn probe(&self) -> Option<SocketAddr> {
+        self.probe
+    }
+
+    /// Waits until the runtime has been blocked for so long that nothing on it will end the worker; says by what.
+    pub(crate) async fn frozen(&self) -> WorkerError {
+        self.engine.phase.frozen.cancelled().await;
+        let tasks: Vec<String> =
+            self.engine.health.blocking().iter().map(|one| format!("{}[{}]", one.task, one.id)).collect();
+        WorkerError::Blocked { tasks: tasks.join(", ") }
     }
 
     /// Waits until it begins to stop, for whatever reason.

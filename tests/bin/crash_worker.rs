@@ -37,6 +37,15 @@ async fn hold(label: String) -> TaskResult<u32> {
     Ok(std::process::id())
 }
 
+/// A job that never gives its thread back.
+#[task(name = "crash.block")]
+async fn block(label: String) -> TaskResult<()> {
+    write_down("began", &label)?;
+    loop {
+        std::thread::park();
+    }
+}
+
 /// A task of the header of a chord.
 #[task(name = "crash.part")]
 async fn part(n: u64, ctx: Context) -> TaskResult<u64> {
@@ -101,7 +110,16 @@ fn main() -> ExitCode {
     let names = ["CRASH_LEASE_MS", "CRASH_RESPONSE_MS", "CRASH_AHEAD_S"];
     match names.iter().any(|name| std::env::var_os(name).is_some()) {
         true => run_with(options),
-        false => Worker::new().main(),
+        false => patient(Worker::new()).main(),
+    }
+}
+
+/// A worker that gives up a blocked runtime after `$CRASH_PATIENCE_MS`, where that is set.
+fn patient(worker: Worker) -> Worker {
+    let patience = std::env::var("CRASH_PATIENCE_MS").ok().and_then(|ms| ms.parse().ok()).map(Duration::from_millis);
+    match patience {
+        Some(patience) => worker.patience(patience, patience, Duration::from_secs(3600)),
+        None => worker,
     }
 }
 

@@ -60,7 +60,46 @@ async fn a_leak_is_poison(bench: &Bench) {
     is_set_aside(&scene, "leak", NEIGHBOURS, || scene.worker_after("ulimit -v 1048576", NEIGHBOURS + 1)).await;
 }
 
-crate::on_both!(poison_is_set_aside_and_neighbours_finish, a_stack_that_overflows_is_poison);
+/// A body that blocks the whole runtime, for good: it is named, the leases are let go, and the program ends, to be started
+/// again. The next workers fare no better, until it is set aside.
+async fn body_that_blocks_the_runtime_ends_its_worker_and_is_poison_in_the_end(bench: &Bench) {
+    let scene = Scene::new(bench).await;
+    let env = [("TOKIO_WORKER_THREADS", "1"), ("CRASH_PATIENCE_MS", "1000")];
+    let blocker = scene.send("crash.block", ["blocker"]).await;
+    let mut held = 0;
+    for round in 0.. {
+        let mut worker = scene.worker_with(4, &[], &env);
+        assert_eq!(worker.end().await.code(), Some(4), "round {round}");
+        // On a host that has no time for it, one may end before it took the job.
+        held += scene.bury().await;
+        if held == 4 {
+            break;
+        }
+        assert!(round < 8, "four workers should have had it by now, not {held}");
+    }
+    let log = scene.log();
+    let named = format!("crash.block[{}]", blocker.id());
+    for line in
+        ["a task blocks a thread of the runtime", "the runtime is blocked", "error: the runtime is blocked by tasks"]
+    {
+        assert!(log.lines().any(|said| said.contains(line) && said.contains(blocker.id().as_str())), "{line}: {log}");
+    }
+    assert!(log.contains(&named), "{log}");
+    let note = scene.send("crash.note", ["after"]).await;
+    let worker = scene.worker(4, &[]);
+    scene.ran_by(&note).await;
+    scene.until_empty().await;
+    scene.stop(worker).await;
+    let dead = scene.dead().await;
+    assert_eq!(dead.len(), 1);
+    assert_eq!(dead[0].dead.as_ref().unwrap().1.reason, DeadReason::Poison);
+}
+
+crate::on_both!(
+    poison_is_set_aside_and_neighbours_finish,
+    a_stack_that_overflows_is_poison,
+    body_that_blocks_the_runtime_ends_its_worker_and_is_poison_in_the_end,
+);
 
 /// macOS has no limit of a process's memory that a shell can set.
 #[cfg(not(target_os = "macos"))]

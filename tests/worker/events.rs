@@ -8,7 +8,7 @@ use queue_core::{Call, ClientOptions};
 use queue_tests::Bench;
 
 use crate::scene::{SOON, Stage, client, worker};
-use crate::tasks::{add, flaky, hold, reject, say};
+use crate::tasks::{add, block_early, flaky, hold, reject, say};
 
 fn name(bench: &Bench) -> String {
     format!("w@{}", bench.queue("host"))
@@ -99,6 +99,24 @@ async fn task_events_tell_a_jobs_life(bench: &Bench) {
     handle.abort();
 }
 
+/// A body that blocks its thread right after its beginning was told does not keep that, or what comes after, from being told.
+async fn events_go_on_beside_a_body_that_blocks(bench: &Bench) {
+    let mut events = client(bench).events().await.unwrap();
+    let stage = Stage::default();
+    let telling = worker(bench, &stage).hostname(name(bench)).task_events(true);
+    let handle = telling.start(client(bench)).await.unwrap();
+    // Early, so that its run goes on from the store's answer, when nothing else keeps the emitter awake.
+    let blocked = client(bench).send(block_early.s()).await.unwrap();
+    assert_eq!(words(&kinds(&mut events, bench, blocked.id().as_str(), 2).await), ["task-received", "task-started"]);
+    stage.heard("blocking", 1).await;
+    let job = client(bench).send(add.s(1, 2)).await.unwrap();
+    assert_eq!(kinds(&mut events, bench, job.id().as_str(), 3).await[2].kind, "task-succeeded");
+    stage.open();
+    assert_eq!(kinds(&mut events, bench, blocked.id().as_str(), 1).await[0].kind, "task-succeeded");
+    handle.shutdown();
+    handle.wait().await.unwrap();
+}
+
 /// A terminated job is told with its signal.
 async fn a_termination_is_told_with_its_signal(bench: &Bench) {
     let mut events = client(bench).events().await.unwrap();
@@ -161,6 +179,7 @@ async fn a_client_tells_what_it_sends(bench: &Bench) {
 }
 
 queue_tests::conformance!(
+    events_go_on_beside_a_body_that_blocks,
     a_worker_tells_that_it_lives,
     task_events_tell_a_jobs_life,
     a_termination_is_told_with_its_signal,

@@ -7,7 +7,7 @@ use crate::scene::{SOON, Stage, client, settled, worker};
 use crate::tasks::*;
 
 /// A bench behind a proxy, and a client that goes around it.
-async fn behind_proxy() -> (Bench, Proxy, Client) {
+pub(crate) async fn behind_proxy() -> (Bench, Proxy, Client) {
     let address = redis_url().trim_start_matches("redis://").trim_end_matches("/0").to_owned();
     let proxy = Proxy::start(address).await;
     let bench = Bench::at(Driver::Redis, &proxy.url(), |_| ()).await;

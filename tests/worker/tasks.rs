@@ -189,3 +189,19 @@ pub(crate) async fn count_down(n: u32, ctx: Context) -> TaskResult<u32> {
         _ => Err(ctx.retry().after(Duration::ZERO).args((n - 1,)).max_retries(5).into()),
     }
 }
+
+/// Blocks the runtime's thread until the stage is open.
+#[task(name = "t.block")]
+pub(crate) async fn block(stage: State<Stage>) -> u32 {
+    stage.say("blocking");
+    stage.opened_blocking();
+    8
+}
+
+/// The same, acknowledged before its run.
+#[task(name = "t.block_early", acks = "early")]
+pub(crate) async fn block_early(stage: State<Stage>) -> u32 {
+    stage.say("blocking");
+    stage.opened_blocking();
+    8
+}

@@ -19,6 +19,7 @@ use self::thread::{Thread, leave_stuck, lost_thread, no_thread};
 use crate::emitter::Telling;
 use crate::ending::{Subject, in_words};
 use crate::engine::{Engine, count};
+use crate::health::tally::{Outcome as Counted, waited};
 use crate::jobs::Held;
 use crate::panics::{Caught, catch};
 use crate::progress::Reporter;
@@ -66,7 +67,8 @@ impl Run {
         if let Some(slot) = &mut self.slot {
             self.engine.slots.start(slot).await;
         }
-        if !self.held.course.start(self.engine.time.now()) {
+        let now = self.engine.time.now();
+        if !self.held.course.start(now) {
             return self.end_revoked("revoked", None);
         }
         self.task.accepted.fetch_add(1, Ordering::Relaxed);
@@ -77,8 +79,15 @@ impl Run {
         if track && !self.say_started().await {
             return;
         }
+        if let Some(waited) = waited(&self.held.message, now) {
+            self.task.tally.wait.record_time(waited);
+        }
         tracing::debug!(redelivered = self.held.redelivered, "task started");
         self.engine.emitter.started(&self.held.message);
+        if self.engine.emitter.is_on() {
+            // A body that blocks this thread would keep the emitter, which was just woken on it, from running anywhere.
+            tokio::task::yield_now().await;
+        }
         let started = Instant::now();
         let context = self.context();
         failpoint::hit("body.before");
@@ -156,10 +165,13 @@ impl Run {
         let absolved_after = self.suspect.is_some().then(|| ABSOLVED_AFTER * 2_u32.saturating_pow(self.held.deaths));
         match self.task.body {
             Body::Async(body) => {
-                let inner = context.clone();
+                let (inner, held) = (context.clone(), Arc::clone(&self.held));
                 let running = context.enter(async move {
-                    let body = catch(|| body(inner))?;
-                    Caught(body).await.flatten()
+                    let body = async {
+                        let body = catch(|| body(inner))?;
+                        Caught(body).await.flatten()
+                    };
+                    held.polls.count(body).await
                 });
                 // Dropped at once when it is terminated: an asynchronous body cleans up by being dropped.
                 let limited = unless_terminated(within(running, soft, hard, &cancel), &self.held, Duration::ZERO);
@@ -204,24 +216,25 @@ impl Run {
         let runtime = format!("{:.6}", runtime.as_secs_f64());
         let (children, added) = (context.children(), context.take_added());
         let subject = Subject { children, added, ..Subject::new(&self.engine, &self.held) };
-        let (settlement, counter, telling) = match verdict(outcome, attempt) {
+        self.task.tally.run.record_time(took);
+        let (settlement, counter, telling, outcome) = match verdict(outcome, attempt) {
             Verdict::Succeed(value) => {
                 tracing::info!(runtime, "task succeeded");
                 let telling = about("task-succeeded").returned(&value, took);
-                (subject.succeed(value), &self.engine.counts.succeeded, telling)
+                (subject.succeed(value), &self.engine.counts.succeeded, telling, Counted::Succeeded)
             }
             Verdict::Replace(sig) => {
                 tracing::info!(runtime, by = sig.name(), "task replaced");
-                (subject.replaced(*sig), &self.engine.counts.succeeded, Telling::default())
+                (subject.replaced(*sig), &self.engine.counts.succeeded, Telling::default(), Counted::Succeeded)
             }
             Verdict::Retry { wait, why, again } => {
                 tracing::warn!(runtime, ?wait, error = %in_words(&why), "task failed, retrying");
                 let telling = about("task-retried").why(&why);
-                (subject.retry(wait, &why, again), &self.engine.counts.retried, telling)
+                (subject.retry(wait, &why, again), &self.engine.counts.retried, telling, Counted::Retried)
             }
             Verdict::Snooze { wait } => {
                 tracing::info!(runtime, ?wait, "task snoozed");
-                (subject.snooze(wait), &self.engine.counts.snoozed, Telling::default())
+                (subject.snooze(wait), &self.engine.counts.snoozed, Telling::default(), Counted::Snoozed)
             }
             Verdict::DeadLetter { reason, why } => {
                 tracing::error!(runtime, ?reason, error = %in_words(&why), "task failed, set aside");
@@ -229,7 +242,7 @@ impl Run {
                     DeadReason::Rejected => about("task-rejected").with("requeue", || false.into()),
                     _ => about("task-failed").why(&why),
                 };
-                (subject.dead(reason, &why), &self.engine.counts.dead, telling)
+                (subject.dead(reason, &why), &self.engine.counts.dead, telling, Counted::Dead(reason))
             }
             Verdict::GiveBack => {
                 tracing::info!(runtime, "task interrupted by the shutdown");
@@ -241,7 +254,7 @@ impl Run {
         count(counter);
         failpoint::hit("settle.built");
         settlement.follow.iter().filter_map(|message| message.due).for_each(|due| self.engine.wakeups.due(due));
-        self.hand_in(settlement, telling);
+        self.hand_in(settlement, telling, outcome);
     }
 
     /// Ends a job that was revoked before its body began.
@@ -257,13 +270,14 @@ impl Run {
         count(&self.engine.counts.revoked);
         let settlement = Subject::new(&self.engine, &self.held).revoked(why);
         let telling = self.engine.emitter.about("task-revoked", &self.held.message).revoked(signal, false);
-        self.hand_in(settlement, telling);
+        self.hand_in(settlement, telling, Counted::Revoked);
     }
 
-    fn hand_in(mut self, settlement: Settlement, telling: Telling) {
+    fn hand_in(mut self, settlement: Settlement, telling: Telling, outcome: Counted) {
+        let counted = Some((&self.task.tally, Counted::of(&settlement, outcome)));
         let mut slot = self.slot.take();
         slot.iter_mut().for_each(Slot::ended);
-        let item = Item { telling, ..self.item(settlement, slot) };
+        let item = Item { telling, counted, ..self.item(settlement, slot) };
         self.held.course.hand_on();
         self.engine.settler.settle(item);
     }
@@ -286,5 +300,6 @@ fn set_aside(engine: &Engine, held: &Arc<Held>, panic: &TaskError) {
     count(&engine.counts.dead);
     let settlement = Subject::new(engine, held).dead(DeadReason::Failed, &panic.exception);
     let telling = engine.emitter.about("task-failed", &held.message).why(&panic.exception);
-    engine.settler.settle(Item { telling, ..Item::of(held, settlement) });
+    let counted = Some((engine.tasks.tally(&held.message.task), Counted::Dead(DeadReason::Failed)));
+    engine.settler.settle(Item { telling, counted, ..Item::of(held, settlement) });
 }
