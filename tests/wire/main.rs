@@ -7,5 +7,6 @@ mod canvas;
 mod captures;
 mod hostile;
 mod messages;
+mod nested;
 mod properties;
 mod results;

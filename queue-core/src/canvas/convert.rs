@@ -38,7 +38,9 @@ impl Signature {
         };
         links.link.iter().for_each(|linked| sig.link(linked));
         links.link_error.iter().for_each(|linked| sig.link_error(linked));
-        links.stamps.iter().for_each(|(name, value)| sig.stamp(name, value));
+        if !links.stamps.is_empty() {
+            sig.stamp_with(links.stamps.iter().map(|(name, value)| (name.as_str(), value.clone())));
+        }
         sig
     }
 }

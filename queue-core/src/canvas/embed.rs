@@ -75,8 +75,8 @@ impl<'a> Embed<'a> {
 
     /// Hands the message's stamps on to what replaces it.
     pub(crate) fn stamp(&self, sig: &mut Signature) {
-        for (name, value) in &self.stamps {
-            sig.stamp(name, &value.to_json());
+        if !self.stamps.is_empty() {
+            sig.stamp_with(self.stamps.iter().map(|(name, value)| (name.as_str(), value.to_json())));
         }
     }
 }

@@ -104,13 +104,12 @@ impl<T, In> Group<T, In> {
 }
 
 fn chained<In, First, S: Step<In>>(before: Signature, step: S) -> S::After<First> {
-    let mut steps = match before.shape {
+    let step = step.into_signature();
+    S::typed(match before.shape {
         // A chain that has been given nothing of its own goes on growing.
-        Shape::Chain(steps) if before.options.iter().next().is_none() && before.key.is_none() => steps,
-        _ => vec![before],
-    };
-    steps.push(step.into_signature());
-    S::typed(Signature::chain(steps))
+        Shape::Chain(_) if before.options.iter().next().is_none() && before.key.is_none() => before.longer(step),
+        _ => Signature::chain([before, step]),
+    })
 }
 
 macro_rules! steps {

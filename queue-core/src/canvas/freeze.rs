@@ -34,6 +34,12 @@ impl Signature {
     ///
     /// `id` is the id its last result is to have, whatever it had before.
     pub(crate) fn freeze_with(&mut self, id: Option<&str>, ids: &mut Ids) -> Result<ResultNode, CanvasError> {
+        // First of all: whatever goes through it is recursive.
+        self.check_depth(MAX_DEPTH)?;
+        self.frozen(id, ids)
+    }
+
+    fn frozen(&mut self, id: Option<&str>, ids: &mut Ids) -> Result<ResultNode, CanvasError> {
         if let Some(fault) = &self.fault {
             return Err((**fault).clone());
         }
@@ -53,16 +59,12 @@ impl Signature {
 
     fn freeze_chain(&mut self, id: Option<&str>, ids: &mut Ids) -> Result<ResultNode, CanvasError> {
         let Shape::Chain(steps) = &mut self.shape else { return Err(CanvasError::EmptyChain) };
-        // Each becomes a chord within the chord of the one before it.
-        if steps.iter().filter(|step| matches!(step.shape, Shape::Group(_))).count() > MAX_DEPTH {
-            return Err(CanvasError::TooDeep(MAX_DEPTH));
-        }
         let mut unrolled = unroll(std::mem::take(steps));
         let Some((last, before)) = unrolled.split_last_mut() else { return Err(CanvasError::EmptyChain) };
         for step in before {
-            step.freeze_with(None, ids)?;
+            step.frozen(None, ids)?;
         }
-        let node = last.freeze_with(id, ids);
+        let node = last.frozen(id, ids);
         *steps = unrolled;
         node
     }
@@ -81,7 +83,7 @@ impl Signature {
         let Chord { header, body } = &mut **chord;
         *header = flatten(std::mem::take(header));
         freeze_members(header, ids)?;
-        body.freeze_with(id, ids)
+        body.frozen(id, ids)
     }
 
     /// Its place among the members of a group.
@@ -156,7 +158,7 @@ impl Signature {
 fn freeze_members(members: &mut [Signature], ids: &mut Ids) -> Result<Vec<ResultNode>, CanvasError> {
     let mut nodes = Vec::with_capacity(members.len());
     for (index, member) in (0..).zip(members) {
-        nodes.push(member.freeze_with(None, ids)?);
+        nodes.push(member.frozen(None, ids)?);
         member.number(index);
     }
     Ok(nodes)

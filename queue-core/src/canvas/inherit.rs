@@ -19,6 +19,9 @@ const OWN: [&str; 11] = [
     "add_to_parent",
 ];
 
+/// Links of links of links beyond this are not stamped: nothing with so many is sent, since nobody would read it.
+const LINKS: usize = 200;
+
 impl Signature {
     /// Puts arguments before its own, as a result that comes in does; an immutable one stays as it is.
     pub(crate) fn prepend(&mut self, before: &[&str]) {
@@ -63,23 +66,36 @@ impl Signature {
 
     /// Stamps it: a name and a value that travel along in the headers, of each task it consists of.
     pub(crate) fn stamp(&mut self, name: &str, value: &Json) {
-        let mut stamps = Options::default();
-        stamps.set("stamped_headers", Json::array([Json::text(name).as_str()]));
-        stamps.set(name, value.clone());
-        self.stamp_all(&stamps);
+        self.stamp_with([(name, value.clone())]);
     }
 
-    fn stamp_all(&mut self, stamps: &Options) {
+    /// The same with many at once.
+    pub(crate) fn stamp_with<'a>(&mut self, stamps: impl IntoIterator<Item = (&'a str, Json)>) {
+        let mut values = Options::default();
+        stamps.into_iter().for_each(|(name, value)| values.set(name, value));
+        let names: Vec<Json> = values.iter().map(|(name, _)| Json::text(name)).collect();
+        let mut stamps = Options::default();
+        stamps.set("stamped_headers", Json::array_of(&names));
+        stamps.merge(&values);
+        self.stamp_all(&stamps, LINKS);
+    }
+
+    /// `links` is how deep links are followed.
+    fn stamp_all(&mut self, stamps: &Options, links: usize) {
         match &mut self.shape {
             Shape::Task(_) => self.options.merge(stamps),
-            Shape::Chain(members) | Shape::Group(members) => members.iter_mut().for_each(|one| one.stamp_all(stamps)),
+            Shape::Chain(members) | Shape::Group(members) => {
+                members.iter_mut().for_each(|one| one.stamp_all(stamps, links));
+            }
             Shape::Chord(chord) => {
-                chord.header.iter_mut().for_each(|one| one.stamp_all(stamps));
-                chord.body.stamp_all(stamps);
+                chord.header.iter_mut().for_each(|one| one.stamp_all(stamps, links));
+                chord.body.stamp_all(stamps, links);
             }
         }
-        for kind in ["link", "link_error"] {
-            self.change_links(kind, |linked| linked.stamp_all(stamps));
+        if let Some(left) = links.checked_sub(1) {
+            for kind in ["link", "link_error"] {
+                self.change_links(kind, |linked| linked.stamp_all(stamps, left));
+            }
         }
     }
 

@@ -69,6 +69,8 @@ pub struct Plan {
     pub messages: Vec<Outgoing>,
     /// The chords that begin with them: to be written before.
     pub chords: Vec<ChordStart>,
+    /// How many compositions are being expanded, each in the one before it.
+    depth: usize,
 }
 
 impl Plan {
@@ -78,14 +80,24 @@ impl Plan {
     ///
     /// [`CanvasError`] when it, or something in it, cannot be sent. The plan is then of no use.
     pub fn add(&mut self, mut sig: Signature, setting: &mut Setting) -> Result<Sent, CanvasError> {
-        sig.check_depth(MAX_DEPTH)?;
         let result = sig.freeze_with(None, &mut setting.ids)?;
         let first = first(&sig);
         self.expand(sig, setting)?;
         Ok(Sent { result, first })
     }
 
-    fn expand(&mut self, mut sig: Signature, setting: &mut Setting) -> Result<(), CanvasError> {
+    fn expand(&mut self, sig: Signature, setting: &mut Setting) -> Result<(), CanvasError> {
+        // Not only what is nested gets here: an empty group goes on with what follows it at once.
+        if self.depth == MAX_DEPTH {
+            return Err(CanvasError::TooDeep(MAX_DEPTH));
+        }
+        self.depth += 1;
+        let expanded = self.expand_one(sig, setting);
+        self.depth -= 1;
+        expanded
+    }
+
+    fn expand_one(&mut self, mut sig: Signature, setting: &mut Setting) -> Result<(), CanvasError> {
         match sig.shape {
             Shape::Task(_) => self.send_task(&sig, setting),
             Shape::Chain(_) => {
@@ -213,11 +225,23 @@ impl Plan {
             headers: read.headers()?,
             ..Draft::new(&*sig.task, id.clone(), queue.as_str())
         };
+        readable(&draft)?;
         let due = due.filter(|_| known.is_some() || !setting.celery);
         let payload = draft.encode();
         self.messages.push(Outgoing { queue, priority, due, id, task: Arc::from(&*sig.task), payload });
         Ok(())
     }
+}
+
+/// Refuses here what every worker would set aside.
+fn readable(draft: &Draft) -> Result<(), CanvasError> {
+    for (name, part) in [("args", &draft.args), ("kwargs", &draft.kwargs), ("links, chain or chord", &draft.embed)] {
+        if !part.is_readable() {
+            let why = format!("its {name} are nested too deep to be read");
+            return Err(CanvasError::Call { task: draft.task.clone(), why });
+        }
+    }
+    Ok(())
 }
 
 fn own_queue(known: Option<&TaskOptions>, setting: &Setting) -> QueueName {

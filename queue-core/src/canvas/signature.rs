@@ -33,6 +33,8 @@ pub struct Signature {
     pub(crate) fault: Option<Box<CanvasError>>,
     /// With which it is sent once; not a part of what is sent.
     pub(crate) key: Option<Box<OnceKey>>,
+    /// How deep compositions are nested in it, itself included; what was put together so is never deeper than [`MAX_DEPTH`].
+    pub(crate) levels: usize,
 }
 
 /// What a signature is.
@@ -46,6 +48,17 @@ pub(crate) enum Shape {
     Group(Vec<Signature>),
     /// A group whose results go to a body.
     Chord(Box<Chord>),
+}
+
+impl Shape {
+    fn levels(&self) -> usize {
+        let deepest = |parts: &[Signature]| parts.iter().map(|part| part.levels).max().unwrap_or(0);
+        match self {
+            Self::Task(_) => 1,
+            Self::Chain(parts) | Self::Group(parts) => 1 + deepest(parts),
+            Self::Chord(chord) => 1 + deepest(&chord.header).max(chord.body.levels),
+        }
+    }
 }
 
 /// The parts of a chord.
@@ -77,13 +90,34 @@ impl Signature {
         Self::composition("celery.chord", Shape::Chord(Box::new(Chord { header, body })))
     }
 
+    /// A chain with one more step: the same as [`Signature::chain`], whatever its length in no time.
+    pub(crate) fn longer(mut self, step: Self) -> Self {
+        let (fault, levels) = (self.fault.take(), self.levels.max(step.levels + 1));
+        let Shape::Chain(mut steps) = self.shape else { return self };
+        steps.push(step);
+        let chain = Self::nested("celery.chain", Shape::Chain(steps), levels);
+        Self { fault: fault.or(chain.fault), ..chain }
+    }
+
     fn composition(name: &str, shape: Shape) -> Self {
-        Self::shaped(name.to_owned(), Json::empty_array(), Json::empty_object(), shape)
+        let levels = shape.levels();
+        Self::nested(name, shape, levels)
+    }
+
+    /// Too many levels end here, before what goes through them, if only to drop them, runs out of stack.
+    fn nested(name: &str, mut shape: Shape, levels: usize) -> Self {
+        let deep = levels > MAX_DEPTH;
+        if deep {
+            shape = Shape::Group(Vec::new());
+        }
+        let sig = Self::shaped(name.to_owned(), Json::empty_array(), Json::empty_object(), shape);
+        let fault = deep.then(|| Box::new(CanvasError::TooDeep(MAX_DEPTH)));
+        Self { levels: if deep { 1 } else { levels }, fault, ..sig }
     }
 
     fn shaped(task: String, args: Json, kwargs: Json, shape: Shape) -> Self {
         let (options, extra) = (Options::default(), Options::default());
-        Self { task, args, kwargs, options, immutable: false, shape, extra, fault: None, key: None }
+        Self { task, args, kwargs, options, immutable: false, shape, extra, fault: None, key: None, levels: 1 }
     }
 
     /// Reads one as Celery writes it: an object with `task`, `args`, `kwargs`, `options`, `subtask_type`, `immutable`.
@@ -102,13 +136,19 @@ impl Signature {
         Json::trusted(out)
     }
 
-    /// Whether compositions are nested in it no deeper than what reads it will take.
+    /// Whether compositions are nested in it no deeper than what reads it will take, once it is frozen: a group of a chain then
+    /// holds all that follows it.
     pub(crate) fn check_depth(&self, left: usize) -> Result<(), CanvasError> {
-        let Some(left) = left.checked_sub(1) else { return Err(CanvasError::TooDeep(MAX_DEPTH)) };
+        let Some(mut left) = left.checked_sub(1) else { return Err(CanvasError::TooDeep(MAX_DEPTH)) };
         self.check_no_key()?;
         match &self.shape {
             Shape::Task(_) => Ok(()),
-            Shape::Chain(parts) | Shape::Group(parts) => parts.iter().try_for_each(|part| part.check_depth(left)),
+            Shape::Group(members) => members.iter().try_for_each(|member| member.check_depth(left)),
+            Shape::Chain(steps) => steps.iter().try_for_each(|step| {
+                step.check_depth(left)?;
+                left = left.saturating_sub(step.groups());
+                Ok(())
+            }),
             Shape::Chord(chord) => {
                 chord.header.iter().try_for_each(|part| part.check_depth(left))?;
                 chord.body.check_depth(left)
@@ -124,6 +164,18 @@ impl Signature {
                 let why = "an idempotency key is of a whole workflow that a client sends, not of a part".to_owned();
                 Err(CanvasError::Call { task: self.task.clone(), why })
             }
+        }
+    }
+
+    /// How many groups it brings into a chain that it is a step of.
+    fn groups(&self) -> usize {
+        match &self.shape {
+            Shape::Task(_) | Shape::Chord(_) => 0,
+            Shape::Chain(steps) => steps.iter().map(Self::groups).sum(),
+            Shape::Group(members) => match members.as_slice() {
+                [alone] => alone.groups(),
+                _ => 1,
+            },
         }
     }
 
@@ -237,8 +289,8 @@ fn read(json: JsonRef<'_>, depth: usize) -> Result<Signature, CanvasError> {
     let immutable = fields.immutable.is_some_and(|flag| flag.as_str() == "true");
     let shape = read_shape(&task, fields.kind, &kwargs, depth)?;
     let kwargs = if matches!(shape, Shape::Task(_)) { kwargs } else { Json::empty_object() };
-    let extra = fields.extra;
-    let mut signature = Signature { task, args, kwargs, options, immutable, shape, extra, fault: None, key: None };
+    let (extra, levels, fault, key) = (fields.extra, shape.levels(), None, None);
+    let mut signature = Signature { task, args, kwargs, options, immutable, shape, extra, fault, key, levels };
     take_header_id(&mut signature, &fields.kwargs);
     Ok(signature)
 }

@@ -105,7 +105,7 @@ pub enum ValueError {
     /// The text does not fit the type asked for; in words that name expected and found.
     #[error("{0}")]
     Mismatch(String),
-    /// Deeper than 128 levels, which is as far as typed values go.
+    /// Deeper than typed values go: 128 levels where one is read, 500 where one is written.
     #[error("nested more than {0} levels deep")]
     TooDeep(usize),
     /// The value cannot be written as JSON.

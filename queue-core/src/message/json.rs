@@ -83,6 +83,12 @@ impl Json {
         Self::trusted(out)
     }
 
+    /// Whether it is nested no deeper than what reads messages allows: it may have been put together from others.
+    pub(crate) fn is_readable(&self) -> bool {
+        // A level takes two bytes at least.
+        self.0.len() <= 2 * MAX_DEPTH || Scanner::new(&self.0, MAX_DEPTH).value().is_ok()
+    }
+
     /// Takes a text that was checked or made here.
     pub(crate) fn trusted(text: impl Into<Box<str>>) -> Self {
         Self(text.into())
@@ -93,7 +99,8 @@ impl Json {
     ///
     /// # Errors
     ///
-    /// [`ValueError::Unwritable`] for maps whose keys are no strings or numbers, and for what the type itself refuses.
+    /// [`ValueError::Unwritable`] for maps whose keys are no strings or numbers, and for what the type itself refuses;
+    /// [`ValueError::TooDeep`] beyond 500 levels.
     pub fn from_value<T: Serialize + ?Sized>(value: &T) -> Result<Self, ValueError> {
         write::to_text(value).map(Self::trusted)
     }

@@ -12,7 +12,7 @@ use super::text::{write_int, write_string};
 
 /// The JSON text of `value`.
 pub(crate) fn to_text<T: Serialize + ?Sized>(value: &T) -> Result<String, ValueError> {
-    let mut writer = Writer { out: Vec::with_capacity(64) };
+    let mut writer = Writer { out: Vec::with_capacity(64), depth: 0 };
     value.serialize(&mut writer)?;
     String::from_utf8(writer.out).map_err(|error| ValueError::Unwritable(error.to_string()))
 }
@@ -20,11 +20,22 @@ pub(crate) fn to_text<T: Serialize + ?Sized>(value: &T) -> Result<String, ValueE
 /// What `serde_json` names the struct that carries a text to be written as it is (`RawValue`).
 const RAW: &str = "$serde_json::private::RawValue";
 
+/// As deep as a value may be nested: readers take 512 levels, and a result becomes a part of other values. A value that is
+/// deeper is refused here instead of by everybody who reads it, and ends no stack.
+const MAX_DEPTH: usize = 500;
+
 struct Writer {
     out: Vec<u8>,
+    /// How many arrays and objects are open.
+    depth: usize,
 }
 
 impl Writer {
+    fn deeper(&mut self, levels: usize) -> Result<(), ValueError> {
+        self.depth += levels;
+        if self.depth > MAX_DEPTH { Err(ValueError::TooDeep(MAX_DEPTH)) } else { Ok(()) }
+    }
+
     fn float(
         &mut self,
         value: f64,
@@ -41,10 +52,12 @@ impl Writer {
     }
 
     /// `{"variant":`, which [`Open::close`] ends.
-    fn variant(&mut self, variant: &str) {
+    fn variant(&mut self, variant: &str) -> Result<(), ValueError> {
+        self.deeper(1)?;
         self.out.push(b'{');
         write_string(&mut self.out, variant);
         self.out.push(b':');
+        Ok(())
     }
 
     fn key(&mut self, key: &(impl Serialize + ?Sized)) -> Result<(), ValueError> {
@@ -73,16 +86,17 @@ impl ser::Error for ValueError {
 struct Open<'w> {
     writer: &'w mut Writer,
     first: bool,
-    /// What ends it.
+    /// What ends it, a byte for each level.
     close: &'static [u8],
     /// It is a text to be written as it is.
     raw: bool,
 }
 
 impl<'w> Open<'w> {
-    fn new(writer: &'w mut Writer, open: u8, close: &'static [u8]) -> Self {
+    fn new(writer: &'w mut Writer, open: u8, close: &'static [u8]) -> Result<Self, ValueError> {
+        writer.deeper(1)?;
         writer.out.push(open);
-        Self { writer, first: true, close, raw: false }
+        Ok(Self { writer, first: true, close, raw: false })
     }
 
     fn comma(&mut self) {
@@ -112,6 +126,7 @@ impl<'w> Open<'w> {
 
     fn close(self) {
         self.writer.out.extend_from_slice(self.close);
+        self.writer.depth -= self.close.len();
     }
 }
 
@@ -201,22 +216,23 @@ impl<'w> ser::Serializer for &'w mut Writer {
         variant: &'static str,
         value: &T,
     ) -> Result<(), ValueError> {
-        self.variant(variant);
+        self.variant(variant)?;
         value.serialize(&mut *self)?;
         self.out.push(b'}');
+        self.depth -= 1;
         Ok(())
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Open<'w>, ValueError> {
-        Ok(Open::new(self, b'[', b"]"))
+        Open::new(self, b'[', b"]")
     }
 
     fn serialize_tuple(self, _: usize) -> Result<Open<'w>, ValueError> {
-        Ok(Open::new(self, b'[', b"]"))
+        Open::new(self, b'[', b"]")
     }
 
     fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Open<'w>, ValueError> {
-        Ok(Open::new(self, b'[', b"]"))
+        Open::new(self, b'[', b"]")
     }
 
     fn serialize_tuple_variant(
@@ -226,19 +242,19 @@ impl<'w> ser::Serializer for &'w mut Writer {
         variant: &'static str,
         _: usize,
     ) -> Result<Open<'w>, ValueError> {
-        self.variant(variant);
-        Ok(Open::new(self, b'[', b"]}"))
+        self.variant(variant)?;
+        Open::new(self, b'[', b"]}")
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Open<'w>, ValueError> {
-        Ok(Open::new(self, b'{', b"}"))
+        Open::new(self, b'{', b"}")
     }
 
     fn serialize_struct(self, name: &'static str, _: usize) -> Result<Open<'w>, ValueError> {
         if name == RAW {
             return Ok(Open { writer: self, first: true, close: b"", raw: true });
         }
-        Ok(Open::new(self, b'{', b"}"))
+        Open::new(self, b'{', b"}")
     }
 
     fn serialize_struct_variant(
@@ -248,8 +264,8 @@ impl<'w> ser::Serializer for &'w mut Writer {
         variant: &'static str,
         _: usize,
     ) -> Result<Open<'w>, ValueError> {
-        self.variant(variant);
-        Ok(Open::new(self, b'{', b"}}"))
+        self.variant(variant)?;
+        Open::new(self, b'{', b"}}")
     }
 }
 

@@ -64,3 +64,29 @@ fn keys_that_are_no_text_are_refused() {
     assert!(to_text(&BTreeMap::from([(vec![1], 1)])).is_err());
     assert_eq!(to_text(&BTreeMap::from([(true, 1)])).unwrap(), r#"{"true":1}"#);
 }
+
+/// Refused before the stack ends: readers take no more anyway.
+#[test]
+fn what_is_nested_too_deep_is_refused() {
+    #[derive(Serialize)]
+    enum Nest {
+        End,
+        New(Box<Nest>),
+        Pair(Box<Nest>, u8),
+        Named { inner: Box<Nest> },
+    }
+    let nest =
+        |levels: usize, around: fn(Box<Nest>) -> Nest| (0..levels).fold(Nest::End, |nest, _| around(Box::new(nest)));
+    for (around, levels) in [
+        (Nest::New as fn(Box<Nest>) -> Nest, 500),
+        ((|inner| Nest::Pair(inner, 1)) as fn(Box<Nest>) -> Nest, 250),
+        ((|inner| Nest::Named { inner }) as fn(Box<Nest>) -> Nest, 250),
+    ] {
+        let text = to_text(&nest(levels, around)).unwrap();
+        assert!(crate::message::Json::new(text).is_ok());
+        assert!(matches!(to_text(&nest(levels + 1, around)), Err(ValueError::TooDeep(500))));
+        assert!(matches!(to_text(&nest(5000, around)), Err(ValueError::TooDeep(500))));
+    }
+    let wide: Vec<Vec<()>> = vec![vec![]; 1000];
+    assert!(to_text(&wide).is_ok(), "what was closed is not open any more");
+}
