@@ -4,13 +4,14 @@
 //! reader takes base64 as well.
 
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::DecodeLimits;
 use super::body::body_text;
 use super::envelope::{Envelope, utf8};
 use super::error::DecodeError;
 use super::json::{Json, JsonRef};
+use super::scan::{Fault, Scanner};
 use super::text::{unescape_lossy, write_escaped, write_string};
 use crate::names::TaskId;
 
@@ -60,15 +61,41 @@ impl Post {
 
 /// `json` as a value, whatever it holds: what has no place in one (`Infinity`, `NaN`) becomes its text. For looking.
 pub(crate) fn shown(json: JsonRef<'_>) -> Value {
-    let text = json.as_str();
-    match text.as_bytes().first() {
-        Some(b'"') => Value::String(unescape_lossy(&text[1..text.len() - 1]).into_owned()),
-        Some(b'[') => Value::Array(json.elements().into_iter().flatten().map(shown).collect()),
-        Some(b'{') => {
-            let entries = json.entries().into_iter().flatten();
-            Value::Object(entries.map(|(key, value)| (key.into_owned(), shown(value))).collect())
-        }
-        _ => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())),
+    read(&mut Scanner::trusted(json)).expect("a Json is well-formed")
+}
+
+/// The next value. In one walk, however deep it is nested: it is no deeper than what checked it allows.
+fn read(scanner: &mut Scanner<'_>) -> Result<Value, Fault> {
+    match scanner.peek() {
+        Some(b'[') => array(scanner),
+        Some(b'{') => object(scanner),
+        _ => scanner.value().map(alone),
+    }
+}
+
+fn array(scanner: &mut Scanner<'_>) -> Result<Value, Fault> {
+    scanner.open_array()?;
+    let (mut all, mut first) = (Vec::new(), true);
+    while scanner.element(&mut first)? {
+        all.push(read(scanner)?);
+    }
+    Ok(Value::Array(all))
+}
+
+fn object(scanner: &mut Scanner<'_>) -> Result<Value, Fault> {
+    scanner.open_object()?;
+    let (mut all, mut first) = (Map::new(), true);
+    while let Some(key) = scanner.key(&mut first)? {
+        all.insert(unescape_lossy(key).into_owned(), read(scanner)?);
+    }
+    Ok(Value::Object(all))
+}
+
+/// What holds no other value.
+fn alone(text: &str) -> Value {
+    match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+        Some(raw) => Value::String(unescape_lossy(raw).into_owned()),
+        None => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())),
     }
 }
 

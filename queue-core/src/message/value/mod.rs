@@ -89,33 +89,74 @@ pub(crate) enum Value {
 }
 
 impl Value {
-    /// Reads a text. Recursive, but never deeper than [`MAX_DEPTH`].
+    /// Reads a text in one walk. Recursive, but never deeper than [`MAX_DEPTH`].
     pub(crate) fn read(json: JsonRef<'_>) -> Result<Self, ValueError> {
-        let mut scanner = Scanner::new(json.as_str(), MAX_DEPTH);
         // The scanner, which does not recurse, looks at the depth first.
-        scanner.value().map_err(|fault| fault_of(fault, json))?;
-        Self::build(json)
+        Scanner::new(json.as_str(), MAX_DEPTH).value().map_err(|fault| fault_of(fault, json))?;
+        Self::build(&mut Scanner::trusted(json))
     }
 
-    fn build(json: JsonRef<'_>) -> Result<Self, ValueError> {
+    fn build(scanner: &mut Scanner<'_>) -> Result<Self, ValueError> {
+        match scanner.peek() {
+            Some(b'[') => Self::array(scanner),
+            Some(b'{') => Self::object(scanner),
+            _ => Self::alone(JsonRef::trusted(scanner.value().map_err(torn)?)),
+        }
+    }
+
+    fn alone(json: JsonRef<'_>) -> Result<Self, ValueError> {
         let text = json.as_str();
         Ok(match text.as_bytes().first() {
             Some(b'n') => Self::Null,
             Some(b't') => Self::Bool(true),
             Some(b'f') => Self::Bool(false),
             Some(b'"') => Self::Text(unquote(json)?),
-            Some(b'[') => Self::Array(json.elements()?.map(Self::build).collect::<Result<_, _>>()?),
-            Some(b'{') => match typed(json)? {
-                Some(value) => Self::Typed(value),
-                None => Self::Object(entries(json)?),
-            },
             _ => Self::Number(text.to_owned()),
         })
     }
+
+    fn array(scanner: &mut Scanner<'_>) -> Result<Self, ValueError> {
+        scanner.open_array().map_err(torn)?;
+        let (mut all, mut first) = (Vec::new(), true);
+        while scanner.element(&mut first).map_err(torn)? {
+            all.push(Self::build(scanner)?);
+        }
+        Ok(Self::Array(all))
+    }
+
+    fn object(scanner: &mut Scanner<'_>) -> Result<Self, ValueError> {
+        if let Some(value) = Self::typed(scanner)? {
+            return Ok(value);
+        }
+        scanner.open_object().map_err(torn)?;
+        let (mut all, mut first) = (Vec::new(), true);
+        while let Some(key) = scanner.key(&mut first).map_err(torn)? {
+            all.push((text::unescape_lossy(key).into_owned(), Self::build(scanner)?));
+        }
+        Ok(Self::Object(all))
+    }
+
+    /// A typed value, if the object that comes next is one. Only one that begins like one is looked at as a whole.
+    fn typed(scanner: &mut Scanner<'_>) -> Result<Option<Self>, ValueError> {
+        let mut ahead = scanner.clone();
+        ahead.open_object().map_err(torn)?;
+        let first = ahead.key(&mut true).map_err(torn)?.map(text::unescape_lossy);
+        if !matches!(first.as_deref(), Some("__type__" | "__value__")) {
+            return Ok(None);
+        }
+        let mut ahead = scanner.clone();
+        let whole = ahead.value().map_err(torn)?;
+        let value = typed(JsonRef::trusted(whole))?;
+        if value.is_some() {
+            *scanner = ahead;
+        }
+        Ok(value.map(Self::Typed))
+    }
 }
 
-fn entries(json: JsonRef<'_>) -> Result<Vec<(String, Value)>, ValueError> {
-    json.entries()?.map(|(key, value)| Ok((key.into_owned(), Value::build(value)?))).collect()
+/// Never: the text was walked before.
+fn torn(fault: Fault) -> ValueError {
+    fault_of(fault, JsonRef::trusted(""))
 }
 
 /// The content of a string.
