@@ -48,13 +48,15 @@ impl Part {
 
 fn parts(pattern: &str) -> Vec<Part> {
     let chars: Vec<char> = pattern.chars().collect();
+    // Behind the last `]` no set ends: looking for its end again and again would take the square of the length.
+    let last = chars.iter().rposition(|c| *c == ']').unwrap_or(0);
     let (mut parts, mut at) = (Vec::new(), 0);
     while let Some(&c) = chars.get(at) {
         at += 1;
         parts.push(match c {
             '*' => Part::Any,
             '?' => Part::One,
-            '[' => match set(&chars[at..]) {
+            '[' => match chars.get(at..=last).and_then(set) {
                 Some((set, length)) => {
                     at += length;
                     set
@@ -67,7 +69,7 @@ fn parts(pattern: &str) -> Vec<Part> {
     parts
 }
 
-/// What stands behind a `[`, and its length with the `]`; `None` where there is no `]`.
+/// What stands behind a `[`, and its length with the `]`; `None` where there is no `]`. `rest` ends with the last one.
 fn set(rest: &[char]) -> Option<(Part, usize)> {
     let inverted = rest.first() == Some(&'!');
     let start = usize::from(inverted);
@@ -122,9 +124,15 @@ mod tests {
             ("w[x", "w[x", true),
             ("w[]", "w[]", true),
             ("**", "", true),
+            ("[]", "[]", true),
+            ("[!]", "[!]", true),
+            ("a]b[", "a]b[", true),
+            ("[]][", "][", true),
         ] {
             assert_eq!(glob(pattern, text), fits, "{pattern:?} on {text:?}");
         }
         assert!(!glob(&"*a".repeat(200), &format!("{}b", "a".repeat(2000))));
+        let open = "[".repeat(1 << 20);
+        assert!(glob(&open, &open), "a megabyte of sets that never end");
     }
 }

@@ -12,7 +12,7 @@ use queue_core::store::{JobState, StoreError, StoredResult};
 use serde_json::{Map, Value, json};
 
 use super::args::{Answer, Args, texts, value_error};
-use super::stamps::stamped;
+use super::stamps::{self, carries};
 use super::tasks::store_error;
 use crate::ending::exception;
 use crate::engine::Engine;
@@ -66,6 +66,7 @@ pub(super) async fn terminate(engine: &Engine, args: Args<'_>) -> Answer {
 
 async fn mark(engine: &Engine, ids: &[TaskId]) -> Result<(), String> {
     engine.client.revoke(ids).await.map_err(|error| store_error(&error))?;
+    let ids: HashSet<&TaskId> = ids.iter().collect();
     for held in engine.jobs.all().iter().filter(|held| ids.contains(&held.message.id)) {
         held.course.revoke();
     }
@@ -74,6 +75,7 @@ async fn mark(engine: &Engine, ids: &[TaskId]) -> Result<(), String> {
 
 /// Ends those that run here.
 fn terminated(engine: &Engine, ids: &[TaskId], signal: i32) -> Value {
+    let ids: HashSet<&TaskId> = ids.iter().collect();
     let ended = end_running(engine, signal, |message| ids.contains(&message.id));
     match ended.is_empty() {
         true => json!({ "ok": "terminate: tasks unknown" }),
@@ -97,12 +99,13 @@ fn end_running(engine: &Engine, signal: i32, meant: impl Fn(&Message) -> bool) -
 /// `revoke_by_stamped_headers`: kept in this worker's memory.
 pub(super) fn by_stamps(engine: &Engine, args: Args<'_>) -> Answer {
     let stamps = &named(args.need("headers")?)?;
-    engine.control.stamps.revoke(stamps);
+    let revoked = stamps::named(stamps);
+    engine.control.stamps.revoke(&revoked);
     let shown = Json::from_value(stamps).map(|stamps| repr(stamps.as_ref())).unwrap_or_default();
     if !args.flag("terminate") {
         return Ok(json!({ "ok": format!("headers {shown} flagged as revoked, but not terminated") }));
     }
-    end_running(engine, args.signal("signal"), |message| stamped(message, stamps));
+    end_running(engine, args.signal("signal"), |message| carries(message, &revoked));
     Ok(json!({ "ok": format!("headers {shown} revoked") }))
 }
 
@@ -144,6 +147,7 @@ async fn tell_those_who_wait(engine: &Engine, ids: &[TaskId]) -> Result<(), Stor
 
 /// Which of them some worker holds: what runs will have a result of its own.
 async fn leased(engine: &Engine, ids: &[TaskId]) -> Result<HashSet<TaskId>, StoreError> {
+    let ids: HashSet<&TaskId> = ids.iter().collect();
     let held = engine.jobs.all().into_iter().map(|held| held.message.id.clone());
     let mut found: HashSet<TaskId> = held.filter(|id| ids.contains(id)).collect();
     for (queue, _) in engine.queues.now().iter() {

@@ -10,10 +10,13 @@ use serde_json::{Map, Value};
 use super::args::texts;
 
 /// By the stamp's name, the values that are revoked.
+pub(super) type Revoked = HashMap<String, HashSet<String>>;
+
+/// What was revoked since this worker started.
 #[derive(Debug, Default)]
 pub(crate) struct Stamps {
     any: AtomicBool,
-    revoked: Mutex<HashMap<String, HashSet<String>>>,
+    revoked: Mutex<Revoked>,
 }
 
 impl Stamps {
@@ -24,26 +27,29 @@ impl Stamps {
             return false;
         }
         let revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
-        carries(message, |name, value| revoked.get(name).is_some_and(|values| values.contains(value)))
+        carries(message, &revoked)
     }
 
-    pub(super) fn revoke(&self, headers: &Map<String, Value>) {
+    pub(super) fn revoke(&self, stamps: &Revoked) {
         let mut revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
-        for (name, values) in headers {
-            revoked.entry(name.clone()).or_default().extend(texts(values));
+        for (name, values) in stamps {
+            revoked.entry(name.clone()).or_default().extend(values.iter().cloned());
         }
         self.any.store(true, Ordering::Release);
     }
 }
 
-/// Whether a message carries one of these stamps.
-pub(super) fn stamped(message: &Message, headers: &Map<String, Value>) -> bool {
-    carries(message, |name, value| headers.get(name).is_some_and(|values| texts(values).iter().any(|v| v == value)))
+/// The stamps that a request names.
+pub(super) fn named(headers: &Map<String, Value>) -> Revoked {
+    headers.iter().map(|(name, values)| (name.clone(), texts(values).into_iter().collect())).collect()
 }
 
-fn carries(message: &Message, fits: impl Fn(&str, &str) -> bool) -> bool {
+/// Whether a message carries one of these stamps.
+pub(super) fn carries(message: &Message, revoked: &Revoked) -> bool {
     let Ok(headers) = message.headers.entries() else { return false };
     let stamps = headers.filter(|(name, _)| name == "stamps").last().and_then(|(_, stamps)| stamps.parse().ok());
     let Some(Value::Object(stamps)) = stamps else { return false };
-    stamps.iter().any(|(name, values)| texts(values).iter().any(|value| fits(name, value)))
+    stamps.iter().any(|(name, values)| {
+        revoked.get(name).is_some_and(|revoked| texts(values).iter().any(|value| revoked.contains(value)))
+    })
 }

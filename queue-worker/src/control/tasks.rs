@@ -1,7 +1,9 @@
 //! What this worker knows, runs, holds, and what waits for its time.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use queue_core::TaskId;
 use queue_core::message::Message;
 use queue_core::store::{Job, JobState};
 use serde_json::{Map, Value, json};
@@ -90,7 +92,7 @@ async fn waiting(engine: &Engine) -> Result<Vec<(Job, Message)>, String> {
 
 /// `query_task`: where jobs are, as far as this worker knows.
 pub(super) async fn query(engine: &Engine, args: Args<'_>) -> Answer {
-    let ids = args.ids("ids")?;
+    let ids: HashSet<TaskId> = args.ids("ids")?.into_iter().collect();
     let mut found = Map::new();
     for held in engine.jobs.all().iter().filter(|held| ids.contains(&held.message.id)) {
         let state = if held.course.started().is_some() { "active" } else { "reserved" };
