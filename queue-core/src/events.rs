@@ -173,9 +173,10 @@ impl Lamport {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// The number of what is sent now.
+    /// The number of what is sent now. Somebody may have said the greatest there is: then it stays that.
     pub fn tick(&self) -> u64 {
-        self.0.fetch_add(1, Ordering::Relaxed) + 1
+        let next = |now: u64| Some(now.saturating_add(1));
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).map_or(u64::MAX, |now| now.saturating_add(1))
     }
 
     /// Something with this number was heard.

@@ -66,3 +66,11 @@ fn a_clock_is_always_after_what_it_heard() {
     clock.heard(3);
     assert!(clock.now() > 40);
 }
+
+#[test]
+fn a_clock_that_heard_the_greatest_number_goes_on() {
+    let clock = Lamport::default();
+    assert_eq!((clock.tick(), clock.tick()), (1, 2));
+    clock.heard(u64::MAX);
+    assert_eq!((clock.tick(), clock.tick(), clock.now()), (u64::MAX, u64::MAX, u64::MAX));
+}
