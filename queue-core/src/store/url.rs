@@ -37,8 +37,8 @@ impl UrlError {
     }
 }
 
-/// A store's URL, taken apart.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A store's URL, taken apart. Its `Debug` is [`masked`](Self::masked).
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreUrl {
     /// An SQLite file; `None` is `:memory:`.
@@ -85,21 +85,37 @@ impl StoreUrl {
     }
 }
 
-/// `text` with whatever may be a password replaced: everything between `://` and the last `@` but the
-/// user's name, and every query value.
+impl std::fmt::Debug for StoreUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "StoreUrl({:?})", self.masked())
+    }
+}
+
+/// `text` with whatever may be a password replaced: everything up to the last `@` but the scheme and the user's name, and
+/// every query value. A `?` or a missing `//` that makes it no URL does not bring a password to light.
 pub(crate) fn mask(text: &str) -> String {
     let (head, query) = match text.split_once('?') {
         Some((head, _)) => (head, "?***"),
         None => (text, ""),
     };
-    let Some((scheme, rest)) = head.split_once("://") else { return format!("{head}{query}") };
+    let (scheme, rest) = match head.split_once("://") {
+        Some((scheme, rest)) if !scheme.contains(':') => (format!("{scheme}://"), rest),
+        _ => match head.split_once(':') {
+            Some((scheme, rest)) if text.contains('@') => (format!("{scheme}:"), rest),
+            _ => return format!("{head}{query}"),
+        },
+    };
+    let user = |login: &str| login.split(':').next().unwrap_or_default().to_owned();
     match rest.rsplit_once('@') {
-        Some((login, host)) => {
-            let user = login.split(':').next().unwrap_or_default();
-            format!("{scheme}://{user}:***@{host}{query}")
-        }
-        None => format!("{scheme}://{rest}{query}"),
+        _ if is_cut(text) && rest.contains(':') => format!("{scheme}{}:***{query}", user(rest)),
+        Some((login, host)) if !is_cut(text) => format!("{scheme}{}:***@{host}{query}", user(login)),
+        _ => format!("{scheme}{rest}{query}"),
     }
+}
+
+/// Whether a `?` may be one of a password: an `@` comes after it.
+pub(crate) fn is_cut(text: &str) -> bool {
+    text.split_once('?').is_some_and(|(_, query)| query.contains('@'))
 }
 
 /// Why a store could not be opened.
@@ -136,5 +152,37 @@ pub async fn connect_with(url: &str, options: StoreOptions) -> Result<Arc<dyn St
         })),
         StoreUrl::Sqlite(path) => Ok(Arc::new(SqliteStore::open(path, options).await?)),
         StoreUrl::Redis(text) => Ok(Arc::new(RedisStore::connect(&text, options).await?)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_of_a_url_has_no_password_in_it() {
+        for (url, shown) in [
+            ("redis://host:6379/0", "redis://host:6379/0"),
+            ("redis://me:s3cret@host/0?pass=s3cret", "redis://me:***@host/0?***"),
+            ("rediss://:s3c@ret@host", "rediss://:***@host"),
+            ("redis://me:s3cret?x@host/0", "redis://me:***?***"),
+            ("redis://me:12?s3cret=1@host/0", "redis://me:***?***"),
+            ("redis://m@e:s3cret?x@host/0", "redis://m@e:***?***"),
+            ("redis://me:1@2?s3cret@host/0", "redis://me:***?***"),
+            ("redis://host/0?prefix=a@b", "redis://host/0?***"),
+            ("redis:me:s3cret@host", "redis:me:***@host"),
+            ("redis:/me:s3cret@host", "redis:/me:***@host"),
+            ("redis:me:s3c://ret@host", "redis:me:***@host"),
+            ("red:/me:s3cret@host:1x:///0", "red:/me:***@host:1x:///0"),
+            ("amqp:me:s3cret?@host", "amqp:me:***?***"),
+            ("amqp:x", "amqp:x"),
+        ] {
+            assert_eq!(mask(url), shown, "{url}");
+            let said = match StoreUrl::parse(url) {
+                Ok(url) => format!("{} {url:?}", url.masked()),
+                Err(error) => format!("{error} {error:?}"),
+            };
+            assert!(said.contains(shown) && !said.contains("s3c"), "{url}: {said}");
+        }
     }
 }
