@@ -177,7 +177,7 @@ fn said(session: &Session, message: &Outgoing, id: &TaskId, before: Option<bool>
 }
 
 /// Checks what was typed, and says where it goes wrong.
-fn json(option: &str, typed: &str, open: char) -> Result<Json, CliError> {
+pub(crate) fn json(option: &str, typed: &str, open: char) -> Result<Json, CliError> {
     let value: Box<RawValue> = serde_json::from_str(typed).map_err(|error| not_json(option, typed, &error))?;
     if !value.get().starts_with(open) {
         let wanted = if open == '[' { "array" } else { "object" };
