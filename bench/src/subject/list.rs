@@ -1,0 +1,163 @@
+//! All subjects and their set-ups.
+
+use super::{Kind, Results, Subject};
+
+const OURS: &str = "queue";
+
+fn base(name: &'static str, kind: Kind, adapter: &'static str, settings: &'static str) -> Subject {
+    Subject {
+        name,
+        kind,
+        adapter,
+        variant: "",
+        concurrency: 10,
+        jobs: 10_000,
+        results: Results::Both,
+        outer: &[],
+        settings,
+        survey: None,
+        acks: true,
+        program: Err("not installed".to_owned()),
+    }
+}
+
+/// The name of ours on Redis.
+pub(crate) fn ours() -> Subject {
+    Subject {
+        concurrency: 200,
+        jobs: 200_000,
+        outer: &["evalsha", "blmove"],
+        ..base(OURS, Kind::Ours, OURS, "concurrency 200, prefetch 400; every job acknowledged and recovered")
+    }
+}
+
+/// The peers.
+pub(crate) fn peers() -> Vec<Subject> {
+    let python = |name, adapter, settings| base(name, Kind::Python, adapter, settings);
+    vec![
+        Subject {
+            variant: "prefork",
+            concurrency: 2,
+            jobs: 3000,
+            survey: Some(551.0),
+            acks: false,
+            ..python(
+                "Celery prefork",
+                "celery",
+                "5.7.0, -P prefork -c 2, prefetch multiplier 100, acks_late off, no gossip, mingle, heartbeat",
+            )
+        },
+        Subject {
+            variant: "prefork-late",
+            concurrency: 2,
+            jobs: 3000,
+            ..python(
+                "Celery prefork, acks_late",
+                "celery",
+                "as above, acks_late and reject_on_worker_lost on, visibility timeout 10 s",
+            )
+        },
+        Subject {
+            variant: "threads",
+            jobs: 3000,
+            acks: false,
+            ..python("Celery threads", "celery", "5.7.0, -P threads -c 10, prefetch multiplier 100, acks_late off")
+        },
+        Subject {
+            variant: "threads-late",
+            jobs: 3000,
+            ..python("Celery threads, acks_late", "celery", "as above, acks_late on, visibility timeout 10 s")
+        },
+        Subject {
+            concurrency: 8,
+            survey: Some(3200.0),
+            ..python(
+                "dramatiq",
+                "dramatiq",
+                "2.2.1, 1 process, 8 threads, heartbeat timeout 5 s, dead letters and results off unless asked",
+            )
+        },
+        Subject {
+            jobs: 2000,
+            concurrency: 1,
+            results: Results::Always,
+            acks: false,
+            ..python("RQ", "rq", "3.0.0, SimpleWorker (no fork a job), result_ttl 500 s; enqueue_many by the 500")
+        },
+        Subject {
+            concurrency: 100,
+            ..python(
+                "taskiq",
+                "taskiq",
+                "0.13.0, taskiq-redis 1.2.4 ListQueueBroker, 1 process, 100 async tasks, uvloop; results in RedisAsyncResultBackend",
+            )
+        },
+        Subject {
+            concurrency: 4,
+            survey: Some(3300.0),
+            acks: false,
+            ..python("huey", "huey", "3.5.4, RedisHuey blocking, 4 threads; results kept only when asked")
+        },
+        Subject {
+            concurrency: 100,
+            jobs: 30_000,
+            outer: &["evalsha", "bzpopmin"],
+            survey: Some(11_300.0),
+            ..base(
+                "BullMQ",
+                Kind::Node,
+                "bullmq",
+                "6.7.0, 1 process, concurrency 100, addBulk by the 1000; without results: removeOnComplete",
+            )
+        },
+        Subject {
+            concurrency: 100,
+            jobs: 50_000,
+            results: Results::Never,
+            survey: Some(14_800.0),
+            acks: false,
+            ..base(
+                "rusty-sidekiq",
+                Kind::Rust,
+                "sidekiq",
+                "0.15.2, 100 workers, pool of 110 connections; bulk: 64 pushes at once",
+            )
+        },
+        Subject {
+            variant: "default",
+            concurrency: 100,
+            jobs: 5000,
+            results: Results::Always,
+            outer: &["evalsha", "eval"],
+            survey: Some(5800.0),
+            ..base(
+                "apalis-redis, default",
+                Kind::Rust,
+                "apalis",
+                "1.0.0, Config::default() (batches of 10, locks, events, results on), concurrency 100; heartbeat 2 s, 3 missed",
+            )
+        },
+        Subject {
+            variant: "fastest",
+            concurrency: 1000,
+            jobs: 7000,
+            results: Results::Always,
+            outer: &["evalsha", "eval"],
+            survey: Some(33_300.0),
+            ..base(
+                "apalis-redis, fastest",
+                Kind::Rust,
+                "apalis",
+                "1.0.0, locks and events off, results on, batches of 1000, concurrency 1000, at most 7,000 jobs waiting; heartbeat 2 s, 3 missed",
+            )
+        },
+        Subject {
+            concurrency: 100,
+            jobs: 20_000,
+            results: Results::Never,
+            survey: Some(6200.0),
+            acks: false,
+            ..base("rusty-celery", Kind::Rust, "celery", "0.5.5, prefetch 1000, acks_late off; bulk: 64 sends at once")
+        },
+    ]
+}
