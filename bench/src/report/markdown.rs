@@ -5,6 +5,8 @@ use std::fmt::Write;
 use super::Report;
 use super::tables::{sorted, verdict, words};
 use crate::figures::show;
+use crate::measure::what::{DRAIN, DRAIN_RESULTS};
+use crate::subject::Subject;
 
 /// The whole report; `picture` is its chart's file.
 pub(super) fn text(report: &Report<'_>, picture: &str) -> String {
@@ -50,7 +52,9 @@ pub(super) fn text(report: &Report<'_>, picture: &str) -> String {
     }
     push(
         &mut text,
-        format_args!("\n## Settings\n\n| who | settings | jobs per drain | survey |\n| --- | --- | --: | --: |"),
+        format_args!(
+            "\n## Settings\n\n| who | settings | jobs per drain | survey | of it |\n| --- | --- | --: | --: | --: |"
+        ),
     );
     for subject in report.subjects {
         let failed = subject
@@ -58,11 +62,12 @@ pub(super) fn text(report: &Report<'_>, picture: &str) -> String {
             .as_ref()
             .err()
             .map_or_else(String::new, |why| format!("; not run: {}", why.replace('|', "/")));
+        let share = share_of_survey(report, subject);
         let survey = subject.survey.map_or_else(|| "–".to_owned(), show);
         push(
             &mut text,
             format_args!(
-                "| {} | {}{failed} | {} | {survey} |",
+                "| {} | {}{failed} | {} | {survey} | {share} |",
                 subject.name,
                 subject.settings,
                 show(subject.jobs as f64)
@@ -70,6 +75,15 @@ pub(super) fn text(report: &Report<'_>, picture: &str) -> String {
         );
     }
     text
+}
+
+/// How much of what the survey found this run found, in percent; much less on a quiet machine is a wrong set-up.
+fn share_of_survey(report: &Report<'_>, subject: &Subject) -> String {
+    let best = [DRAIN, DRAIN_RESULTS].iter().filter_map(|what| report.figures.median(subject.name, what));
+    match (best.max_by(f64::total_cmp), subject.survey) {
+        (Some(best), Some(survey)) => format!("{:.0} %", 100.0 * best / survey),
+        _ => "–".to_owned(),
+    }
 }
 
 fn push(text: &mut String, line: std::fmt::Arguments<'_>) {

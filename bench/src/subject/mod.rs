@@ -42,7 +42,7 @@ pub(crate) struct Subject {
     pub(crate) outer: &'static [&'static str],
     /// What a reader must know of the set-up.
     pub(crate) settings: &'static str,
-    /// Drained per second in the survey, without and with results: less than 70 % of it is a wrong set-up.
+    /// Drained per second in an earlier survey on a quiet machine of this kind: less than 70 % of it there is a wrong set-up.
     pub(crate) survey: Option<f64>,
     /// Whether a job whose worker was killed is meant to run again.
     pub(crate) acks: bool,
