@@ -62,15 +62,22 @@ pub(crate) async fn measure(lab: &mut Lab) -> Outcome<()> {
             if mode.aof && subject.jobs < 10_000 {
                 continue;
             }
-            match drain(lab, subject, mode).await {
-                Err(why) => lab.figures.gap(subject.name, &mode.name(), why),
-                Ok(batch) if subject.kind == Kind::Ours => floors(lab, subject, mode, batch).await?,
-                Ok(_) => {}
+            for _ in 0..times(subject) {
+                match drain(lab, subject, mode).await {
+                    Err(why) => lab.figures.gap(subject.name, &mode.name(), why),
+                    Ok(batch) if subject.kind == Kind::Ours => floors(lab, subject, mode, batch).await?,
+                    Ok(_) => {}
+                }
             }
         }
         lab.server.append_only(false).await?;
     }
     Ok(())
+}
+
+/// The fast ones that bear only few waiting jobs are done in a moment, which may be a lucky one: several moments.
+fn times(subject: &Subject) -> usize {
+    if subject.kind == Kind::Rust && subject.jobs < 10_000 { 5 } else { 1 }
 }
 
 /// How many jobs an exchange with the server was about.
@@ -79,7 +86,7 @@ async fn drain(lab: &mut Lab, subject: &Subject, mode: Mode) -> Outcome<usize> {
     let trial = lab.trial(subject).await?;
     let count = subject.jobs;
     let seconds = trial.enqueue(&Order { count, results: mode.results, ..Order::default() }).await?;
-    if !mode.results && !mode.aof || subject.results == Results::Always && !mode.aof {
+    if !mode.aof && (!mode.results || subject.results == Results::Always) {
         lab.figures.add(subject.name, BULK, "jobs/s", count as f64 / seconds, &span);
     }
     lab.server.reset().await?;
@@ -100,10 +107,10 @@ async fn drain(lab: &mut Lab, subject: &Subject, mode: Mode) -> Outcome<usize> {
         add(&mode.of(SERVER_US), "us", after.usec / per_job);
         add(&mode.of(SERVER_CPU_US), "us", (after.cpu_us - before.cpu_us) / per_job);
         add(&mode.of(RSS_AFTER), "MiB", worker.rss_mib());
-        if let (Some((cpu, done)), Some(now)) = (seen, worker.cpu_us()) {
-            if count - done > count / 3 {
-                add(&mode.of(WORKER_US), "us", (now - cpu) / (count - done) as f64);
-            }
+        if let (Some((cpu, done)), Some(now)) = (seen, worker.cpu_us())
+            && count - done > count / 3
+        {
+            add(&mode.of(WORKER_US), "us", (now - cpu) / (count - done) as f64);
         }
     }
     worker.stop().await;

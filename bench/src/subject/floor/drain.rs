@@ -164,12 +164,12 @@ impl Side {
 
 /// All of a batch were settled.
 fn expect_done(reply: Option<Reply>, count: usize) -> Outcome<()> {
-    if let Some(Reply::Array(parts)) = reply {
-        if let Some(Reply::Array(answers)) = parts.into_iter().next() {
-            if answers.len() == count && answers.iter().all(|answer| matches!(answer, Reply::Number(1))) {
-                return Ok(());
-            }
-        }
+    if let Some(Reply::Array(parts)) = reply
+        && let Some(Reply::Array(answers)) = parts.into_iter().next()
+        && answers.len() == count
+        && answers.iter().all(|answer| matches!(answer, Reply::Number(1)))
+    {
+        return Ok(());
     }
     Err("the settle script did not settle: its arguments have changed".into())
 }
