@@ -143,21 +143,21 @@ impl Side {
             bare.add(&[b"EXEC"]);
             return;
         }
-        bare.begin(10 + messages.len() * if self.results { 11 } else { 8 });
-        for word in [&b"EVALSHA"[..], &self.settle, b"1", &self.held, b"0", b"8000", b"60", b"60", b"0", b""] {
+        // One group of plain settlements.
+        bare.begin(14 + messages.len() * if self.results { 3 } else { 1 });
+        for word in [&b"EVALSHA"[..], &self.settle, b"1", &self.held, b"0", b"8000", b"60", b"60", b"0", b"", b"1"] {
             bare.word(word);
         }
+        bare.word(&self.held);
+        bare.word(messages.len().to_string().as_bytes());
+        bare.word(if self.results { TTL_S.as_bytes() } else { b"" });
         for (at, message) in messages.iter().enumerate() {
-            for word in [&self.held[..], message, b"", b""] {
-                bare.word(word);
-            }
+            bare.word(message);
             if self.results {
                 let (key, value) = meta(at);
-                [b"1", &key[..], &value, TTL_S.as_bytes()].into_iter().for_each(|word| bare.word(word));
-            } else {
-                bare.word(b"0");
+                bare.word(&key);
+                bare.word(&value);
             }
-            (0..3).for_each(|_| bare.word(b"0"));
         }
     }
 }
@@ -165,9 +165,8 @@ impl Side {
 /// All of a batch were settled.
 fn expect_done(reply: Option<Reply>, count: usize) -> Outcome<()> {
     if let Some(Reply::Array(parts)) = reply
-        && let Some(Reply::Array(answers)) = parts.into_iter().next()
-        && answers.len() == count
-        && answers.iter().all(|answer| matches!(answer, Reply::Number(1)))
+        && let Some(Reply::Array(groups)) = parts.into_iter().next()
+        && matches!(groups.as_slice(), [Reply::Number(done)] if usize::try_from(*done) == Ok(count))
     {
         return Ok(());
     }
