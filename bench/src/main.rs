@@ -77,7 +77,8 @@ fn main() -> ExitCode {
         Err(error) => return failed(&error),
     };
     let done = match arguments.command.take() {
-        Some(_) => runtime.block_on(subject::ours::producer::enqueue()),
+        // As a service sends: from a task of the runtime, not from the thread that waits for it.
+        Some(_) => runtime.block_on(async { tokio::spawn(subject::ours::producer::enqueue()).await? }),
         None => runtime.block_on(run::run(&arguments)),
     };
     match done {

@@ -24,7 +24,8 @@ pub(crate) async fn measure(lab: &mut Lab) -> Outcome<()> {
             single(lab, ours, count).await;
         }
         let span = Span::begin();
-        let took = floor::single_by_crate(&lab.server.url, count).await?;
+        let url = lab.server.url.clone();
+        let took = tokio::spawn(async move { floor::single_by_crate(&url, count).await }).await??;
         lab.figures.add(BY_CRATE, SINGLE, "jobs/s", count as f64 / took.as_secs_f64(), &span);
         for (batch, name) in [(100, "enqueue, LPUSH by the hundred"), (1000, BULK)] {
             lab.server.empty().await?;
@@ -71,7 +72,7 @@ async fn weigh(lab: &mut Lab, subject: &Subject) -> Outcome<()> {
     let span = Span::begin();
     let trial = lab.trial(subject).await?;
     let weight = lab.server.info("memory", "used_memory").await?;
-    let count = subject.jobs.min(5000);
+    let count = subject.jobs.min(50_000);
     trial.enqueue(&Order { count, task: Task::Blob, ..Order::default() }).await?;
     let grown = lab.server.info("memory", "used_memory").await? - weight;
     lab.figures.add(subject.name, BYTES, "B", grown / count as f64, &span);
