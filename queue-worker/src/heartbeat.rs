@@ -84,6 +84,10 @@ fn is_blocked(engine: &Engine, was: bool) -> bool {
     let silence = engine.health.pulse.silence();
     let blocked = silence > engine.health.patience.runtime;
     if blocked && !was {
+        // Named or not yet: what is inside a poll now is what blocks it.
+        if engine.health.blocking().is_empty() {
+            engine.health.set_blocking(polls::inside(engine));
+        }
         let tasks: Vec<String> =
             engine.health.blocking().iter().map(|one| format!("{}[{}]", one.task, one.id)).collect();
         tracing::error!(?silence, tasks = tasks.join(", "), "the runtime is blocked: this worker's leases are let go");

@@ -118,7 +118,8 @@ fn main() -> ExitCode {
 fn patient(worker: Worker) -> Worker {
     let patience = std::env::var("CRASH_PATIENCE_MS").ok().and_then(|ms| ms.parse().ok()).map(Duration::from_millis);
     match patience {
-        Some(patience) => worker.patience(patience, patience, Duration::from_secs(3600)),
+        // A body is named well before the runtime is given up, as by default.
+        Some(patience) => worker.patience(patience, patience / 4, Duration::from_secs(3600)),
         None => worker,
     }
 }

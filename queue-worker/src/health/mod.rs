@@ -122,7 +122,7 @@ impl Health {
         self.blocking.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn set_blocking(&self, mut now: Vec<Blocking>) {
+    pub(crate) fn set_blocking(&self, mut now: Vec<Blocking>) {
         now.sort_unstable_by_key(|one| one.since);
         *self.blocking.lock().unwrap_or_else(PoisonError::into_inner) = now;
     }

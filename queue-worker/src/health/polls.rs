@@ -63,6 +63,15 @@ struct Seen {
 #[derive(Default)]
 struct Watch(HashMap<u64, Seen>);
 
+/// All bodies that are inside a poll now, as if it had just begun.
+pub(crate) fn inside(engine: &Engine) -> Vec<Blocking> {
+    engine.jobs.inside().iter().map(|(held, _)| blocking(held, Instant::now())).collect()
+}
+
+fn blocking(held: &Held, since: Instant) -> Blocking {
+    Blocking { task: held.message.display_name().to_owned(), id: held.message.id.to_string(), since }
+}
+
 /// Looks for ever.
 pub(crate) async fn watch(engine: &Engine) {
     let mut ticks = tokio::time::interval(LOOK.min(engine.health.patience.poll));
@@ -89,11 +98,7 @@ impl Watch {
             seen.named_after = (2 * seen.named_after).min(now - seen.since + REMINDER);
             say_blocked(seen, now);
         }
-        let blocking = self.0.values().filter(|seen| seen.named).map(|seen| Blocking {
-            task: seen.held.message.display_name().to_owned(),
-            id: seen.held.message.id.to_string(),
-            since: seen.since,
-        });
+        let blocking = self.0.values().filter(|seen| seen.named).map(|seen| blocking(&seen.held, seen.since));
         engine.health.set_blocking(blocking.collect());
     }
 
