@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "tests stop at what should not happen")]
 
 mod kill;
+mod leftovers;
 mod outages;
 mod poison;
 mod scene;

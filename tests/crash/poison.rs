@@ -6,7 +6,7 @@ use queue_tests::{Bench, Child};
 use crate::scene::Scene;
 
 /// The poison takes its neighbours with it once; then it is found out alone, three times, and set aside. They all finish.
-async fn is_set_aside(scene: &Scene<'_>, how: &str, neighbours: usize, hire: impl Fn() -> Child) {
+async fn is_set_aside(scene: &Scene, how: &str, neighbours: usize, hire: impl Fn() -> Child) {
     for n in 0..neighbours {
         scene.send("crash.hold", [format!("neighbour{n}")]).await;
     }

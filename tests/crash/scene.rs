@@ -15,18 +15,18 @@ use tempfile::TempDir;
 /// The queue that the workers consume.
 pub(crate) const QUEUE: &str = "crash";
 
-pub(crate) struct Scene<'a> {
-    pub(crate) bench: &'a Bench,
+pub(crate) struct Scene {
+    pub(crate) bench: Bench,
     client: Client,
     undertaker: TestWorker,
     dir: TempDir,
 }
 
-impl<'a> Scene<'a> {
-    pub(crate) async fn new(bench: &'a Bench) -> Self {
+impl Scene {
+    pub(crate) async fn new(bench: &Bench) -> Self {
         let client = Client::new(bench.store.clone());
         let undertaker = bench.worker("undertaker", &[QUEUE]).await;
-        Self { bench, client, undertaker, dir: tempfile::tempdir().unwrap() }
+        Self { bench: bench.clone(), client, undertaker, dir: tempfile::tempdir().unwrap() }
     }
 
     /// Enqueues `task` with these arguments.
@@ -189,7 +189,7 @@ impl<'a> Scene<'a> {
     }
 }
 
-impl Drop for Scene<'_> {
+impl Drop for Scene {
     /// What the workers logged tells why a test has failed.
     fn drop(&mut self) {
         if std::thread::panicking() {

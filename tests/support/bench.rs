@@ -11,7 +11,8 @@ use tempfile::TempDir;
 use crate::driver::open;
 use crate::{Driver, SECOND, TestWorker, message};
 
-/// One open store, its clock, and names that no other test uses.
+/// One open store, its clock, and names that no other test uses. A clone is the same one.
+#[derive(Clone)]
 pub struct Bench {
     /// Which driver.
     pub driver: Driver,
@@ -22,7 +23,7 @@ pub struct Bench {
     options: StoreOptions,
     url: String,
     prefix: String,
-    dir: Option<TempDir>,
+    dir: Option<Arc<TempDir>>,
 }
 
 impl Bench {
@@ -34,7 +35,7 @@ impl Bench {
     /// A fresh store with other options.
     pub async fn with(driver: Driver, change: impl FnOnce(&mut StoreOptions)) -> Self {
         let (url, dir) = driver.place();
-        Self { dir, ..Self::at(driver, &url, change).await }
+        Self { dir: dir.map(Arc::new), ..Self::at(driver, &url, change).await }
     }
 
     /// The store at `url`, with names of this bench's own.

@@ -5,6 +5,7 @@
 //! that the store was away and once that it is back.
 
 mod connections;
+mod producer;
 mod refusals;
 mod replies;
 mod restarts;

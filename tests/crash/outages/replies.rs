@@ -1,9 +1,8 @@
 //! Replies that never come: the step happened, and the worker did not hear of it.
 
-use queue_tests::{Bench, Driver, Proxy, RedisServer};
+use queue_tests::{Proxy, RedisServer, wait_until};
 
-use super::site::Producer;
-use crate::scene::Scene;
+use super::site::Site;
 
 /// What is lost, and how.
 struct Loss {
@@ -25,26 +24,22 @@ fn hash(server: &RedisServer, name: &str) -> String {
 async fn strands_nothing(loss: Loss) {
     let server = RedisServer::start(&[]);
     let proxy = Proxy::start(server.address()).await;
-    let bench = Bench::at(Driver::Redis, &server.url(), |_| ()).await;
-    let scene = Scene::new(&bench).await;
-    scene.dismiss_undertaker().await;
-    let producer = Producer::at(&bench, &server.url(), "j").await;
+    let mut site = Site::at(&server.url()).await;
     let text = if loss.what == "BLMOVE" { loss.what.to_owned() } else { hash(&server, loss.what) };
-    let worker = scene.worker_at(&proxy.url(), 4, &[("CRASH_RESPONSE_MS", "1000")]);
-    let (going, rounds) = (producer.go_on(), if loss.silently { 2 } else { 5 });
+    site.hire_at(&proxy.url(), 4, &[("CRASH_RESPONSE_MS", "1000")]);
+    site.load();
+    let rounds = if loss.silently { 2 } else { 5 };
     for round in 1..=rounds {
         if loss.silently {
             proxy.swallow_reply(&text)
         } else {
             proxy.lose_reply(&text)
         }
-        queue_tests::wait_until("a reply is lost", || async { proxy.lost() >= round }).await;
-        let so_far = scene.written("done").len();
-        scene.until_written("done", so_far + 20).await;
+        wait_until("a reply is lost", || async { proxy.lost() >= round }).await;
+        site.until_more(20).await;
     }
-    producer.stop(going).await;
-    scene.close(&server.url(), &[&producer], vec![worker]).await;
-    scene.nobody_was_taken_for_dead();
+    site.close().await;
+    site.nobody_was_taken_for_dead();
 }
 
 macro_rules! losses {

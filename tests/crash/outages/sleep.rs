@@ -1,9 +1,8 @@
 //! A server that sleeps: it answers nobody, and its clock goes on.
 
-use queue_tests::{Bench, Driver, RedisServer};
+use queue_tests::{RedisServer, wait_until};
 
-use super::site::Producer;
-use crate::scene::Scene;
+use super::site::{AWAY, Site};
 
 /// How long it sleeps, in seconds; `QUEUE_OUTAGE_SLEEP_S` says otherwise.
 fn nap() -> u64 {
@@ -17,15 +16,12 @@ async fn a_store_that_slept_reclaims_nobody() {
     const LEASE: [(&str, &str); 1] = [("CRASH_LEASE_MS", "4000")];
     let server = RedisServer::start_with_debug();
     let url = server.url();
-    let bench = Bench::at(Driver::Redis, &url, |_| ()).await;
-    let scene = Scene::new(&bench).await;
-    scene.dismiss_undertaker().await;
-    let producer = Producer::at(&bench, &url, "j").await;
-    let jobs = [scene.send("crash.hold", ["a"]).await, scene.send("crash.hold", ["b"]).await];
-    let first = scene.worker_at(&url, 1, &LEASE);
-    scene.until_written("began", 1).await;
-    let second = scene.worker_at(&url, 1, &LEASE);
-    scene.until_written("began", 2).await;
+    let mut site = Site::at(&url).await;
+    let jobs = [site.send("crash.hold", ["a"]).await, site.send("crash.hold", ["b"]).await];
+    let first = site.hire_at(&url, 1, &LEASE);
+    site.until_written("began", 1).await;
+    site.hire_at(&url, 1, &LEASE);
+    site.until_written("began", 2).await;
 
     let sleeping = {
         let (server, nap) = (server.address(), nap().to_string());
@@ -34,26 +30,24 @@ async fn a_store_that_slept_reclaims_nobody() {
             redis::cmd("DEBUG").arg("SLEEP").arg(nap).query::<()>(&mut server).unwrap();
         })
     };
-    scene.until_logged(super::site::AWAY).await;
+    site.until_logged(AWAY).await;
     // One ends while the store sleeps, the other when it is awake.
-    scene.open_gate(&first.pid().to_string());
-    queue_tests::wait_until("its body ends", || async { scene.written("done").len() == 1 }).await;
+    site.open_gate(&first.to_string());
+    wait_until("its body ends", || async { site.written("done").len() == 1 }).await;
     sleeping.await.unwrap();
     // Longer than the grace: who wants to reclaim does it now.
-    let woken = bench.reopen(&url).await.unwrap().now().await.unwrap();
-    producer.send("after").await;
-    producer.until_all_ended(&scene).await;
-    let store = bench.reopen(&url).await.unwrap();
-    queue_tests::wait_until("the grace is over", || async {
-        store.now().await.is_ok_and(|now| woken.until(now).as_secs() >= 8)
-    })
-    .await;
-    scene.open_gate("all");
-    scene.until_back().await;
-    scene.close(&url, &[&producer], vec![first, second]).await;
+    let store = site.bench.reopen(&url).await.unwrap();
+    let woken = store.now().await.unwrap();
+    site.producer.send("after").await;
+    site.until_all_ended().await;
+    wait_until("the grace is over", || async { store.now().await.is_ok_and(|now| woken.until(now).as_secs() >= 8) })
+        .await;
+    site.open_gate("all");
+    site.close().await;
+    site.outages_were(1..=2);
     for job in &jobs {
-        scene.assert_success(&url, job).await;
+        assert!(site.producer.has_success(job).await, "no good end of a job is stored");
     }
-    scene.nobody_was_taken_for_dead();
-    assert_eq!(scene.written("began").into_values().sum::<usize>(), 2);
+    site.nobody_was_taken_for_dead();
+    assert_eq!(site.written("began").into_values().sum::<usize>(), 2);
 }

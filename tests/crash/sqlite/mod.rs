@@ -26,7 +26,7 @@ async fn signed_on(bench: &Bench, worker: &Child) {
 }
 
 /// One outage and no more was logged, and its end.
-fn one_outage(scene: &Scene<'_>) {
+fn one_outage(scene: &Scene) {
     let log = scene.log();
     assert_eq!((log.matches(AWAY).count(), log.matches(BACK).count()), (1, 1), "{log}");
     assert!(!log.contains("panicked"), "{log}");

@@ -35,7 +35,7 @@ async fn each_command(side: Side) {
 }
 
 /// The worker behind `cut` dies where it stands still, and another one comes; `None` when all was done before.
-async fn die_at(mut play: Play<'_>, cut: Boundary) -> Option<Runs> {
+async fn die_at(mut play: Play, cut: Boundary) -> Option<Runs> {
     let mut victim = play.worker(0, &[("QUEUE_URL", &cut.url())]);
     tokio::select! {
         () = cut.reached() => victim.kill(),

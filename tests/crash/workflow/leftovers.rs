@@ -2,9 +2,6 @@
 
 use queue_tests::{Bench, Driver};
 
-/// Keys that are for ever by design.
-const FOR_EVER: [&str; 2] = ["queue:queues", "queue:revoked:version"];
-
 /// Looks at everything there is: the store is this test's own.
 pub(crate) async fn check(bench: &Bench) {
     match bench.driver {
@@ -14,16 +11,10 @@ pub(crate) async fn check(bench: &Bench) {
 }
 
 fn check_redis(url: &str) {
-    let mut server = redis::Client::open(url).unwrap().get_connection().unwrap();
-    let keys: Vec<String> = redis::cmd("KEYS").arg("*").query(&mut server).unwrap();
-    for key in &keys {
-        let ttl: i64 = redis::cmd("TTL").arg(key).query(&mut server).unwrap();
-        assert!(ttl >= 0 || FOR_EVER.contains(&key.as_str()), "{key} never goes; there are {keys:?}");
-        let kind: String = redis::cmd("TYPE").arg(key).query(&mut server).unwrap();
-        assert_ne!(kind, "list", "{key} holds messages");
-    }
+    let keys = crate::leftovers::keys(url);
     let chord: Vec<_> = keys.iter().filter(|key| key.starts_with("celery-taskset-meta-")).collect();
     assert!(matches!(chord[..], [key] if key.ends_with(".c")), "of the chord there is {chord:?}");
+    let mut server = redis::Client::open(url).unwrap().get_connection().unwrap();
     let claim: String = redis::cmd("GET").arg(chord[0]).query(&mut server).unwrap();
     assert_eq!(claim, "done");
 }

@@ -52,17 +52,17 @@ impl Place {
 }
 
 /// One chord and one chain, and the workers that come and go.
-pub(crate) struct Play<'a> {
-    scene: Scene<'a>,
+pub(crate) struct Play {
+    scene: Scene,
     what: String,
     chord: JobHandle<Value>,
     chain: JobHandle<Value>,
     killed: usize,
 }
 
-impl<'a> Play<'a> {
+impl Play {
     /// Sends them.
-    async fn new(bench: &'a Bench, what: String) -> Self {
+    async fn new(bench: &Bench, what: String) -> Self {
         let scene = Scene::new(bench).await;
         let call = |task| Call::named(task).queue(bench.queue(QUEUE).as_str());
         let parts = (0..PARTS).map(|n| call("crash.part").args([n]));
@@ -122,12 +122,12 @@ impl<'a> Play<'a> {
         self.scene.dismiss_undertaker().await;
         let runs = Runs::read(&self.scene);
         runs.check(self.killed);
-        leftovers::check(self.scene.bench).await;
+        leftovers::check(&self.scene.bench).await;
         runs
     }
 }
 
-impl Drop for Play<'_> {
+impl Drop for Play {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("{}\n{}", self.what, self.scene.log());

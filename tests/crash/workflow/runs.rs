@@ -16,7 +16,7 @@ struct Run {
 }
 
 impl Runs {
-    pub(crate) fn read(scene: &Scene<'_>) -> Self {
+    pub(crate) fn read(scene: &Scene) -> Self {
         let mut runs: BTreeMap<String, Vec<Run>> = BTreeMap::new();
         for line in scene.lines("run") {
             let [label, pid, time, id] = line.try_into().unwrap();

@@ -46,7 +46,7 @@ async fn play(driver: Driver, step: &str) {
 }
 
 /// The only worker dies; then another one comes.
-async fn die_alone(mut play: Play<'_>, at: &str) -> (bool, Runs) {
+async fn die_alone(mut play: Play, at: &str) -> (bool, Runs) {
     let mut victim = play.victim(0, at);
     died(&mut victim).await;
     play.bury(0).await;
@@ -55,7 +55,7 @@ async fn die_alone(mut play: Play<'_>, at: &str) -> (bool, Runs) {
 }
 
 /// One of two workers dies, unless the other one was so fast that it never came to the step.
-async fn die_in_company(mut play: Play<'_>, at: &str) -> (bool, Runs) {
+async fn die_in_company(mut play: Play, at: &str) -> (bool, Runs) {
     let mut victim = play.victim(0, at);
     let other = play.worker(1, &[]);
     let dead = tokio::select! {
@@ -69,7 +69,7 @@ async fn die_in_company(mut play: Play<'_>, at: &str) -> (bool, Runs) {
 }
 
 /// One worker dies somewhere, the next one while it takes back what the first one held.
-async fn die_reclaiming(mut play: Play<'_>, at: &str, chance: &mut fastrand::Rng) -> Runs {
+async fn die_reclaiming(mut play: Play, at: &str, chance: &mut fastrand::Rng) -> Runs {
     let mut victim = play.victim(0, &format!("body.done@{}", chance.usize(1..=passes("body.done"))));
     died(&mut victim).await;
     play.killed += 1;
