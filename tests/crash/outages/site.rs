@@ -108,7 +108,8 @@ impl Site {
     }
 
     /// The end of every case: all that was accepted has ended well, the long job too; the queue is empty, the workers have said
-    /// of each outage that it is over and stop in good order, and no key is left but those that go by themselves.
+    /// of each outage that it is over and stop in good order, and no key is left but those that go by themselves. The watchdog had
+    /// nothing to do: it would hide that a line is dead and nobody else noticed.
     pub(crate) async fn close(&mut self) {
         self.close_at(&self.url.clone()).await;
     }
@@ -120,6 +121,7 @@ impl Site {
         self.producer.until_empty(&self.bench).await;
         let over = || async { self.logged(AWAY) == self.logged(BACK) };
         wait_until("the workers say that the store is back", over).await;
+        assert_eq!(self.logged("nothing is leased: reconnecting"), 0, "only the watchdog helped:\n{}", self.log());
         for worker in std::mem::take(&mut self.workers) {
             self.stop(worker).await;
         }
