@@ -56,6 +56,60 @@ impl RedisServer {
         }
     }
 
+    /// Its snapshots fail from now on, so that it takes no writes (MISCONF). The one it may have is gone.
+    pub fn fail_to_save(&self) {
+        if self.snapshot().is_file() {
+            std::fs::remove_file(self.snapshot()).unwrap();
+        }
+        // A file cannot take the place of a directory, whoever runs the server.
+        std::fs::create_dir(self.snapshot()).unwrap();
+        self.command(&["CONFIG", "SET", "save", "3600 1"]);
+        self.command(&["BGSAVE"]);
+        let started = Instant::now();
+        while !self.command(&["INFO", "persistence"]).contains("rdb_last_bgsave_status:err") {
+            assert!(started.elapsed() < crate::PATIENCE, "the snapshot does not fail");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Its snapshots succeed again.
+    pub fn save_again(&self) {
+        std::fs::remove_dir(self.snapshot()).unwrap();
+        assert!(self.command(&["SAVE"]).starts_with("+OK"));
+    }
+
+    /// `kill -9` once what it has, and more that takes time to load, is in its snapshot.
+    pub fn save_and_kill(&self) {
+        let ballast = "x".repeat(2000);
+        for n in 0..300 {
+            self.command(&["SET", &format!("ballast{n}"), &ballast, "EX", "3600"]);
+        }
+        assert!(self.command(&["SAVE"]).starts_with("+OK"));
+        self.kill();
+    }
+
+    /// Starts it again after [`RedisServer::save_and_kill`]: it answers with LOADING until it is told to [make
+    /// haste](RedisServer::load_fast).
+    pub fn restart_loading(&self) {
+        // So long for each key, and it looks up after each.
+        self.restart(&["--key-load-delay", "100000", "--loading-process-events-interval-bytes", "1024"]);
+        self.assert_loading();
+    }
+
+    /// It has not loaded all that it had.
+    pub fn assert_loading(&self) {
+        assert!(self.command(&["PING"]).starts_with("-LOADING"), "it should be loading");
+    }
+
+    /// Loads the rest at once.
+    pub fn load_fast(&self) {
+        assert!(self.command(&["CONFIG", "SET", "key-load-delay", "0"]).starts_with("+OK"));
+    }
+
+    fn snapshot(&self) -> PathBuf {
+        self.dir.join("dump.rdb")
+    }
+
     /// Its URL, database 0.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/0", self.port)
@@ -114,7 +168,20 @@ impl Drop for RedisServer {
 
 fn flags(port: u16, dir: &Path, extra: &[&str]) -> Vec<String> {
     let (port, dir) = (port.to_string(), dir.display().to_string());
-    let usual = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port", &port, "--dir", &dir];
+    let usual = [
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--rdbcompression",
+        "no",
+        "--appendonly",
+        "no",
+        "--port",
+        &port,
+        "--dir",
+        &dir,
+    ];
     usual.iter().chain(extra).map(|&flag| flag.to_owned()).collect()
 }
 

@@ -27,7 +27,7 @@ pub enum StoreError {
         #[source]
         source: BoxError,
     },
-    /// No room: disk full, or Redis at `maxmemory` without eviction.
+    /// No room: disk full, Redis at `maxmemory` without eviction, or unable to save its snapshots.
     #[error("store `{url}` has no room left")]
     Full {
         /// The URL, secrets masked.
@@ -138,7 +138,9 @@ impl StoreError {
             Self::Unauthorized { .. } => {
                 "the URL's user and password go before the host: redis://user:password@host:6379/0".into()
             }
-            Self::Full { .. } => "free some space, or raise `maxmemory`; nothing was lost".into(),
+            Self::Full { .. } => {
+                "free some space, on the server's disk too, or raise `maxmemory`; nothing was lost".into()
+            }
             Self::ReadOnly { .. } => "check the file's permissions, or connect to the primary".into(),
             Self::Locked { .. } => "another process holds a long transaction on this file".into(),
             Self::TooLarge { .. } => "store the data elsewhere and send its key".into(),

@@ -269,11 +269,12 @@ async fn a_refusal_is_known() {
         let answer = server.command(&["CONFIG", "SET", name, value]);
         assert!(answer.starts_with("+OK"), "{answer}");
     };
-    let refusals: [(&str, Switch<'_>, Switch<'_>); 3] = [
+    let refusals: [(&str, Switch<'_>, Switch<'_>); 4] = [
         ("OOM", &|| set("maxmemory", "1"), &|| set("maxmemory", "0")),
         ("READONLY", &|| drop(server.command(&["REPLICAOF", "127.0.0.1", "1"])), &|| {
             drop(server.command(&["REPLICAOF", "NO", "ONE"]));
         }),
+        ("MISCONF", &|| server.fail_to_save(), &|| server.save_again()),
         ("NOREPLICAS", &|| set("min-replicas-to-write", "3"), &|| set("min-replicas-to-write", "0")),
     ];
     for (code, refuse, relent) in refusals {
@@ -295,6 +296,40 @@ async fn a_refusal_is_known() {
             assert_eq!(stored(&*bench.store, &bench).await - before, how.size(), "{code}, {how:?}");
         }
     }
+}
+
+/// A server that loads its file takes nothing, and says so; who has the patience is served when it is done, once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_loads_is_waited_for() {
+    let server = RedisServer::start(&[]);
+    let bench = Bench::at(Driver::Redis, &server.url(), |_| ()).await;
+    let hasty = ALL.map(|how| (how, client(&bench, Duration::from_millis(1), matches!(how, How::Numbered))));
+    for (_, client) in &hasty {
+        client.ask_store_time().await.unwrap();
+    }
+    server.save_and_kill();
+    server.restart_loading();
+    // What finds the old line broken does not know whether it was sent.
+    wait_until("the line is made anew", || async {
+        !How::Plain.send(&bench, &hasty[0].1, "").await.unwrap_err().outcome_unknown()
+    })
+    .await;
+    for (how, client) in &hasty {
+        let error = how.send(&bench, client, &bench.id(&format!("{how:?}")).to_string()).await.unwrap_err();
+        assert!(!error.outcome_unknown() && error.is_transient(), "{how:?}: {error:?}");
+    }
+    server.assert_loading();
+    let all = async {
+        for how in ALL {
+            let patient = client(&bench, PATIENCE, matches!(how, How::Numbered));
+            how.send(&bench, &patient, &bench.id(&format!("{how:?}")).to_string()).await.unwrap();
+        }
+    };
+    tokio::join!(all, async {
+        tokio::task::yield_now().await;
+        server.load_fast();
+    });
+    assert_eq!(stored(&*bench.store, &bench).await, ALL.map(How::size).iter().sum::<u64>());
 }
 
 /// A password that was changed: the line that is made anew is refused, and nothing was sent.

@@ -1,9 +1,11 @@
 //! The server answers, and says no.
 
-use queue_tests::{Proxy, RedisServer, wait_until};
+use queue_core::{Call, group};
+use queue_tests::{Fault, PATIENCE, Proxy, RedisServer, wait_until};
 
 use super::producer::Producer;
 use super::site::Site;
+use crate::scene::QUEUE;
 
 /// At its memory limit the server takes no writes but those that free memory. When there is room again all goes on, and what
 /// ended meanwhile is settled.
@@ -25,6 +27,27 @@ async fn full() {
     }
     site.close().await;
     site.outages_were(1..=3);
+    site.nobody_was_taken_for_dead();
+}
+
+/// A server whose snapshots fail takes no writes at all, not even a heartbeat.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unable_to_save() {
+    let server = RedisServer::start(&[]);
+    let mut site = Site::at(&server.url()).await;
+    site.hire(4);
+    site.hold().await;
+    site.load();
+    site.until_written("done", 30).await;
+    server.fail_to_save();
+    site.until_logged("has no room left").await;
+    site.let_go().await;
+    assert!(!site.producer.try_send("refused").await);
+    server.save_again();
+    site.until_more(20).await;
+    site.close().await;
+    assert!(!site.written("done").contains_key("refused"), "what was refused was run");
+    site.outages_were(1..=1);
     site.nobody_was_taken_for_dead();
 }
 
@@ -51,6 +74,41 @@ async fn password_changed() {
     site.close().await;
     site.outages_were(1..=1);
     assert!(!site.log().contains("s3cret"), "a secret was logged");
+    site.nobody_was_taken_for_dead();
+}
+
+/// The password is changed while a chord runs, and its last step makes a connection: it waits until it is let in, and fails
+/// nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn password_changed_within_a_chord() {
+    const PARTS: u64 = 5;
+    let server = RedisServer::start(&["--requirepass", "s3cret"]);
+    let proxy = Proxy::start(server.address()).await;
+    let with_password = |url: String| url.replace("redis://", "redis://:s3cret@");
+    let mut admin = redis::Client::open(with_password(server.url())).unwrap().get_connection().unwrap();
+    let mut change = |password| {
+        redis::cmd("CONFIG").arg(&["SET", "requirepass", password]).query::<redis::Value>(&mut admin).unwrap();
+    };
+    let mut site = Site::at(&with_password(server.url())).await;
+    site.hire_at(&with_password(proxy.url()), 4, &[]);
+    site.producer.send("first").await;
+    site.until_all_ended().await;
+
+    // Who is connected stays so; the line breaks on which the parts are read, once all of them are in.
+    change("0ther");
+    proxy.arm("ZRANGE", Fault::CutRequest(0));
+    let queue = site.bench.queue(QUEUE);
+    let call = |task| Call::named(task).queue(queue.as_str());
+    let chord = group((0..PARTS).map(|n| call("crash.part").args([n]))).then(call("crash.total").partial());
+    let chord = site.client().send(chord).await.unwrap();
+    wait_until("the line breaks", || async { proxy.lost() == 1 }).await;
+    site.until_logged("refused the user name or password").await;
+    change("s3cret");
+    assert_eq!(chord.get(PATIENCE).await.unwrap(), (0..PARTS).sum::<u64>());
+    site.until_it_goes_on().await;
+    site.close().await;
+    site.outages_were(1..=1);
+    assert_eq!(site.logged("the body of a chord is not sent"), 0, "{}", site.log());
     site.nobody_was_taken_for_dead();
 }
 

@@ -79,17 +79,15 @@ async fn loading() {
     let mut site = Site::at(&server.url()).await;
     site.hire(2);
     site.hold().await;
-    // Each key takes 10 ms to load.
-    for n in 0..200 {
-        server.command(&["SET", &format!("ballast{n}"), "1", "EX", "3600"]);
-    }
-    assert!(server.command(&["SAVE"]).starts_with("+OK"));
-    server.kill();
+    server.save_and_kill();
     site.until_logged(AWAY).await;
-    server.restart(&["--key-load-delay", "10000", "--loading-process-events-interval-bytes", "1024"]);
-    assert!(server.command(&["PING"]).starts_with("-LOADING"), "it should be loading");
-    site.open_gate("all");
-    site.producer.send("after").await;
+    server.restart_loading();
+    site.let_go().await;
+    assert!(!site.producer.try_send("refused").await);
+    server.assert_loading();
+    server.load_fast();
+    site.until_it_goes_on().await;
+    assert!(!site.written("done").contains_key("refused"), "what was refused was run");
     site.close().await;
     site.outages_were(1..=1);
     site.nobody_was_taken_for_dead();
