@@ -1,9 +1,9 @@
 //! A typed call as a signature.
 
-use super::call::{Spec, Start};
 use super::error::CanvasError;
 use super::options::Options;
 use super::signature::{Shape, Signature};
+use super::spec::{Spec, Start};
 use super::{Call, Fault};
 use crate::message::Json;
 use crate::names::Priority;

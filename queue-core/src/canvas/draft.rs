@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::call::{Spec, Start};
+use super::spec::{Spec, Start};
 use super::{CanvasError, Plan, Signature};
 use crate::client::{Client, SendError};
 use crate::clock::Timestamp;

@@ -4,10 +4,11 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::BitOr;
 
-use super::call::{Complete, OnceKey};
+use super::call::Complete;
 use super::error::CanvasError;
 use super::freeze::Ids;
 use super::signature::{Shape, Signature};
+use super::spec::OnceKey;
 use super::{Call, Canvas, Sending};
 use crate::client::{AnyHandle, Client, GroupHandle, JobHandle};
 use crate::message::Json;

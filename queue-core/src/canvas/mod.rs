@@ -40,9 +40,9 @@ mod part;
 mod publish;
 mod sending;
 mod signature;
+mod spec;
 
 pub use self::call::{Call, Complete, Partial};
-pub(crate) use self::call::{Fault, OnceKey, Spec};
 pub use self::dispatch::{Broken, Dispatch};
 pub(crate) use self::draft::prepare;
 pub use self::error::CanvasError;
@@ -53,3 +53,4 @@ pub use self::part::{DISPATCH, Part};
 pub use self::publish::{Plan, Sent, Setting};
 pub use self::sending::{Canvas, Sending, SendingMany};
 pub use self::signature::Signature;
+pub(crate) use self::spec::{Fault, OnceKey, Spec};

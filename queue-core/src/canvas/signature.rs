@@ -2,10 +2,10 @@
 //!
 //! Source: Celery 5.7, `celery/canvas.py`, and captures of its messages.
 
-use super::call::OnceKey;
 use super::error::CanvasError;
 use super::node::write_list;
 use super::options::Options;
+use super::spec::OnceKey;
 use crate::message::{Json, JsonRef};
 
 /// How deep canvases may be nested in each other: what reads them is recursive.

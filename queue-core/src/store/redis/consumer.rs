@@ -1,24 +1,20 @@
-//! A worker's half of the store on Redis: its lanes, and how they come back after they were reclaimed.
-//!
-//! A *lane* is one list (a queue at one priority step) with the incarnation under which this worker holds messages of it.
-//! Each lane is fenced by itself: when one is reclaimed, only that one goes on under a fresh incarnation.
+//! A worker's half of the store on Redis: what its calls share, the arms that wait for it, and its heartbeat's connection.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::arm::Arm;
 use super::growing::Growing;
 use super::hub::Subscription;
-use super::keys::{self, ListKeys};
 use super::ledger::Ledger;
 use super::link::Link;
 use super::revoked::Revocations;
+pub(super) use super::shared::{DirtyUnlessDone, Lane, NEVER, Shared, take};
 use super::{Inner, beat, close, lease, settle, wait};
 use crate::clock::Timestamp;
 use crate::names::{QueueName, TaskId};
@@ -30,225 +26,6 @@ use crate::store::{
 /// How long a heartbeat waits for its connection and for its answer: well below a lease, so that a dead line is replaced
 /// before the leases end.
 const PULSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// No waiting message is known.
-pub(super) const NEVER: i64 = i64::MAX;
-
-/// See the module.
-#[derive(Debug)]
-pub(super) struct Lane {
-    pub(super) index: usize,
-    pub(super) keys: ListKeys,
-    /// Leased from, waited on and kept alive: step 0 always, the others once they were seen used.
-    pub(super) active: AtomicBool,
-    incarnation: RwLock<Arc<str>>,
-    generation: AtomicUsize,
-}
-
-impl Lane {
-    fn new(index: usize, keys: ListKeys, incarnation: &Arc<str>) -> Self {
-        let active = AtomicBool::new(keys.step == 0);
-        let incarnation = RwLock::new(incarnation.clone());
-        Self { index, keys, active, incarnation, generation: AtomicUsize::new(0) }
-    }
-
-    /// Under which name messages of this lane are held now.
-    pub(super) fn incarnation(&self) -> Arc<str> {
-        self.incarnation.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub(super) fn is_active(&self) -> bool {
-        self.active.load(Ordering::Relaxed)
-    }
-}
-
-/// What all calls of one consumer share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) store: Arc<Inner>,
-    pub(super) spec: WorkerSpec,
-    /// The queues it consumes now.
-    pub(super) queues: Mutex<Vec<QueueName>>,
-    pub(super) lanes: Growing<Lane>,
-    pub(super) ledger: Ledger,
-    /// Deliveries that arrived and were not handed out yet.
-    pub(super) inbox: Mutex<VecDeque<Delivery>>,
-    /// How many more deliveries a wait in progress takes; 0 when there is none.
-    pub(super) room: AtomicUsize,
-    /// Woken when the inbox fills or there may be something to lease.
-    pub(super) news: Notify,
-    /// Woken when `next_due` moved.
-    pub(super) timer: Notify,
-    /// Compare with the store before the next lease.
-    pub(super) dirty: AtomicBool,
-    /// The store's time at which the next waiting message is due, Unix ms; [`NEVER`] when none is known.
-    pub(super) next_due: AtomicI64,
-    /// Counts announcements of due times.
-    pub(super) due_news: AtomicUsize,
-    /// The store's time minus this host's, ms.
-    pub(super) drift_ms: AtomicI64,
-    pub(super) closed: AtomicBool,
-    /// How many deliveries were made.
-    pub(super) handed_out: AtomicI64,
-    /// A lane was reclaimed, whoever noticed; the next heartbeat says so.
-    pub(super) fenced: AtomicBool,
-    pub(super) revocations: Revocations,
-}
-
-impl Shared {
-    /// Where a tag's messages are held, or `None` for a tag of another consumer.
-    pub(super) fn lane_of(&self, tag: &DeliveryTag) -> Option<&Lane> {
-        self.lanes.iter().find(|lane| *lane.keys.list == *tag.list)
-    }
-
-    /// Notes a message that a reply brought as held and makes a delivery of it. `None` for one that is here already: the reply
-    /// came so late that the message was looked up in the store.
-    pub(super) fn deliver(
-        &self,
-        lane: &Lane,
-        incarnation: &Arc<str>,
-        payload: Bytes,
-        suspect: Option<u32>,
-    ) -> Option<Delivery> {
-        if self.ledger.arrive((lane.index, suspect.is_some()), &payload) {
-            return Some(self.delivery(lane, incarnation, payload, suspect));
-        }
-        self.dirty.store(true, Ordering::Release);
-        self.news.notify_one();
-        None
-    }
-
-    /// Makes a delivery of a message that is noted already.
-    pub(super) fn delivery(
-        &self,
-        lane: &Lane,
-        incarnation: &Arc<str>,
-        payload: Bytes,
-        suspect: Option<u32>,
-    ) -> Delivery {
-        Delivery {
-            queue: lane.keys.queue.clone(),
-            step: lane.keys.step,
-            redelivered: suspect.is_some(),
-            deaths: suspect.unwrap_or(0),
-            suspect: suspect.is_some(),
-            tag: DeliveryTag {
-                incarnation: incarnation.clone(),
-                list: lane.keys.list.clone(),
-                row: self.handed_out.fetch_add(1, Ordering::Relaxed),
-                suspect: suspect.is_some(),
-                payload,
-            },
-        }
-    }
-
-    /// The lane was reclaimed while it was held as `old`: goes on under a fresh name, unless somebody did that already.
-    pub(super) fn renew(&self, lane: &Lane, old: &str) -> bool {
-        let mut current = lane.incarnation.write().unwrap_or_else(PoisonError::into_inner);
-        if **current != *old {
-            return false;
-        }
-        let generation = lane.generation.fetch_add(1, Ordering::Relaxed) + 1;
-        *current = Arc::from(format!("{}~{generation}", self.spec.incarnation));
-        self.fenced.store(true, Ordering::Release);
-        self.ledger.forget_lane(lane.index);
-        // What was not handed out yet is somebody else's by now.
-        self.inbox().retain(|delivery| *delivery.tag.list != *lane.keys.list);
-        true
-    }
-
-    /// The queues it consumes now.
-    pub(super) fn queues(&self) -> MutexGuard<'_, Vec<QueueName>> {
-        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What arrived and was not handed out.
-    pub(super) fn inbox(&self) -> MutexGuard<'_, VecDeque<Delivery>> {
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes what arrived, up to `limit`, at most one suspect among it and none unless `suspect`.
-    pub(super) fn take_inbox(&self, limit: usize, suspect: bool) -> Vec<Delivery> {
-        take(&mut self.inbox(), limit, suspect)
-    }
-
-    /// Where `tag` is held.
-    pub(super) fn held_key(tag: &DeliveryTag) -> String {
-        if tag.suspect {
-            keys::suspects_held(&tag.list, &tag.incarnation)
-        } else {
-            keys::held(&tag.list, &tag.incarnation)
-        }
-    }
-
-    /// Notes the store's time, and when its next waiting message is due, as the store said in a call that began when
-    /// `due_news` was `asked`: an earlier time that was announced since then stands.
-    pub(super) fn note_due(&self, store_now: i64, next_due: i64, asked: usize) {
-        self.drift_ms.store(store_now - self.store.options.clock.now().as_millis(), Ordering::Relaxed);
-        let next_due = if next_due < 0 { NEVER } else { next_due };
-        if self.due_news.load(Ordering::Acquire) == asked {
-            self.next_due.store(next_due, Ordering::Relaxed);
-        } else {
-            self.next_due.fetch_min(next_due, Ordering::Relaxed);
-        }
-    }
-
-    /// Something becomes due at `due`, or nobody knows when: 0.
-    pub(super) fn announce_due(&self, due: i64) {
-        self.next_due.fetch_min(due, Ordering::Relaxed);
-        self.due_news.fetch_add(1, Ordering::Release);
-        self.timer.notify_one();
-    }
-
-    /// The store's time, as far as this host can tell, Unix ms.
-    pub(super) fn store_now(&self) -> i64 {
-        self.store.options.clock.now().as_millis() + self.drift_ms.load(Ordering::Relaxed)
-    }
-
-    /// How long until the next waiting message is due.
-    pub(super) fn until_due(&self) -> Option<Duration> {
-        let due = self.next_due.load(Ordering::Relaxed);
-        let now = self.store_now();
-        // A millisecond late rather than a little early: early would ask again and again.
-        (due != NEVER)
-            .then(|| if due <= now { Duration::ZERO } else { Duration::from_millis((due - now).unsigned_abs() + 1) })
-    }
-}
-
-/// See [`Shared::take_inbox`].
-pub(super) fn take(inbox: &mut VecDeque<Delivery>, limit: usize, mut suspect: bool) -> Vec<Delivery> {
-    let (mut taken, mut kept) = (Vec::new(), VecDeque::new());
-    while let Some(delivery) = inbox.pop_front() {
-        if taken.len() >= limit || (delivery.suspect && !suspect) {
-            kept.push_back(delivery);
-        } else {
-            suspect &= !delivery.suspect;
-            taken.push(delivery);
-        }
-    }
-    *inbox = kept;
-    taken
-}
-
-/// Marks the shared state as dirty unless the call it guards ran to its end.
-pub(super) struct DirtyUnlessDone<'a>(pub(super) &'a Shared, bool);
-
-impl<'a> DirtyUnlessDone<'a> {
-    pub(super) fn new(shared: &'a Shared) -> Self {
-        Self(shared, false)
-    }
-
-    pub(super) fn done(mut self) {
-        self.1 = true;
-    }
-}
-
-impl Drop for DirtyUnlessDone<'_> {
-    fn drop(&mut self) {
-        if !self.1 {
-            self.0.dirty.store(true, Ordering::Release);
-        }
-    }
-}
 
 /// The consumer of one worker.
 pub(super) struct RedisConsumer {

@@ -31,6 +31,7 @@ mod revoked;
 mod scripts;
 pub(crate) mod sentinel;
 mod settle;
+mod shared;
 mod switch;
 mod two_servers;
 mod wait;
