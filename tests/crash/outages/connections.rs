@@ -92,3 +92,26 @@ async fn black_holed() {
     site.outages_were(0..=1);
     site.nobody_was_taken_for_dead();
 }
+
+/// The same while nobody waits for messages, since the only slot is busy: the connection that waits next is not the dead one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn black_holed_while_busy() {
+    let (_server, proxy, mut site) = behind_a_proxy().await;
+    site.hire_at(&proxy.url(), 1, &[]);
+    // It comes while the worker waits, which makes the connection; after that it waits no more.
+    site.producer.send("first").await;
+    site.until_all_ended().await;
+    site.hold().await;
+    let before = proxy.connections();
+    proxy.black_hole();
+    wait_until("it connects again", || async { proxy.connections() > before }).await;
+    site.let_go().await;
+    site.until_it_goes_on().await;
+    for n in 0..5 {
+        site.producer.send(&format!("one{n}")).await;
+        site.until_all_ended().await;
+    }
+    site.close().await;
+    site.outages_were(0..=1);
+    site.nobody_was_taken_for_dead();
+}

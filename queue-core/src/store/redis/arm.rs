@@ -38,6 +38,12 @@ struct Signal {
     reset: Notify,
 }
 
+/// A connection, and how often there had been doubt when it was made.
+struct Line {
+    doubts: u64,
+    connection: MultiplexedConnection,
+}
+
 impl Arm {
     pub(super) fn new(_shared: &Arc<Shared>, lane: usize) -> Self {
         Self { lane, signal: Arc::default(), started: Mutex::new(false) }
@@ -75,14 +81,14 @@ impl Arm {
 }
 
 async fn run(weak: Weak<Shared>, lane: usize, signal: Arc<Signal>) {
-    let (mut connection, mut rest) = (None, Rest::default());
+    let (mut line, mut rest) = (None, Rest::default());
     while !signal.stop.load(Ordering::Acquire) {
         if !signal.armed.swap(false, Ordering::AcqRel) {
             signal.wake.notified().await;
             continue;
         }
         let outcome = tokio::select! {
-            outcome = wait_once(&weak, lane, &signal, &mut connection) => outcome,
+            outcome = wait_once(&weak, lane, &signal, &mut line) => outcome,
             () = signal.stopped.notified() => return,
         };
         let Some(shared) = weak.upgrade() else { return };
@@ -93,7 +99,7 @@ async fn run(weak: Weak<Shared>, lane: usize, signal: Arc<Signal>) {
                 // The move may have happened although its answer never came.
                 shared.dirty.store(true, Ordering::Release);
                 shared.news.notify_one();
-                connection.take().iter().for_each(|_| shared.store.connector.note_broken());
+                line.take().iter().for_each(|_| shared.store.connector.note_broken());
                 let lines = Arc::clone(&shared.store.connector.lines);
                 drop(shared);
                 rest.take(&lines).await;
@@ -107,14 +113,21 @@ async fn wait_once(
     weak: &Weak<Shared>,
     lane: usize,
     signal: &Signal,
-    connection: &mut Option<MultiplexedConnection>,
+    line: &mut Option<Line>,
 ) -> Result<(), StoreError> {
     let Some(shared) = weak.upgrade() else { return Ok(()) };
     let lane = &shared.lanes[lane];
-    if connection.is_none() {
-        *connection = Some(shared.store.connector.open().await?);
+    let lines = &shared.store.connector.lines;
+    // Listens before it looks at the count, so that no doubt falls in between. While nobody waited nobody listened.
+    let doubted = lines.doubted();
+    if line.take_if(|line| line.doubts != lines.doubts()).is_some() {
+        shared.store.connector.note_broken();
     }
-    let Some(open) = connection.as_mut() else { return Ok(()) };
+    if line.is_none() {
+        let doubts = lines.doubts();
+        *line = Some(Line { doubts, connection: shared.store.connector.open().await? });
+    }
+    let Some(Line { connection: open, .. }) = line.as_mut() else { return Ok(()) };
     let name = lane.incarnation();
     let mut block = redis::pipe();
     // Registered before it may hold anything: after a renewal, or on a server that forgot, no heartbeat has done it yet.
@@ -126,7 +139,7 @@ async fn wait_once(
     let answer = tokio::select! {
         answer = answer => answer,
         // Another line got no answer: this one may be dead too, and would say so only when the wait is over.
-        () = shared.store.connector.lines.doubted() => {
+        () = doubted => {
             return Err(shared.store.connector.unreachable(std::io::Error::from(std::io::ErrorKind::TimedOut), true));
         }
         // Only here: what has arrived is dealt with to the end.

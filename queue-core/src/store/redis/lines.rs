@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 /// How long to rest after a broken connection, at first and at most.
 const REST: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
@@ -59,9 +60,9 @@ impl Lines {
         self.doubts.load(Ordering::Acquire)
     }
 
-    /// Waits until an answer to somebody did not come in time, or another server is the master.
-    pub(super) async fn doubted(&self) {
-        self.doubt.notified().await;
+    /// Waits until an answer to somebody did not come in time, or another server is the master; from this call on, polled or not.
+    pub(super) fn doubted(&self) -> Notified<'_> {
+        self.doubt.notified()
     }
 }
 
