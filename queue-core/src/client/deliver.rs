@@ -158,6 +158,8 @@ fn batches(
 async fn many(client: &Client, tries: Tries, batches: impl IntoIterator<Item = Batch>) -> Result<Vec<Sent>, SendError> {
     let (mut jobs, mut taken): (Vec<Sent>, _) = (Vec::new(), None);
     for mut batch in batches {
+        // Each batch has the time anew: what went well for long must not end at the first line that breaks.
+        let tries = if jobs.is_empty() { tries } else { Tries::of(client) };
         let found = match enqueue_once(client, tries, &batch.parcels).await {
             Ok(found) => found,
             Err(source) => {

@@ -10,7 +10,7 @@ use crate::store::StoreError;
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// The time that one call of a client has for its tries, over all its steps.
+/// The time that one call of a client has for its tries, over all its steps; of many batches each has it anew.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tries {
     /// Beyond this no other try begins.

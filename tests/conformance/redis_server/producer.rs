@@ -241,6 +241,23 @@ async fn a_server_that_sleeps_takes_it_once() {
     }
 }
 
+/// Of many batches each is tried again for as long as one call is, however long those before it took.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_batch_is_tried_again_too() {
+    const MANY: usize = 1001;
+    let (bench, proxy) = behind_proxy().await;
+    let patience = PATIENT / 2;
+    let client = client(&bench, patience, false);
+    // The scripts are loaded.
+    How::Many.send(&bench, &client, "").await.unwrap();
+    // The first batch takes longer than the client's patience.
+    proxy.delay(patience + PATIENT / 4);
+    proxy.arm("the last of them", Fault::CutReply(0));
+    let text = |n| if n == MANY { "the last of them" } else { "x" };
+    client.send_many((1..=MANY).map(|n| task.s(text(n)).queue(bench.queue("mail").as_str()))).await.unwrap();
+    assert_eq!((proxy.lost(), bench.counts("mail").await.ready), (1, MANY as u64 + How::Many.size()));
+}
+
 /// Turns a server's refusal on or off.
 type Switch<'a> = &'a dyn Fn();
 
