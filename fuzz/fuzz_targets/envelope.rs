@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use queue_core::message::{Changes, DecodeLimits, Draft, Json, JsonRef, Message, rewrite};
+use queue_core::message::{Changes, DecodeLimits, Draft, Json, JsonRef, Message, Text, rewrite};
 use queue_core::{QueueName, Timestamp};
 use queue_fuzz::parts::{json, parts};
 
@@ -79,9 +79,10 @@ fn headers(message: &Message, changes: &Changes) -> Vec<(String, Json)> {
 /// All that nobody changes.
 fn rest(message: &Message) -> String {
     let none = || Json::empty_object();
-    let (args, kwargs, headers, delivery_tag) = (none(), none(), none(), String::new());
+    let (args, kwargs, headers, delivery_tag) = (none(), none(), none(), Text::default());
+    let (retries, eta, expires, other_headers) = (0, None, None, false);
     let plain =
-        Message { retries: 0, eta: None, expires: None, args, kwargs, headers, delivery_tag, ..message.clone() };
+        Message { retries, eta, expires, args, kwargs, headers, other_headers, delivery_tag, ..message.clone() };
     format!("{plain:?}")
 }
 
@@ -110,7 +111,7 @@ fn written(message: &Message) {
     };
     let read = Message::decode(&draft.encode(), &DecodeLimits { max_depth: 600, ..DecodeLimits::default() });
     let read = read.expect("what was written is a message");
-    assert_eq!((&read.task, &read.id, &read.routing_key), (&draft.task, &draft.id, &draft.queue));
+    assert_eq!((&*read.task, &read.id, &*read.routing_key), (&*draft.task, &draft.id, &*draft.queue));
     assert_eq!((&read.args, &read.kwargs, &read.embed), (&draft.args, &draft.kwargs, &draft.embed));
     assert_eq!((read.priority, read.retries, read.ignore_result), (draft.priority, draft.retries, draft.ignore_result));
     assert_eq!((&read.root_id, &read.parent_id, &read.group), (&draft.root_id, &draft.parent_id, &draft.group));

@@ -30,7 +30,7 @@ const LAST_CALL: Duration = Duration::from_secs(2);
 /// Takes what happens. See the module.
 pub(crate) struct Emitter {
     client: Client,
-    hostname: String,
+    hostname: Arc<str>,
     on: AtomicBool,
     waiting: Mutex<VecDeque<Event>>,
     arrived: Notify,
@@ -39,7 +39,7 @@ pub(crate) struct Emitter {
 }
 
 impl Emitter {
-    pub(crate) fn new(client: Client, hostname: String, on: bool) -> Self {
+    pub(crate) fn new(client: Client, hostname: Arc<str>, on: bool) -> Self {
         let (on, waiting) = (AtomicBool::new(on), Mutex::default());
         Self { client, hostname, on, waiting, arrived: Notify::new(), beat: Notify::new() }
     }

@@ -163,7 +163,7 @@ impl<'a> Subject<'a> {
     fn later(&self, wait: Duration, changes: Changes) -> Settlement {
         let due = (!wait.is_zero()).then(|| self.now.after(wait));
         let mut changes = Changes { eta: Some(due), ..changes };
-        if self.held.message.headers.as_str().contains(UNKNOWN_HERE) {
+        if self.held.message.other_headers && self.held.message.headers.as_str().contains(UNKNOWN_HERE) {
             // Somebody knew it: the count of those who did not begins anew.
             changes.headers.push((UNKNOWN_HERE.to_owned(), Json::null()));
         }
@@ -197,7 +197,7 @@ impl<'a> Subject<'a> {
         let message = &self.held.message;
         DeadLetter {
             id: Some(message.id.to_string()),
-            task: Some(message.task.clone()),
+            task: Some(message.task.to_string()),
             reason,
             error: in_words(why),
             retries: message.retries,

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::blocking::BlockingPool;
 use crate::control::State as ControlState;
 use crate::emitter::Emitter;
+use crate::execute::lanes::Lanes;
 use crate::health::{Health, Patience};
 use crate::jobs::Jobs;
 use crate::queues::Queues;
@@ -32,6 +33,7 @@ pub(crate) struct Engine {
     pub(crate) queues: Queues,
     pub(crate) slots: Slots,
     pub(crate) jobs: Jobs,
+    pub(crate) lanes: Lanes,
     /// What interrupted bodies left to be given back.
     pub(crate) returned: Mutex<Vec<DeliveryTag>>,
     pub(crate) settler: Settler,
@@ -64,7 +66,7 @@ pub(crate) struct Config {
     pub(crate) result_extended: bool,
     /// Every task stores STARTED.
     pub(crate) track_started: bool,
-    pub(crate) hostname: String,
+    pub(crate) hostname: Arc<str>,
     pub(crate) limits: DecodeLimits,
     /// Whether it sends events about tasks from its start on.
     pub(crate) task_events: bool,

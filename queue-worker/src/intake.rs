@@ -5,15 +5,14 @@ use std::time::Duration;
 
 use queue_core::message::{DecodeError, Message};
 use queue_core::store::{DeadLetter, DeadReason, Delivery, Ending, INTERNAL, Settlement, StoreError};
-use queue_core::task::{Exception, UNKNOWN_HERE};
+use queue_core::task::{Cancel, Exception, UNKNOWN_HERE};
 use queue_core::{TaskId, failpoint};
-use tokio_util::sync::CancellationToken;
 
 use crate::chord;
 use crate::emitter::Telling;
 use crate::ending::{Subject, exception};
 use crate::engine::{Engine, count};
-use crate::execute::Run;
+use crate::execute::{Run, lanes};
 use crate::gates::{Facts, Gate, gate};
 use crate::health::polls::Polls;
 use crate::health::tally::Outcome;
@@ -40,6 +39,7 @@ pub(crate) async fn take_in(engine: &Arc<Engine>, deliveries: Vec<Delivery>, roo
     let deliveries = wanted(engine, deliveries).await;
     let mut arrivals: Vec<Arrival> = deliveries.into_iter().filter_map(|one| read(engine, one)).collect();
     mark_revoked(engine, &mut arrivals).await;
+    let mut brief = Vec::new();
     for arrival in arrivals {
         failpoint::hit("message.decoded");
         if chord::is_dispatch(&arrival.held.payload, &arrival.held.message) {
@@ -54,12 +54,13 @@ pub(crate) async fn take_in(engine: &Arc<Engine>, deliveries: Vec<Delivery>, roo
         };
         match gate(&arrival.held.message, facts) {
             Gate::Open => match engine.control.rates.admit(&arrival.held.message, facts.now) {
-                None => start(engine, arrival, room).await,
+                None => start(engine, arrival, room, &mut brief).await,
                 Some(due) => end(engine, arrival, Gate::NotYet(due)),
             },
             closed => end(engine, arrival, closed),
         }
     }
+    lanes::line_up(engine, brief);
 }
 
 /// Starts the dispatches that settles brought after the last lease; says how many.
@@ -110,7 +111,7 @@ fn held(delivery: Delivery, message: Message) -> Held {
         step: delivery.step,
         redelivered: delivery.redelivered,
         deaths: delivery.deaths,
-        cancel: CancellationToken::new(),
+        cancel: Cancel::new(),
         tag: Mutex::new(Some(delivery.tag)),
         abort: OnceLock::new(),
         course: Course::default(),
@@ -127,7 +128,7 @@ fn undecodable(engine: &Engine, delivery: Delivery, suspect: Option<SuspectGuard
         reason: DeadReason::Undecodable,
         error: error.to_string(),
         retries: 0,
-        worker: engine.config.hostname.clone(),
+        worker: engine.config.hostname.to_string(),
     };
     let (queue, payload) = (delivery.queue.clone(), delivery.payload().len());
     let settlement = Settlement { ending: Ending::Dead(letter), ..Settlement::done(delivery.tag) };
@@ -170,17 +171,14 @@ async fn ask_revoked(engine: &Engine, ids: &[&TaskId]) -> Vec<bool> {
     }
 }
 
-async fn start(engine: &Arc<Engine>, arrival: Arrival, room: &mut Room) {
+async fn start(engine: &Arc<Engine>, arrival: Arrival, room: &mut Room, brief: &mut Vec<Run>) {
     let Some(task) = engine.tasks.get(&arrival.held.message.task) else { return };
     match room.slot() {
         Some(slot) => {
             let held = engine.jobs.add(arrival.held);
             engine.emitter.received(&held.message);
             let (engine, suspect) = (Arc::clone(engine), arrival.suspect);
-            let run = Run { engine, held: Arc::clone(&held), task, slot: Some(slot), suspect };
-            let running = tokio::spawn(run.run());
-            // Set once, here.
-            let _ = held.abort.set(running.abort_handle());
+            lanes::start(Run { engine, held, task, slot: Some(slot), suspect }, brief);
         }
         None => {
             // More than was asked for: no driver should do that.
@@ -194,7 +192,7 @@ async fn start(engine: &Arc<Engine>, arrival: Arrival, room: &mut Room) {
 
 /// How often a message has been given back because a worker did not know its task.
 fn unknown_tries(message: &Message) -> u32 {
-    if !message.headers.as_str().contains(UNKNOWN_HERE) {
+    if !message.other_headers || !message.headers.as_str().contains(UNKNOWN_HERE) {
         return 0;
     }
     let found = message.headers.entries().into_iter().flatten().find(|(key, _)| key == UNKNOWN_HERE);

@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
+use foldhash::fast::RandomState;
 use queue_core::message::Message;
 use queue_core::store::DeliveryTag;
+use queue_core::task::Cancel;
 use queue_core::{QueueName, Timestamp};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
-use tokio_util::sync::CancellationToken;
 
 use crate::health::polls::Polls;
 
@@ -34,7 +35,7 @@ pub(crate) struct Held {
     /// How many workers it took along.
     pub(crate) deaths: u32,
     /// Asks the body to end.
-    pub(crate) cancel: CancellationToken,
+    pub(crate) cancel: Cancel,
     /// `None` once it was acknowledged early. Changes when a suspect is absolved.
     pub(crate) tag: Mutex<Option<DeliveryTag>>,
     /// Ends an asynchronous body.
@@ -56,6 +57,8 @@ pub(crate) struct Course {
     signal: OnceLock<i32>,
     /// Its end is with the settler, or it is to be given back.
     handed_on: AtomicBool,
+    /// It is given back: its run is to come to nothing.
+    cut_off: AtomicBool,
     terminate: Notify,
 }
 
@@ -68,6 +71,16 @@ impl Course {
     /// Whether its end is on its way.
     pub(crate) fn was_handed_on(&self) -> bool {
         self.handed_on.load(Ordering::Acquire)
+    }
+
+    /// It is given back: to be said before its run is aborted.
+    pub(crate) fn cut_off(&self) {
+        self.cut_off.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether it is given back.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.cut_off.load(Ordering::SeqCst)
     }
 
     /// Its run begins now; false when it is not to be started.
@@ -128,7 +141,7 @@ pub(crate) struct Jobs {
 
 #[derive(Debug, Default)]
 struct List {
-    held: HashMap<u64, Arc<Held>>,
+    held: HashMap<u64, Arc<Held>, RandomState>,
     /// Claimed, and their ends not yet handed to the settler.
     ending: usize,
     last_key: u64,

@@ -75,6 +75,7 @@ impl Starting {
             outage,
             time,
             jobs: Default::default(),
+            lanes: Default::default(),
             returned: Default::default(),
             blocking: Default::default(),
             wakeups: Default::default(),
@@ -87,7 +88,7 @@ impl Starting {
 fn spec(config: &Config) -> WorkerSpec {
     WorkerSpec {
         incarnation: TaskId::random().as_str().replace('-', "").into(),
-        hostname: config.hostname.clone(),
+        hostname: config.hostname.to_string(),
         pid: std::process::id(),
         concurrency: config.concurrency,
         queues: config.queues.iter().map(|(queue, _)| queue.clone()).collect(),
@@ -106,7 +107,7 @@ async fn greet(config: &Config, tasks: &Tasks, client: &Client) -> Result<(), Wo
         |(queue, weight): &(_, u32)| if config.weighted { format!("{queue}:{weight}") } else { format!("{queue}") };
     let queues: Vec<String> = config.queues.iter().map(queue).collect();
     tracing::info!(
-        worker = config.hostname,
+        worker = &*config.hostname,
         queues = queues.join(", "),
         concurrency = config.concurrency,
         tasks = tasks.names().join(", "),

@@ -387,7 +387,7 @@ impl Origin {
         let message = self.message.as_deref();
         DeadLetter {
             id: message.map(|message| message.id.to_string()),
-            task: message.map(|message| message.task.clone()),
+            task: message.map(|message| message.task.to_string()),
             reason: DeadReason::Failed,
             error,
             retries: message.map_or(0, |message| message.retries),

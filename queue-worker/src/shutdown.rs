@@ -78,6 +78,7 @@ fn cut_off(engine: &Engine) -> Vec<DeliveryTag> {
         let (task, id) = (held.message.display_name(), &held.message.id);
         tracing::warn!(task, %id, queue = %held.queue, "not finished in time: given back");
         held.cancel.cancel();
+        held.course.cut_off();
         if let Some(abort) = held.abort.get() {
             abort.abort();
         }

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use foldhash::quality::RandomState;
 use queue_core::QueueName;
 use queue_core::message::Message;
 use queue_core::store::{ConnectError, Store, StoreOptions, connect_with};
@@ -42,6 +43,8 @@ pub(crate) struct Task {
     pub(crate) builtin: bool,
     /// How many jobs of it were started.
     pub(crate) accepted: AtomicU64,
+    /// Whether its last body was done at once.
+    pub(crate) brief: AtomicBool,
     pub(crate) tally: Tally,
 }
 
@@ -50,7 +53,8 @@ const UNKNOWN: &str = "(unknown)";
 
 /// The tasks of this binary, by name.
 pub(crate) struct Tasks {
-    by_name: HashMap<&'static str, &'static Task>,
+    /// Looked up several times for each job, by names that anybody may send.
+    by_name: HashMap<&'static str, &'static Task, RandomState>,
     unknown: &'static Tally,
 }
 
@@ -144,6 +148,14 @@ impl Tasks {
 }
 
 impl Task {
+    /// Notes whether a body of it was done at once.
+    pub(crate) fn note_brief(&self, brief: bool) {
+        // Read first: what all threads write all the time slows them all down.
+        if self.brief.load(Ordering::Relaxed) != brief {
+            self.brief.store(brief, Ordering::Relaxed);
+        }
+    }
+
     fn new(def: &TaskDef) -> Self {
         Self {
             name: def.name,
@@ -151,6 +163,7 @@ impl Task {
             body: def.body,
             builtin: def.builtin,
             accepted: AtomicU64::new(0),
+            brief: AtomicBool::new(false),
             tally: Tally::new(),
         }
     }

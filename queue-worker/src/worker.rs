@@ -252,7 +252,7 @@ impl Worker {
             result_ttl: self.result_ttl.map_or(of_client, |ttl| (!ttl.is_zero()).then_some(ttl)),
             result_extended: self.result_extended,
             track_started: self.track_started,
-            hostname: self.hostname.clone().unwrap_or_else(default_hostname),
+            hostname: self.hostname.clone().unwrap_or_else(default_hostname).into(),
             limits: DecodeLimits::default(),
             task_events: self.task_events,
             autoscale: self.autoscale,

@@ -27,6 +27,9 @@ impl<'a> Embed<'a> {
             }
         }
         let headers = message.headers.as_str();
+        if !message.other_headers {
+            return embed;
+        }
         if headers.contains("replaced_task_nesting") || headers.contains("stamps") {
             embed.read_headers(message);
         }

@@ -5,7 +5,7 @@ use super::envelope::{Envelope, utf8};
 use super::error::DecodeError;
 use super::fields::{Field, Fields, optional};
 use super::json::Json;
-use super::{DecodeLimits, Message};
+use super::{DecodeLimits, Message, Text};
 use crate::clock::Timestamp;
 use crate::names::{Priority, TaskId};
 
@@ -76,14 +76,15 @@ fn message(envelope: &Envelope<'_>, body: Body<'_>) -> Result<Message, DecodeErr
         // Ours; but anybody may send a header of this name.
         sent_at: fields.sent_at.and_then(|field| field.raw.as_str().parse().ok()).map(Timestamp::from_millis),
         headers: headers(envelope),
+        other_headers: envelope.fields.others,
         priority: priority(envelope),
-        exchange: optional(required(envelope.property.exchange, "properties.delivery_info.exchange")?, owned_text)?
+        exchange: optional(required(envelope.property.exchange, "properties.delivery_info.exchange")?, short_text)?
             .unwrap_or_default(),
         routing_key: match required(envelope.property.routing_key, "properties.delivery_info.routing_key")? {
-            Some(field) => owned_text(field)?,
-            None => String::new(),
+            Some(field) => short_text(field)?,
+            None => Text::default(),
         },
-        delivery_tag: envelope.property.delivery_tag.map(|tag| tag.raw.as_str().to_owned()).unwrap_or_default(),
+        delivery_tag: envelope.property.delivery_tag.map(|tag| tag.raw.as_str().into()).unwrap_or_default(),
         reply_to: optional(envelope.property.reply_to, owned_id)?,
         correlation_id: optional(envelope.property.correlation_id, owned_id)?,
         args: body.args,
@@ -104,9 +105,13 @@ fn owned_text(field: Field<'_>) -> Result<String, DecodeError> {
     field.text().map(|text| text.into_owned()).ok_or_else(|| field.not("a string"))
 }
 
-fn task(fields: &Fields<'_>) -> Result<String, DecodeError> {
+fn short_text(field: Field<'_>) -> Result<Text, DecodeError> {
+    field.text().map(|text| text.as_ref().into()).ok_or_else(|| field.not("a string"))
+}
+
+fn task(fields: &Fields<'_>) -> Result<Text, DecodeError> {
     let Some(field) = fields.task else { return Err(missing("headers.task")) };
-    match owned_text(field)? {
+    match short_text(field)? {
         name if name.is_empty() => Err(field.not("a task's name")),
         name => Ok(name),
     }

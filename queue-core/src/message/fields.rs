@@ -112,6 +112,8 @@ pub(crate) struct Fields<'a> {
     pub(crate) origin: Option<Field<'a>>,
     pub(crate) sent_at: Option<Field<'a>>,
     pub(crate) compression: Option<Field<'a>>,
+    /// Whether there were fields that mean nothing here.
+    pub(crate) others: bool,
 }
 
 impl<'a> Fields<'a> {
@@ -135,7 +137,12 @@ impl<'a> Fields<'a> {
             "origin" => (&mut self.origin, "origin"),
             "sent_at" => (&mut self.sent_at, "sent_at"),
             "compression" => (&mut self.compression, "compression"),
-            _ => return,
+            // Says who wrote it, which changes nothing.
+            "lang" => return,
+            _ => {
+                self.others = true;
+                return;
+            }
         };
         *place = Some(Field { scope, name, raw });
     }
@@ -158,6 +165,7 @@ impl<'a> Fields<'a> {
             origin: self.origin.or(other.origin),
             sent_at: self.sent_at.or(other.sent_at),
             compression: self.compression.or(other.compression),
+            others: self.others || other.others,
         }
     }
 }

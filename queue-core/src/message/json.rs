@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use compact_str::CompactString;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -14,7 +15,7 @@ const MAX_DEPTH: usize = 512;
 
 /// A JSON text, kept as it came. May hold Python's `NaN`, `Infinity` and integers of any size. Always well-formed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Json(Box<str>);
+pub struct Json(CompactString);
 
 /// A borrowed [`Json`]: a part of one, or all of it. Always well-formed, without white space around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,17 +24,17 @@ pub struct JsonRef<'a>(&'a str);
 impl Json {
     /// `null`.
     pub fn null() -> Self {
-        Self("null".into())
+        Self(CompactString::const_new("null"))
     }
 
     /// `[]`.
     pub fn empty_array() -> Self {
-        Self("[]".into())
+        Self(CompactString::const_new("[]"))
     }
 
     /// `{}`.
     pub fn empty_object() -> Self {
-        Self("{}".into())
+        Self(CompactString::const_new("{}"))
     }
 
     /// Takes a JSON text: white space around it is dropped, everything else stays.
@@ -48,12 +49,12 @@ impl Json {
     /// assert!(Json::new("[1,").is_err());
     /// # Ok::<(), queue_core::message::DecodeError>(())
     /// ```
-    pub fn new(text: impl Into<Box<str>>) -> Result<Self, DecodeError> {
+    pub fn new(text: impl Into<String>) -> Result<Self, DecodeError> {
         let text = text.into();
         let mut scanner = Scanner::new(&text, MAX_DEPTH);
         let checked = scanner.value().and_then(|value| scanner.end().map(|()| value));
         match checked.map_err(|fault| fault.of("text", &text))? {
-            value if value.len() == text.len() => Ok(Self(text)),
+            value if value.len() == text.len() => Ok(Self(text.into())),
             value => Ok(Self(value.into())),
         }
     }
@@ -90,7 +91,7 @@ impl Json {
     }
 
     /// Takes a text that was checked or made here.
-    pub(crate) fn trusted(text: impl Into<Box<str>>) -> Self {
+    pub(crate) fn trusted(text: impl Into<CompactString>) -> Self {
         Self(text.into())
     }
 

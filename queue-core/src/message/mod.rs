@@ -17,6 +17,7 @@ mod post;
 mod python;
 mod rewrite;
 mod scan;
+mod short;
 mod text;
 mod value;
 mod write;
@@ -31,6 +32,7 @@ pub use self::error::{DecodeError, ValueError};
 pub use self::json::{Elements, Entries, Json, JsonRef};
 pub use self::post::Post;
 pub use self::rewrite::rewrite;
+pub use self::short::Text;
 
 pub(crate) use self::compression::decompress;
 pub(crate) use self::date::write_date;
@@ -45,7 +47,7 @@ pub(crate) use self::text::{unescape_lossy, write_string};
 #[derive(Debug, Clone)]
 pub struct Message {
     /// The task's name.
-    pub task: String,
+    pub task: Text,
     /// The task's id.
     pub id: TaskId,
     /// Positional arguments: a JSON array.
@@ -82,14 +84,16 @@ pub struct Message {
     pub sent_at: Option<Timestamp>,
     /// All headers, as they came: a JSON object.
     pub headers: Json,
+    /// Whether there are headers besides those that the fields above stand for. Few messages of ours have any.
+    pub other_headers: bool,
     /// The priority property.
     pub priority: Priority,
     /// `properties.delivery_info.exchange`.
-    pub exchange: String,
+    pub exchange: Text,
     /// `properties.delivery_info.routing_key`.
-    pub routing_key: String,
+    pub routing_key: Text,
     /// `properties.delivery_tag`, as it stands: fresh each time the message is sent on.
-    pub delivery_tag: String,
+    pub delivery_tag: Text,
     /// `properties.reply_to`.
     pub reply_to: Option<String>,
     /// `properties.correlation_id`.

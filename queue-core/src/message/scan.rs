@@ -167,9 +167,16 @@ impl<'a> Scanner<'a> {
 
     /// The next value, whatever it is, as it stands.
     pub(crate) fn value(&mut self) -> Result<&'a str, Fault> {
-        self.peek();
+        let next = self.peek();
         let start = self.at;
-        self.skip()?;
+        // Most values are texts or numbers, for which nothing has to be remembered.
+        match next {
+            Some(b'"') => {
+                self.string()?;
+            }
+            Some(b'-' | b'0'..=b'9') => self.number()?,
+            _ => self.skip()?,
+        }
         Ok(self.since(start))
     }
 

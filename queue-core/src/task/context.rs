@@ -11,13 +11,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
-use super::{StateMap, TaskError};
+use super::{Cancel, StateMap, TaskError};
 use crate::canvas::{Canvas, ResultNode, Sending, Signature};
 use crate::client::{Client, SendError};
 use crate::message::{DecodeLimits, Draft, Json, Message, ValueError};
-use crate::names::TaskId;
+use crate::names::{QueueName, TaskId};
 use crate::result::{ResultMeta, State};
 use crate::store::{StoreError, StoredResult};
 
@@ -36,13 +35,13 @@ pub struct ContextParts {
     /// The message being run.
     pub message: Arc<Message>,
     /// The queue it came from.
-    pub queue: String,
+    pub queue: QueueName,
     /// `name@host` of the worker.
-    pub worker: String,
+    pub worker: Arc<str>,
     /// True when an earlier run of it was cut off.
     pub redelivered: bool,
     /// Cancelled at the soft time limit, at a revocation with terminate, and when the grace period of a shutdown ends.
-    pub cancel: CancellationToken,
+    pub cancel: Cancel,
     /// When the run is ended, if it has a time limit.
     pub deadline: Option<Instant>,
     /// The worker's states.
@@ -104,16 +103,16 @@ impl Context {
     /// # Ok::<(), queue_core::store::ConnectError>(()) }).unwrap();
     /// ```
     pub fn for_test(client: &Client, task: &str) -> Self {
-        let queue = client.default_queue().as_str().to_owned();
+        let queue = client.default_queue().clone();
         let payload = Draft::new(task, TaskId::random(), queue.as_str()).encode();
         let message = Message::decode(&payload, &DecodeLimits::default()).expect("what we encode we also decode");
         let progress = Arc::new(ToStore { client: client.clone(), id: message.id.clone() });
         Self::new(ContextParts {
             message: Arc::new(message),
             queue,
-            worker: "test@localhost".to_owned(),
+            worker: "test@localhost".into(),
             redelivered: false,
-            cancel: CancellationToken::new(),
+            cancel: Cancel::new(),
             deadline: None,
             state: Arc::default(),
             client: client.clone(),
@@ -158,7 +157,7 @@ impl Context {
 
     /// The queue it came from.
     pub fn queue(&self) -> &str {
-        &self.parts().queue
+        self.parts().queue.as_str()
     }
 
     /// The worker that runs it, `name@host`.
@@ -188,7 +187,7 @@ impl Context {
 
     /// Waits until [`Context::is_cancelled`]; for `tokio::select!`.
     pub async fn cancelled(&self) {
-        self.parts().cancel.cancelled().await;
+        self.parts().cancel.token().cancelled().await;
     }
 
     /// How long until the run is ended; `None` without a time limit.

@@ -1,6 +1,7 @@
 //! What a task is: its definition, its options, its context, its error, and the registry of all tasks of a binary.
 
 mod bind;
+mod cancel;
 mod context;
 mod def;
 mod error;
@@ -10,6 +11,7 @@ mod retry;
 mod state;
 
 pub use self::bind::{Arguments, Param};
+pub use self::cancel::Cancel;
 pub(crate) use self::context::Lineage;
 pub use self::context::{Context, ContextParts, ProgressSink};
 pub use self::def::{Body, RunFuture, StateNeed, Task, TaskDef, TaskOptions, definition, registered};

@@ -29,7 +29,7 @@ impl Overrides {
     pub fn of(message: &Message) -> Self {
         let mut found = Self::default();
         let text = message.headers.as_str();
-        if ![MAX_RETRIES, BACKOFF, ACKS_LATE].iter().any(|name| text.contains(name)) {
+        if !message.other_headers || ![MAX_RETRIES, BACKOFF, ACKS_LATE].iter().any(|name| text.contains(name)) {
             return found;
         }
         for (name, value) in message.headers.entries().into_iter().flatten() {

@@ -56,7 +56,7 @@ async fn a_rerun_sends_the_same_ids_and_a_retry_others() {
     let first = ids_sent(parent, message.clone()).await;
     let again = ids_sent(parent, message.clone()).await;
     // Whatever sends a message on gives it a fresh tag.
-    let retried = ids_sent(parent, Message { delivery_tag: "another".to_owned(), ..message }).await;
+    let retried = ids_sent(parent, Message { delivery_tag: "another".into(), ..message }).await;
     assert_eq!(first.len(), 5);
     assert_eq!(first, again);
     for (at, (id, other)) in first.iter().zip(&retried).enumerate() {

@@ -12,9 +12,8 @@ use queue_core::store::{
     JobState, Listening, Orphan, OrphanPage, Outgoing, Page, Parcel, QueueCounts, Ready, ReplyBox, ReplyTo, Results,
     SendNumber, Store, StoreError, StoredResult, Topic, WorkerInfo, WorkerSpec,
 };
-use queue_core::task::{Body, ContextParts, ProgressSink, StateMap};
+use queue_core::task::{Body, Cancel, ContextParts, ProgressSink, StateMap};
 use queue_core::{Call, Client, ClientOptions, Context, QueueName, Task, TaskError, TaskId};
-use tokio_util::sync::CancellationToken;
 
 /// Remembers; refuses the nth enqueue when told to. What a producer never asks for it refuses.
 #[derive(Debug, Default)]
@@ -229,10 +228,10 @@ impl Bench {
     pub(crate) fn context(&self, message: Message) -> Context {
         Context::new(ContextParts {
             message: Arc::new(message),
-            queue: "celery".to_owned(),
-            worker: "w1@host".to_owned(),
+            queue: QueueName::celery(),
+            worker: "w1@host".into(),
             redelivered: false,
-            cancel: CancellationToken::new(),
+            cancel: Cancel::new(),
             deadline: None,
             state: Arc::new(self.state.clone()),
             client: self.client.clone(),

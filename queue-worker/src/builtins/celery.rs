@@ -120,7 +120,7 @@ async fn one(ctx: &Context, sig: &Signature, nth: usize, args: Json) -> Result<J
 fn within(ctx: &Context, def: &TaskDef, nth: usize, args: Json) -> Context {
     let parts = ctx.parts();
     let id = ctx.id().child(u64::try_from(nth).unwrap_or(u64::MAX));
-    let (task, kwargs) = (def.name.to_owned(), Json::empty_object());
+    let (task, kwargs) = (def.name.into(), Json::empty_object());
     let message = Message { task, id, args, kwargs, ..(*parts.message).clone() };
     Context::new(ContextParts {
         message: Arc::new(message),

@@ -43,7 +43,7 @@ fn info(engine: &Engine, message: &Message, facts: Facts, safe: bool) -> Value {
         "args": args,
         "kwargs": kwargs,
         "type": message.task,
-        "hostname": engine.config.hostname,
+        "hostname": &*engine.config.hostname,
         "time_start": facts.started.map(unix_seconds),
         "acknowledged": facts.acknowledged,
         "delivery_info": {

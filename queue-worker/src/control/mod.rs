@@ -93,7 +93,7 @@ async fn take(engine: &Arc<Engine>, payload: &[u8]) {
     tracing::debug!(method = request.method, "request");
     let answer = answer(engine, &request).await;
     let (Some(answer), Some(to)) = (answer, &request.reply_to) else { return };
-    let answers = Map::from_iter([(engine.config.hostname.clone(), answer)]);
+    let answers = Map::from_iter([(engine.config.hostname.to_string(), answer)]);
     let reply = Reply { ticket: request.ticket.clone(), clock: Some(lamport.tick()), answers };
     if let Err(error) = engine.client.store().reply(to, &reply.encode(to)).await {
         tracing::warn!(%error, method = request.method, "a reply could not be sent");

@@ -70,7 +70,7 @@ impl Rates {
         if !self.any.load(Ordering::Acquire) {
             return None;
         }
-        self.lock().get_mut(&message.task)?.admit(&message.id, now)
+        self.lock().get_mut(message.task.as_str())?.admit(&message.id, now)
     }
 
     /// Sets a task's limit, or takes it away.

@@ -30,7 +30,7 @@ pub(super) async fn revoked(engine: &Engine) -> Answer {
 
 /// `hello`: a worker that starts tells what it knows, and asks what we do.
 pub(super) async fn hello(engine: &Engine, args: Args<'_>) -> Answer {
-    if args.text("from_node")? == engine.config.hostname {
+    if args.text("from_node")? == &*engine.config.hostname {
         return Ok(Value::Null);
     }
     // Up to Celery 5.6 an object with times, later a list.
@@ -88,7 +88,7 @@ fn end_running(engine: &Engine, signal: i32, meant: impl Fn(&Message) -> bool) -
     for held in engine.jobs.all().iter().filter(|held| meant(&held.message)) {
         held.course.revoke();
         if held.course.started().is_some() {
-            tracing::warn!(task = held.message.task, id = %held.message.id, signal, "terminated by remote");
+            tracing::warn!(task = held.message.task.as_str(), id = %held.message.id, signal, "terminated by remote");
             held.course.terminate(signal);
         }
         ended.push(held.message.id.to_string());

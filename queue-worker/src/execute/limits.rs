@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
+use queue_core::task::Cancel;
 
 use crate::engine::Engine;
 use crate::jobs::Held;
@@ -15,7 +15,7 @@ pub(super) async fn within<F: Future>(
     body: F,
     soft: Option<Duration>,
     hard: Option<Duration>,
-    cancel: &CancellationToken,
+    cancel: &Cancel,
 ) -> Option<F::Output> {
     // Nearly all tasks, and no timer for them.
     if soft.is_none() && hard.is_none() {
@@ -50,7 +50,7 @@ pub(super) async fn unless_terminated<F: Future>(body: F, held: &Held, obedience
     if obedience.is_zero() {
         return None;
     }
-    tokio::time::timeout(obedience, body).await.ok()
+    Box::pin(tokio::time::timeout(obedience, body)).await.ok()
 }
 
 /// Awaits `body`; a suspect that has run for `after` without taking the worker along is taken off suspicion.

@@ -1,9 +1,11 @@
 //! Runs one job: acknowledges early where the task says so, runs the body within its limits, and hands its end to
 //! the settler.
 
+pub(crate) mod lanes;
 mod limits;
 mod thread;
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -11,7 +13,7 @@ use std::time::{Duration, Instant};
 use queue_core::failpoint;
 use queue_core::message::Json;
 use queue_core::store::{DeadReason, Settled, Settlement};
-use queue_core::task::{Body, Context, ContextParts, Overrides, TaskError};
+use queue_core::task::{Body, Context, ContextParts, Overrides, RunFuture, TaskError};
 use tracing::Instrument;
 
 use self::limits::{absolving, unless_terminated, within};
@@ -36,7 +38,30 @@ const ABSOLVED_AFTER: Duration = Duration::from_secs(30);
 /// How long a plain function that is terminated has to notice it, before its slot counts as stuck.
 const OBEDIENCE: Duration = Duration::from_secs(10);
 
+/// A body that ends in its first poll and within so long is run in a lane.
+const BRIEF: Duration = Duration::from_millis(1);
+
 type Outcome = Result<Json, TaskError>;
+
+/// How long one run may take.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    soft: Option<Duration>,
+    hard: Option<Duration>,
+    /// How long until it is no suspect any more, if it is one.
+    absolved_after: Option<Duration>,
+}
+
+impl Bounds {
+    /// Nearly all jobs.
+    fn is_unbounded(self) -> bool {
+        self.soft.is_none() && self.hard.is_none() && self.absolved_after.is_none()
+    }
+
+    fn overrun(self) -> TaskError {
+        TaskError::time_limit(self.hard.unwrap_or_default())
+    }
+}
 
 /// One job about to run.
 pub(crate) struct Run {
@@ -58,12 +83,16 @@ impl Run {
         let (engine, held) = (Arc::clone(&self.engine), Arc::clone(&self.held));
         // Bodies are caught where they run. What panics beside them (a destructor at the time limit, a bug of ours)
         // must not leave the message with a worker that has forgotten it.
-        if let Err(panic) = Caught(Box::pin(self.steps().instrument(span))).await {
+        let steps = std::pin::pin!(self.steps().instrument(span));
+        if let Err(panic) = Caught(steps).await {
             set_aside(&engine, &held, &panic);
         }
     }
 
     async fn steps(mut self) {
+        if self.held.course.is_cut_off() {
+            return;
+        }
         if let Some(slot) = &mut self.slot {
             self.engine.slots.start(slot).await;
         }
@@ -72,11 +101,12 @@ impl Run {
             return self.end_revoked("revoked", None);
         }
         self.task.accepted.fetch_add(1, Ordering::Relaxed);
-        if self.acks_early() && !self.acknowledge().await {
+        // What few jobs need is boxed: the future of every job has room for all that it may hold.
+        if self.acks_early() && !Box::pin(self.acknowledge()).await {
             return;
         }
         let track = self.task.options.track_started || self.engine.config.track_started;
-        if track && !self.say_started().await {
+        if track && !Box::pin(self.say_started()).await {
             return;
         }
         if let Some(waited) = waited(&self.held.message, now) {
@@ -146,7 +176,7 @@ impl Run {
         let (engine, held) = (&self.engine, &self.held);
         Context::new(ContextParts {
             message: Arc::clone(&held.message),
-            queue: held.queue.as_str().to_owned(),
+            queue: held.queue.clone(),
             worker: engine.config.hostname.clone(),
             redelivered: held.redelivered,
             cancel: held.cancel.clone(),
@@ -159,46 +189,62 @@ impl Run {
     }
 
     async fn body(&mut self, context: Context) -> Outcome {
-        let hard = self.time_limit();
-        let soft = self.soft_time_limit();
-        let cancel = self.held.cancel.clone();
-        let absolved_after = self.suspect.is_some().then(|| ABSOLVED_AFTER * 2_u32.saturating_pow(self.held.deaths));
+        let bounds = self.bounds();
         match self.task.body {
-            Body::Async(body) => {
-                let (inner, held) = (context.clone(), Arc::clone(&self.held));
-                let running = context.enter(async move {
-                    let body = async {
-                        let body = catch(|| body(inner))?;
-                        Caught(body).await.flatten()
-                    };
-                    held.polls.count(body).await
-                });
-                // Dropped at once when it is terminated: an asynchronous body cleans up by being dropped.
-                let limited = unless_terminated(within(running, soft, hard, &cancel), &self.held, Duration::ZERO);
-                let outcome = absolving(limited, absolved_after, &self.engine, &self.held, &mut self.suspect).await;
-                outcome.flatten().unwrap_or_else(|| Err(TaskError::time_limit(hard.unwrap_or_default())))
+            Body::Async(body) => self.on_runtime(body, context, bounds).await,
+            Body::Blocking(body) => Box::pin(self.on_thread(body, context, bounds)).await,
+        }
+    }
+
+    fn bounds(&self) -> Bounds {
+        let absolved_after = self.suspect.is_some().then(|| ABSOLVED_AFTER * 2_u32.saturating_pow(self.held.deaths));
+        Bounds { soft: self.soft_time_limit(), hard: self.time_limit(), absolved_after }
+    }
+
+    async fn on_runtime(&mut self, body: fn(Context) -> RunFuture, context: Context, bounds: Bounds) -> Outcome {
+        let (inner, held) = (context.clone(), Arc::clone(&self.held));
+        // Handed on by reference: by value each of those that wait for it would have room for it twice.
+        let running = std::pin::pin!(context.enter(async move {
+            let body = async {
+                let body = catch(|| body(inner))?;
+                Caught(body).await.flatten()
+            };
+            held.polls.count(body).await
+        }));
+        // Dropped at once when it is terminated: an asynchronous body cleans up by being dropped.
+        let outcome = if bounds.is_unbounded() {
+            unless_terminated(running, &self.held, Duration::ZERO).await
+        } else {
+            Box::pin(self.bounded(running, bounds, Duration::ZERO)).await
+        };
+        outcome.unwrap_or_else(|| Err(bounds.overrun()))
+    }
+
+    async fn on_thread(&mut self, body: fn(Context) -> Outcome, context: Context, bounds: Bounds) -> Outcome {
+        let thread = match Thread::start(&self.engine, &self.held, self.slot.take(), body, context) {
+            Ok(thread) => thread,
+            Err(error) => return Err(no_thread(&error)),
+        };
+        let Thread { outcome, late } = thread;
+        match self.bounded(outcome, bounds, OBEDIENCE).await {
+            Some(Ok((outcome, slot))) => {
+                self.slot = slot;
+                outcome
             }
-            Body::Blocking(body) => {
-                let thread = Thread::start(&self.engine, &self.held, self.slot.take(), body, context);
-                let thread = match thread {
-                    Ok(thread) => thread,
-                    Err(error) => return Err(no_thread(&error)),
-                };
-                let Thread { outcome, late } = thread;
-                let limited = unless_terminated(within(outcome, soft, hard, &cancel), &self.held, OBEDIENCE);
-                match absolving(limited, absolved_after, &self.engine, &self.held, &mut self.suspect).await.flatten() {
-                    Some(Ok((outcome, slot))) => {
-                        self.slot = slot;
-                        outcome
-                    }
-                    Some(Err(_)) => Err(lost_thread()),
-                    None => {
-                        leave_stuck(&self.engine, &self.held, hard, &late);
-                        Err(TaskError::time_limit(hard.unwrap_or_default()))
-                    }
-                }
+            Some(Err(_)) => Err(lost_thread()),
+            None => {
+                leave_stuck(&self.engine, &self.held, bounds.hard, &late);
+                Err(bounds.overrun())
             }
         }
+    }
+
+    /// Awaits `running` within its bounds; `None` when it had not ended by then.
+    async fn bounded<F: Future>(&mut self, running: F, bounds: Bounds, obedience: Duration) -> Option<F::Output> {
+        let cancel = self.held.cancel.clone();
+        let limited = within(running, bounds.soft, bounds.hard, &cancel);
+        let limited = unless_terminated(limited, &self.held, obedience);
+        absolving(limited, bounds.absolved_after, &self.engine, &self.held, &mut self.suspect).await.flatten()
     }
 
     /// Decides what becomes of the job, and hands it on.
@@ -213,10 +259,11 @@ impl Run {
         }
         let about = |kind: &str| self.engine.emitter.about(kind, &self.held.message);
         let took = runtime;
-        let runtime = format!("{:.6}", runtime.as_secs_f64());
+        let runtime = tracing::field::display(Seconds(took));
         let (children, added) = (context.children(), context.take_added());
         let subject = Subject { children, added, ..Subject::new(&self.engine, &self.held) };
         self.task.tally.run.record_time(took);
+        self.task.note_brief(self.held.polls.only_one() && took < BRIEF);
         let (settlement, counter, telling, outcome) = match verdict(outcome, attempt) {
             Verdict::Succeed(value) => {
                 tracing::info!(runtime, "task succeeded");
@@ -284,6 +331,15 @@ impl Run {
 
     fn item(&mut self, settlement: Settlement, slot: Option<Slot>) -> Item {
         Item { suspect: self.suspect.take(), slot, ..Item::of(&self.held, settlement) }
+    }
+}
+
+/// A time in seconds, as Celery logs it.
+struct Seconds(Duration);
+
+impl std::fmt::Display for Seconds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:.6}", self.0.as_secs_f64())
     }
 }
 

@@ -30,6 +30,11 @@ impl Polls {
         Some(self.0.load(Ordering::Relaxed)).filter(|count| count % 2 == 1)
     }
 
+    /// Whether one poll was enough.
+    pub(crate) fn only_one(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 2
+    }
+
     fn turn(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }

@@ -62,7 +62,7 @@ impl Shown {
         let store = engine.client.store().display_url().split(':').next().unwrap_or_default().to_owned();
         let info = vec![
             ("version", env!("CARGO_PKG_VERSION").to_owned()),
-            ("worker", engine.config.hostname.clone()),
+            ("worker", engine.config.hostname.to_string()),
             ("store", store),
         ];
         sheet.gauges("queue_worker_info", "What runs here; always 1", [(info, 1.0)])?;

@@ -16,7 +16,15 @@ impl Script {
 
     /// `EVALSHA hash keys…`; arguments are added by the caller.
     pub(super) fn call(&self, keys: &[&str]) -> Cmd {
-        let mut cmd = redis::cmd("EVALSHA");
+        self.call_with(keys, 16, 512)
+    }
+
+    /// As [`Script::call`], with room for so many more arguments of so many bytes in all: a command that grows while it is put
+    /// together is copied each time.
+    pub(super) fn call_with(&self, keys: &[&str], arguments: usize, bytes: usize) -> Cmd {
+        let names: usize = keys.iter().map(|key| key.len()).sum();
+        let mut cmd = Cmd::with_capacity(3 + keys.len() + arguments, 64 + names + bytes);
+        cmd.arg("EVALSHA");
         cmd.arg(&self.hash).arg(keys.len());
         for key in keys {
             cmd.arg(*key);

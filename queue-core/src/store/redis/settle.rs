@@ -19,6 +19,8 @@ use crate::store::{
 /// settlement takes it some 10 us.
 const MAX_BATCH: usize = 250;
 const MAX_BYTES: usize = 4 << 20;
+/// The length of a result's key, about.
+const RESULT_KEY: usize = 64;
 /// A step of a chord costs the server as much as so many settlements.
 const CHORD_STEP: usize = 2;
 
@@ -83,13 +85,25 @@ fn batch_size(settlements: &[Settlement]) -> usize {
     let (mut bytes, mut work) = (0, 0);
     let fits = settlements.iter().take_while(|settlement| {
         work += 1 + CHORD_STEP * settlement.chords.len();
-        bytes += settlement.chords.iter().map(ChordStep::bytes).sum::<usize>();
-        bytes += settlement.tag.as_ref().map_or(0, |tag| tag.payload.len());
-        bytes += settlement.results.iter().map(|result| result.meta.len()).sum::<usize>();
-        bytes += settlement.follow.iter().map(|message| message.payload.len()).sum::<usize>();
+        bytes += bytes_of(settlement);
         bytes <= MAX_BYTES && work <= MAX_BATCH
     });
     fits.count().max(1)
+}
+
+/// What it carries, without the names of keys.
+fn bytes_of(settlement: &Settlement) -> usize {
+    let chords: usize = settlement.chords.iter().map(ChordStep::bytes).sum();
+    let results: usize = settlement.results.iter().map(|result| result.meta.len()).sum();
+    let follow: usize = settlement.follow.iter().map(|message| message.payload.len()).sum();
+    chords + results + follow + settlement.tag.as_ref().map_or(0, |tag| tag.payload.len())
+}
+
+/// Room for the arguments of a batch, and for their bytes.
+fn room_for(batch: &[Settlement]) -> (usize, usize) {
+    let results: usize = batch.iter().map(|settlement| settlement.results.len()).sum();
+    let bytes: usize = batch.iter().map(bytes_of).sum();
+    (16 + batch.len() + 2 * results, 256 + bytes + RESULT_KEY * results)
 }
 
 /// Writes the names of queues that follow-ups go to for the first time; the messages themselves go with the settle.
@@ -144,7 +158,8 @@ pub(super) fn begin_call(shared: &Shared, batch: &[Settlement], plain: &Plain<'_
     };
     let options = &shared.store.options;
     let (messages, results) = shared.store.databases();
-    let mut call = shared.store.scripts.settle.call(&[&route]);
+    let (arguments, bytes) = room_for(batch);
+    let mut call = shared.store.scripts.settle.call_with(&[&route], arguments, bytes);
     call.arg(options.clock.skew_ms()).arg(ms(options.lease)).arg(CLAIM.as_secs()).arg(DONE.as_secs());
     call.arg(messages).arg(results);
     plain.add(&mut call, shared);

@@ -1,0 +1,138 @@
+//! Runs short bodies without making a task of the runtime of each.
+//!
+//! Most bodies either end in their first poll, or wait for something. A job whose task did the first the last time goes
+//! into a line; as many lanes as the runtime has threads take from it and poll each job once. One that is not done then
+//! becomes a task of its own, which the runtime polls anew, so that no wake-up is lost. A body that blocks its
+//! thread holds up its own lane only: all others take from the same line.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::ReusableBoxFuture;
+
+use super::Run;
+use crate::engine::Engine;
+use crate::jobs::Held;
+
+/// How long a lane polls bodies until it lets the runtime's other tasks go first.
+const TURN: Duration = Duration::from_micros(200);
+
+/// The line, and how many lanes take from it.
+#[derive(Default)]
+pub(crate) struct Lanes(Mutex<Line>);
+
+#[derive(Default)]
+struct Line {
+    ready: VecDeque<Run>,
+    lanes: usize,
+}
+
+impl Lanes {
+    fn lock(&self) -> MutexGuard<'_, Line> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next job; `None` ends the lane that asked.
+    fn next(&self) -> Option<Run> {
+        let mut line = self.lock();
+        let next = line.ready.pop_front();
+        if next.is_none() {
+            line.lanes -= 1;
+        }
+        next
+    }
+}
+
+/// Starts `run`: as a task of its own, or, when its task is likely to be done at once, with `brief`.
+pub(crate) fn start(run: Run, brief: &mut Vec<Run>) {
+    if run.task.brief.load(Ordering::Relaxed) {
+        brief.push(run);
+    } else {
+        let held = Arc::clone(&run.held);
+        spawn(run.run(), &held);
+    }
+}
+
+/// Lines up jobs that are likely to be done at once.
+pub(crate) fn line_up(engine: &Arc<Engine>, runs: Vec<Run>) {
+    if runs.is_empty() {
+        return;
+    }
+    let mut line = engine.lanes.lock();
+    line.ready.extend(runs);
+    let most = engine.runtime.metrics().num_workers().min(line.ready.len());
+    let more = most.saturating_sub(line.lanes);
+    line.lanes += more;
+    drop(line);
+    (0..more).for_each(|_| open(engine));
+}
+
+fn open(engine: &Arc<Engine>) {
+    let lane = Lane { engine: Arc::clone(engine), ended: false };
+    engine.runtime.spawn(lane.serve());
+}
+
+fn spawn(run: impl Future<Output = ()> + Send + 'static, held: &Held) {
+    let running = tokio::spawn(run);
+    // Set once, here; whoever cuts it off says so first and looks for this then.
+    let _ = held.abort.set(running.abort_handle());
+    if held.course.is_cut_off() {
+        running.abort();
+    }
+}
+
+struct Lane {
+    engine: Arc<Engine>,
+    ended: bool,
+}
+
+impl Lane {
+    async fn serve(mut self) {
+        let mut place = None;
+        let mut since = Instant::now();
+        while let Some(run) = self.engine.lanes.next() {
+            begin(run, &mut place);
+            let now = Instant::now();
+            if now - since > TURN {
+                tokio::task::yield_now().await;
+                since = Instant::now();
+            }
+        }
+        self.ended = true;
+    }
+}
+
+impl Drop for Lane {
+    /// A lane that panicked, which none should, leaves the line to another.
+    fn drop(&mut self) {
+        if !self.ended && std::thread::panicking() {
+            open(&self.engine);
+        }
+    }
+}
+
+/// Polls `run` once, in `place`, which keeps its memory for the next.
+fn begin(run: Run, place: &mut Option<ReusableBoxFuture<'static, ()>>) {
+    let (task, held) = (run.task, Arc::clone(&run.held));
+    if !task.brief.load(Ordering::Relaxed) {
+        return spawn(run.run(), &held);
+    }
+    let mut running = match place.take() {
+        Some(mut place) => {
+            place.set(run.run());
+            place
+        }
+        None => ReusableBoxFuture::new(run.run()),
+    };
+    match running.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(()) => *place = Some(running),
+        Poll::Pending => {
+            task.note_brief(false);
+            spawn(running, &held);
+        }
+    }
+}
