@@ -21,7 +21,7 @@ use crate::reconnect::Outage;
 use crate::settle::Settler;
 use crate::slots::Slots;
 use crate::startup::Tasks;
-use crate::wakeups::Wakeups;
+use crate::wakeups::{Wakes, Wakeups};
 
 /// A running worker.
 pub(crate) struct Engine {
@@ -40,6 +40,7 @@ pub(crate) struct Engine {
     pub(crate) blocking: BlockingPool,
     pub(crate) outage: Arc<Outage>,
     pub(crate) wakeups: Wakeups,
+    pub(crate) wakes: Arc<Wakes>,
     pub(crate) time: StoreTime,
     pub(crate) phase: Phase,
     pub(crate) counts: Counts,

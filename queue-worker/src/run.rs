@@ -55,12 +55,19 @@ impl Starting {
         let time = StoreTime::of(&client).await?;
         greet(&config, &tasks, &client).await?;
         let consumer = store.consumer(spec(&config)).await?;
-        let (outage, health) = (Arc::default(), Arc::new(Health::new(config.patience)));
+        let (outage, wakes, health) = (Arc::default(), Arc::default(), Arc::new(Health::new(config.patience)));
         // As many unsettled ends as may gather behind a settle in flight, so that a slow store slows the leases too.
         let bound = 1_000 + 2 * config.concurrency;
         let emitter = Arc::new(Emitter::new(client.clone(), config.hostname.clone(), config.task_events));
         Ok(Arc::new(Engine {
-            settler: Settler::new(Arc::clone(&consumer), Arc::clone(&outage), Arc::clone(&health), bound),
+            settler: Settler::new(
+                Arc::clone(&consumer),
+                Arc::clone(&outage),
+                Arc::clone(&health),
+                Arc::clone(&wakes),
+                bound,
+            ),
+            wakes,
             queues: Queues::new(&config.queues),
             control: crate::control::State::new(&config),
             emitter,

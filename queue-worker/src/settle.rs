@@ -4,6 +4,7 @@
 //! a fast task costs its share of one call.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,7 @@ use crate::jobs::Held;
 use crate::logging::causes;
 use crate::reconnect::{Caller, Outage, Tries, may_pass};
 use crate::slots::{Slot, SuspectGuard};
+use crate::wakeups::Wakes;
 
 /// The most deliveries that one call ends: no more than the drivers end in one step, so that a call is answered for all or
 /// for none.
@@ -92,7 +94,10 @@ pub(crate) struct Settler {
     health: Arc<Health>,
     bound: usize,
     waiting: Mutex<Waiting>,
+    /// It sleeps: only then must it be woken.
+    idle: AtomicBool,
     arrived: Notify,
+    wakes: Arc<Wakes>,
     /// Some of what waited has been settled.
     settled: Notify,
 }
@@ -123,9 +128,16 @@ struct Origin {
 
 impl Settler {
     /// A settler that asks for a pause once more than `bound` ends wait.
-    pub(crate) fn new(consumer: Arc<dyn Consumer>, outage: Arc<Outage>, health: Arc<Health>, bound: usize) -> Self {
-        let waiting = Mutex::default();
-        Self { consumer, outage, health, bound, waiting, arrived: Notify::new(), settled: Notify::new() }
+    pub(crate) fn new(
+        consumer: Arc<dyn Consumer>,
+        outage: Arc<Outage>,
+        health: Arc<Health>,
+        wakes: Arc<Wakes>,
+        bound: usize,
+    ) -> Self {
+        let (waiting, idle) = (Mutex::default(), AtomicBool::new(false));
+        let (arrived, settled) = (Notify::new(), Notify::new());
+        Self { consumer, outage, health, bound, waiting, idle, arrived, wakes, settled }
     }
 
     /// Queues one end.
@@ -135,7 +147,10 @@ impl Settler {
         waiting.bytes += item.bytes();
         waiting.items.push_back(item);
         drop(waiting);
-        self.arrived.notify_one();
+        if self.idle.swap(false, Ordering::AcqRel) {
+            self.wakes.note();
+            self.arrived.notify_one();
+        }
     }
 
     /// Queues one end and waits for what came of it.
@@ -164,10 +179,16 @@ impl Settler {
     /// Settles what comes, for ever.
     pub(crate) async fn run(&self) {
         loop {
-            match self.next_batch() {
-                Some(batch) => self.settle_batch(batch).await,
-                None => self.arrived.notified().await,
+            while let Some(batch) = self.next_batch() {
+                self.settle_batch(batch).await;
             }
+            self.idle.store(true, Ordering::Release);
+            // What came in between did not wake it.
+            if self.waiting() > 0 {
+                self.idle.store(false, Ordering::Release);
+                continue;
+            }
+            self.arrived.notified().await;
         }
     }
 

@@ -93,7 +93,7 @@ fn item(id: &str, bytes: usize) -> Item {
 /// Settles `items` with `fake`; what it was asked.
 async fn settle(fake: Fake, items: Vec<Item>) -> Vec<Vec<String>> {
     let fake = Arc::new(fake);
-    let settler = Settler::new(Arc::clone(&fake) as Arc<dyn Consumer>, Arc::default(), health(), 10);
+    let settler = Settler::new(Arc::clone(&fake) as Arc<dyn Consumer>, Arc::default(), health(), Arc::default(), 10);
     items.into_iter().for_each(|item| settler.settle(item));
     tokio::select! {
         () = settler.run() => {}
@@ -136,7 +136,7 @@ async fn one_that_is_refused_is_set_aside_and_the_others_are_settled() {
 async fn a_lease_lost_after_a_try_without_answer_was_that_try() {
     let answer = |answers: Vec<StoreError>| async {
         let fake = Fake { answers: Mutex::new(answers.into()), lost: true, ..Fake::default() };
-        let settler = Settler::new(Arc::new(fake), Arc::default(), health(), 10);
+        let settler = Settler::new(Arc::new(fake), Arc::default(), health(), Arc::default(), 10);
         tokio::select! {
             () = settler.run() => panic!("it never ends"),
             answer = settler.settle_and_wait(item("a", 1)) => answer,
@@ -150,7 +150,7 @@ async fn a_lease_lost_after_a_try_without_answer_was_that_try() {
 #[tokio::test]
 async fn no_room_while_too_many_wait() {
     use futures_util::FutureExt;
-    let settler = Settler::new(Arc::new(Fake::default()), Arc::default(), health(), 2);
+    let settler = Settler::new(Arc::new(Fake::default()), Arc::default(), health(), Arc::default(), 2);
     settler.settle(item("a", 1));
     assert_eq!(settler.room().now_or_never(), Some(()));
     settler.settle(item("b", 1));

@@ -151,9 +151,9 @@ impl Slots {
 }
 
 impl Slot {
-    /// The body has ended: another may run, while this one's end goes to the store.
-    pub(crate) fn ended(&mut self) {
-        self.run = None;
+    /// The body has ended: another may run, while this one's end goes to the store. True when one may have waited for that.
+    pub(crate) fn ended(&mut self) -> bool {
+        self.run.take().is_some_and(|run| run.semaphore().available_permits() == 0)
     }
 }
 

@@ -1,5 +1,7 @@
-//! What makes an idle fetch loop ask again before its wait ends: something due, something reclaimed.
+//! What makes an idle fetch loop ask again before its wait ends: something due, something reclaimed. And who was woken by
+//! the end of a job.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use queue_core::Timestamp;
@@ -44,6 +46,24 @@ impl Wakeups {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Timestamp>> {
         self.next_due.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How often the end of a job woke a task of this worker's own. The runtime keeps the task that was woken last for the thread
+/// that woke it, and no other takes it from there: whoever goes on polling bodies on that thread, any of which may block it,
+/// must let that task run first.
+#[derive(Debug, Default)]
+pub(crate) struct Wakes(AtomicU64);
+
+impl Wakes {
+    /// One more.
+    pub(crate) fn note(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often so far.
+    pub(crate) fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
     }
 }
 

@@ -9,6 +9,7 @@ mod endings;
 mod events;
 mod gates;
 mod host_clock;
+mod lanes;
 mod limits;
 mod mail;
 mod outages;

@@ -2,8 +2,10 @@
 //!
 //! Most bodies either end in their first poll, or wait for something. A job whose task did the first the last time goes
 //! into a line; as many lanes as the runtime has threads take from it and poll each job once. One that is not done then
-//! becomes a task of its own, which the runtime polls anew, so that no wake-up is lost. A body that blocks its
-//! thread holds up its own lane only: all others take from the same line.
+//! becomes a task of its own, which the runtime polls anew, so that no wake-up is lost.
+//!
+//! A body that blocks its thread holds up its own lane only: the others take from the same line, and when all are held up
+//! (`block_in_place` leaves the runtime its threads) there are more from second to second.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -29,6 +31,9 @@ pub(crate) struct Lanes(Mutex<Line>);
 struct Line {
     ready: VecDeque<Run>,
     lanes: usize,
+    /// How many were taken from it, ever; and when it was looked at last.
+    taken: u64,
+    seen: u64,
 }
 
 impl Lanes {
@@ -40,10 +45,20 @@ impl Lanes {
     fn next(&self) -> Option<Run> {
         let mut line = self.lock();
         let next = line.ready.pop_front();
-        if next.is_none() {
-            line.lanes -= 1;
+        match next {
+            Some(_) => line.taken += 1,
+            None => line.lanes -= 1,
         }
         next
+    }
+
+    /// Whether there are jobs in it and none was taken since this was asked last.
+    fn is_held_up(&self) -> bool {
+        let mut line = self.lock();
+        let held_up = !line.ready.is_empty() && line.taken == line.seen;
+        line.seen = line.taken;
+        line.lanes += usize::from(held_up);
+        held_up
     }
 }
 
@@ -71,6 +86,13 @@ pub(crate) fn line_up(engine: &Arc<Engine>, runs: Vec<Run>) {
     (0..more).for_each(|_| open(engine));
 }
 
+/// Opens one more lane when all are held up; to be asked from time to time.
+pub(crate) fn relieve(engine: &Arc<Engine>) {
+    if engine.lanes.is_held_up() {
+        open(engine);
+    }
+}
+
 fn open(engine: &Arc<Engine>) {
     let lane = Lane { engine: Arc::clone(engine), ended: false };
     engine.runtime.spawn(lane.serve());
@@ -93,13 +115,12 @@ struct Lane {
 impl Lane {
     async fn serve(mut self) {
         let mut place = None;
-        let mut since = Instant::now();
+        let (mut since, mut wakes) = (Instant::now(), self.engine.wakes.count());
         while let Some(run) = self.engine.lanes.next() {
-            begin(run, &mut place);
-            let now = Instant::now();
-            if now - since > TURN {
+            let done = begin(run, &mut place);
+            if !done || since.elapsed() > TURN || self.engine.wakes.count() != wakes {
                 tokio::task::yield_now().await;
-                since = Instant::now();
+                (since, wakes) = (Instant::now(), self.engine.wakes.count());
             }
         }
         self.ended = true;
@@ -115,11 +136,13 @@ impl Drop for Lane {
     }
 }
 
-/// Polls `run` once, in `place`, which keeps its memory for the next.
-fn begin(run: Run, place: &mut Option<ReusableBoxFuture<'static, ()>>) {
+/// Polls `run` once, in `place`, which keeps its memory for the next. False when it became a task, which now waits for this
+/// thread.
+fn begin(run: Run, place: &mut Option<ReusableBoxFuture<'static, ()>>) -> bool {
     let (task, held) = (run.task, Arc::clone(&run.held));
     if !task.brief.load(Ordering::Relaxed) {
-        return spawn(run.run(), &held);
+        spawn(run.run(), &held);
+        return false;
     }
     let mut running = match place.take() {
         Some(mut place) => {
@@ -129,10 +152,14 @@ fn begin(run: Run, place: &mut Option<ReusableBoxFuture<'static, ()>>) {
         None => ReusableBoxFuture::new(run.run()),
     };
     match running.poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(()) => *place = Some(running),
+        Poll::Ready(()) => {
+            *place = Some(running);
+            true
+        }
         Poll::Pending => {
             task.note_brief(false);
             spawn(running, &held);
+            false
         }
     }
 }

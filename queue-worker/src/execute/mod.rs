@@ -323,7 +323,9 @@ impl Run {
     fn hand_in(mut self, settlement: Settlement, telling: Telling, outcome: Counted) {
         let counted = Some((&self.task.tally, Counted::of(&settlement, outcome)));
         let mut slot = self.slot.take();
-        slot.iter_mut().for_each(Slot::ended);
+        if slot.as_mut().is_some_and(Slot::ended) {
+            self.engine.wakes.note();
+        }
         let item = Item { telling, counted, ..self.item(settlement, slot) };
         self.held.course.hand_on();
         self.engine.settler.settle(item);

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::{Blocking, Patience};
 use crate::engine::{Engine, count};
+use crate::execute::lanes;
 use crate::jobs::Held;
 
 /// How often it is looked.
@@ -78,13 +79,14 @@ fn blocking(held: &Held, since: Instant) -> Blocking {
 }
 
 /// Looks for ever.
-pub(crate) async fn watch(engine: &Engine) {
+pub(crate) async fn watch(engine: &Arc<Engine>) {
     let mut ticks = tokio::time::interval(LOOK.min(engine.health.patience.poll));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut watch = Watch::default();
     loop {
         ticks.tick().await;
         watch.look(engine, Instant::now());
+        lanes::relieve(engine);
     }
 }
 
