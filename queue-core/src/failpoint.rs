@@ -6,7 +6,7 @@
 //! Without the feature a hit is nothing at all.
 
 /// Every step there is, in the order in which a job comes by.
-pub const STEPS: [&str; 18] = [
+pub const STEPS: [&str; 19] = [
     // The heartbeat.
     "beat.before",
     "beat.answered",
@@ -28,9 +28,10 @@ pub const STEPS: [&str; 18] = [
     "chord.built",
     "chord.before-settle",
     "chord.settled",
-    // In an SQLite file: nothing of a transaction is there yet, all is, and whoever asked for it knows.
+    // In an SQLite file: nothing of a transaction is there yet, all is, the disk has it, and whoever asked for it knows.
     "commit.before",
     "commit.after",
+    "commit.synced",
     "commit.told",
 ];
 

@@ -224,3 +224,23 @@ async fn several_stores_share_the_work() {
     let different: std::collections::HashSet<_> = finished.iter().collect();
     assert_eq!((finished.len(), different.len()), (300, 300));
 }
+
+/// Many processes may be the first to open a file.
+#[tokio::test]
+async fn many_open_a_new_file_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    for n in 0..20 {
+        let url = url(&dir, &format!("{n}.db"));
+        let opened: Vec<_> = (0..8)
+            .map(|_| {
+                tokio::spawn({
+                    let url = url.clone();
+                    async move { connect(&url).await }
+                })
+            })
+            .collect();
+        for store in opened {
+            store.await.unwrap().unwrap();
+        }
+    }
+}

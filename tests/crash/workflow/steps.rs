@@ -12,7 +12,7 @@ fn passes(step: &str) -> usize {
         // Until its first second heartbeat all may be done.
         "beat.before" | "beat.answered" | "beat.reclaimed" => 1,
         "message.decoded" | "body.before" | "body.done" | "settle.built" => 70,
-        "lease.answered" | "settle.before" | "settle.answered" => 18,
+        "lease.answered" | "settle.before" | "settle.answered" | "commit.synced" => 18,
         "commit.before" | "commit.after" | "commit.told" => 40,
         chord => {
             assert!(chord.starts_with("chord."), "{chord}");
@@ -106,7 +106,7 @@ steps! {
         settle_built = "settle.built", settle_before = "settle.before", settle_answered = "settle.answered",
         chord_leased = "chord.leased", chord_parts_read = "chord.parts-read", chord_built = "chord.built",
         chord_before_settle = "chord.before-settle", chord_settled = "chord.settled",
-        commit_before = "commit.before", commit_after = "commit.after", commit_told = "commit.told",
+        commit_before = "commit.before", commit_after = "commit.after", commit_synced = "commit.synced", commit_told = "commit.told",
     }
     redis, Redis: {
         beat_before = "beat.before", beat_answered = "beat.answered", beat_reclaimed = "beat.reclaimed",

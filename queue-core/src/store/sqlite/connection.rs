@@ -77,7 +77,8 @@ fn file(path: &Path, options: &StoreOptions) -> Outcome<Connection> {
 fn write_ahead(connection: &Connection) -> Outcome<()> {
     let mode: String = connection.query_row("PRAGMA journal_mode = wal", [], |row| row.get(0))?;
     match mode.as_str() {
-        "wal" => Ok(()),
+        // Only a read opens the log, where another process has just made the file; it stays open with the connection.
+        "wal" => Ok(connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?),
         other => Err(Fault::Foreign(format!(
             "SQLite cannot keep a write-ahead log there (it stays with `{other}`); is it a network file system? \
              put the file on a local disk, or use Redis"

@@ -18,6 +18,8 @@ pub(super) enum Fault {
     Foreign(String),
     /// The file that was opened is not at its place any more. It may come back.
     Away(&'static str),
+    /// The disk did not take what was committed.
+    Disk(String),
     /// A leased job was to be deleted.
     Leased,
     /// A cursor of somebody else.
@@ -53,6 +55,7 @@ impl Fault {
             Self::Locked(waited) => StoreError::Locked { url, waited },
             Self::Foreign(why) => StoreError::Foreign { url, why },
             Self::Away(why) => StoreError::Unreachable { url, unknown: false, source: why.into() },
+            Self::Disk(why) => StoreError::Unreachable { url, unknown, source: why.into() },
             Self::Leased => StoreError::Leased,
             Self::BadCursor(cursor) => StoreError::BadCursor(cursor),
             Self::Gone => StoreError::Unreachable { url, unknown, source: "the store's thread has ended".into() },

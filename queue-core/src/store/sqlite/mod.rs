@@ -7,7 +7,7 @@
 //! | file | what |
 //! |---|---|
 //! | `connection`, `migrations`, `network`, `presence` | which file it is, and whether it is ours |
-//! | `writer`, `turn`, `tx` | transactions: group commit, turns among processes, what follows a commit |
+//! | `writer`, `turn`, `log`, `tx` | transactions: group commit, turns among processes, the disk, what follows a commit |
 //! | `enqueue`, `lease`, `settle`, `chord`, `beat`, `results`, `revoked`, `look`, `mend` | the operations |
 //! | `identity`, `consumer` | a worker: its incarnation, and what it holds |
 //! | `bus` | posts to whoever listens, and replies |
@@ -24,6 +24,7 @@ mod hub;
 mod identity;
 mod inspect;
 mod lease;
+mod log;
 mod look;
 mod mend;
 mod migrations;
@@ -48,6 +49,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use self::hub::Hub;
+use self::log::Log;
 use self::presence::Presence;
 use self::reader::Reader;
 use self::turn::Gate;
@@ -111,9 +113,12 @@ impl Core {
             None => path.filter(|_| !read_only).map(gate).transpose()?,
             opened => opened,
         };
+        let log = path.filter(|_| !read_only).map(|path| Log::take_over(path, &connection));
+        let log = log.transpose().map_err(|fault| fault.tell(&url, false))?;
         let hub = Arc::new(Hub::default());
         let writer = Writer::start(Setup {
             connection,
+            log,
             url: Arc::clone(&url),
             clock: options.clock.clone(),
             hub: Arc::clone(&hub),
@@ -204,7 +209,7 @@ impl Broker for SqliteStore {
     async fn durability(&self) -> Result<Durability, StoreError> {
         let summary = match self.core.in_memory {
             true => "SQLite in memory: everything ends with this process",
-            false => "SQLite with synchronous=FULL: what was accepted survives kill -9 and power loss",
+            false => "SQLite, synced before each answer: what was accepted survives kill -9 and power loss",
         };
         let version = format!("SQLite {}", rusqlite::version());
         Ok(Durability { version, summary: summary.to_owned(), warnings: Vec::new() })

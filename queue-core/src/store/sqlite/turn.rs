@@ -5,14 +5,22 @@
 //! for `next` holding nothing, then for `turn` holding `next`. Who has just written must pass `next` again, and finds
 //! it held by whoever waits.
 //!
+//! It waits in the system's own queue for such locks, which wakes it at the moment that its turn comes: who looks now and
+//! then instead leaves the file to nobody for a fifth of the time. But that wait has no end that one could set, so
+//! a thread of its own waits, the *usher*, begun when the gate is first found occupied.
+//!
 //! The gate is for fairness alone: SQLite's own lock keeps the data right. So a process that cannot pass for a while
-//! (one ahead of it is stopped) goes on without.
+//! (one ahead of it is stopped) goes on without, until its usher is through.
+
+mod usher;
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
+use self::usher::Usher;
 use super::connection::beside;
 
 #[cfg(test)]
@@ -24,9 +32,27 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 /// The gate of one database file.
 #[derive(Debug)]
 pub(super) struct Gate {
+    locks: Arc<Locks>,
+    usher: OnceLock<Option<Usher>>,
+    patience: Duration,
+}
+
+/// The two locks.
+#[derive(Debug)]
+struct Locks {
     next: File,
     turn: File,
-    patience: Duration,
+}
+
+/// How far one has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Others wait.
+    Behind,
+    /// It is the next one: `next` is held.
+    Next,
+    /// It has the turn.
+    Passed,
 }
 
 /// A turn; it ends when dropped.
@@ -41,43 +67,114 @@ impl Gate {
     pub(super) fn open(path: &Path, patience: Duration) -> io::Result<Self> {
         let open =
             |suffix| OpenOptions::new().read(true).write(true).create(true).truncate(false).open(beside(path, suffix));
-        Ok(Self { next: open("-next")?, turn: open("-turn")?, patience: patience.min(PATIENCE) })
+        let locks = Arc::new(Locks { next: open("-next")?, turn: open("-turn")? });
+        Ok(Self { locks, usher: OnceLock::new(), patience: patience.min(PATIENCE) })
     }
 
-    /// Waits for this process's turn.
+    /// Waits for this process's turn. One thread has one turn at a time.
     pub(super) fn enter(&self) -> Turn<'_> {
-        let until = Instant::now() + self.patience;
-        if !take(&self.next, until, Duration::from_micros(200)..Duration::from_millis(2)) {
-            return Turn { gate: self, taken: false };
+        // The two threads share the locks: what the usher still stands in line for is not to be tried from here.
+        let stuck = self.usher.get().is_some_and(|usher| usher.as_ref().is_some_and(Usher::stands_in_line));
+        Turn { gate: self, taken: !stuck && self.pass() }
+    }
+
+    fn pass(&self) -> bool {
+        let place = match self.locks.try_pass() {
+            Some(Place::Passed) => return true,
+            Some(place) => place,
+            None => return false,
+        };
+        match self.usher() {
+            Some(usher) => usher.lead_in(place, self.patience),
+            None => {
+                self.locks.leave(place);
+                false
+            }
         }
-        // Nobody else waits here: look often.
-        let taken = take(&self.turn, until, Duration::from_micros(30)..Duration::from_micros(150));
-        release(&self.next);
-        Turn { gate: self, taken }
+    }
+
+    /// Whether another process waits for the turn that is somebody's.
+    #[cfg(test)]
+    pub(super) fn is_waited_for(&self) -> bool {
+        let free = try_take(&self.locks.next).unwrap();
+        if free {
+            release(&self.locks.next);
+        }
+        !free
+    }
+
+    fn usher(&self) -> Option<&Usher> {
+        let start = || {
+            let begun = Usher::start(Arc::clone(&self.locks));
+            begun.inspect_err(|error| tracing::warn!(%error, "no thread can wait for a turn to write")).ok()
+        };
+        self.usher.get_or_init(start).as_ref()
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         if self.taken {
-            release(&self.gate.turn);
+            release(&self.gate.locks.turn);
         }
     }
 }
 
-fn take(file: &File, until: Instant, pause: std::ops::Range<Duration>) -> bool {
+impl Locks {
+    /// How far one comes without waiting; `None` where there are no locks.
+    fn try_pass(&self) -> Option<Place> {
+        if !try_take(&self.next)? {
+            return Some(Place::Behind);
+        }
+        match try_take(&self.turn) {
+            Some(true) => {
+                release(&self.next);
+                Some(Place::Passed)
+            }
+            Some(false) => Some(Place::Next),
+            None => {
+                release(&self.next);
+                None
+            }
+        }
+    }
+
+    /// Waits in line, from `place` on.
+    fn pass(&self, place: Place) -> io::Result<()> {
+        if place == Place::Behind {
+            take(&self.next)?;
+        }
+        let passed = take(&self.turn);
+        release(&self.next);
+        passed
+    }
+
+    fn leave(&self, place: Place) {
+        match place {
+            Place::Behind => (),
+            Place::Next => release(&self.next),
+            Place::Passed => release(&self.turn),
+        }
+    }
+}
+
+/// Whether the lock was free; `None` where there are none.
+fn try_take(file: &File) -> Option<bool> {
+    match file.try_lock() {
+        Ok(()) => Some(true),
+        Err(TryLockError::WouldBlock) => Some(false),
+        Err(TryLockError::Error(error)) => {
+            tracing::debug!(%error, "no turn can be taken on this file system");
+            None
+        }
+    }
+}
+
+fn take(file: &File) -> io::Result<()> {
     loop {
-        match file.try_lock() {
-            Ok(()) => return true,
-            Err(TryLockError::WouldBlock) if Instant::now() < until => {
-                let pause = pause.start + (pause.end - pause.start).mul_f64(fastrand::f64());
-                std::thread::sleep(pause);
-            }
-            Err(TryLockError::WouldBlock) => return false,
-            Err(TryLockError::Error(error)) => {
-                tracing::debug!(%error, "no turn can be taken on this file system");
-                return false;
-            }
+        match file.lock() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
+            ended => return ended,
         }
     }
 }

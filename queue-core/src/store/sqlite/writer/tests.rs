@@ -17,13 +17,27 @@ fn patient_writer(folder: &Path, patience: Duration) -> Writer {
     let path = folder.join("queue.db");
     let options = StoreOptions::default();
     let connection = connection::open_writer(Some(&path), "sqlite:test", &options).unwrap();
+    let log = Log::take_over(&path, &connection).unwrap();
+    start(connection, log, None, &path, patience)
+}
+
+fn gated_writer(folder: &Path, gate: Gate) -> Writer {
+    let path = folder.join("queue.db");
+    let connection = connection::open_writer(Some(&path), "sqlite:test", &StoreOptions::default()).unwrap();
+    let log = Log::take_over(&path, &connection).unwrap();
+    start(connection, log, Some(gate), &path, Duration::from_secs(10))
+}
+
+fn start(connection: Connection, log: Log, gate: Option<Gate>, path: &Path, patience: Duration) -> Writer {
+    let options = StoreOptions::default();
     Writer::start(Setup {
         connection,
+        log: Some(log),
         url: "sqlite:test".into(),
         clock: options.clock,
         hub: Arc::new(Hub::default()),
-        gate: None,
-        presence: Some(Presence::of(&path)),
+        gate,
+        presence: Some(Presence::of(path)),
         patience,
     })
     .unwrap()
@@ -203,4 +217,48 @@ async fn what_waits_too_long_does_not_happen() {
     let late = asked.await.unwrap().unwrap_err();
     assert!(matches!(late, StoreError::Locked { .. }) && !late.outcome_unknown(), "{late:?}");
     assert_eq!(number(&writer, "SELECT count(*) FROM queue").await, 0);
+}
+
+/// What the disk did not take is not promised, though it is committed; what does not wait for the disk goes on.
+#[tokio::test]
+async fn what_the_disk_does_not_take_is_unknown() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("queue.db");
+    let connection = connection::open_writer(Some(&path), "sqlite:test", &StoreOptions::default()).unwrap();
+    let writer = start(connection, Log::broken(), None, &path, Duration::from_secs(10));
+    assert!(writer.call_unsynced(add("lease"), |()| ()).await.is_ok());
+    let go = hold(&writer).await;
+    // Neither the one nor the other when they share a transaction.
+    let (unsynced, synced) = tokio::join!(writer.call_unsynced(add("beat"), |()| ()), async {
+        let synced = writer.call(add("mail"));
+        go.send(()).unwrap();
+        synced.await
+    });
+    assert!(unsynced.is_ok(), "{unsynced:?}");
+    assert!(matches!(&synced, Err(StoreError::Unreachable { unknown: true, .. })), "{synced:?}");
+    let look = connection::open_reader(&path).unwrap();
+    let queues: i64 = look.query_row("SELECT count(*) FROM queue", [], |row| row.get(0)).unwrap();
+    assert_eq!(queues, 3);
+}
+
+/// Who asks while the process waits for its turn comes along, instead of waiting for another one.
+#[tokio::test]
+async fn whoever_asks_before_the_turn_comes_shares_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("queue.db");
+    let patience = Duration::from_secs(10);
+    let other = Gate::open(&path, patience).unwrap();
+    let turn = other.enter();
+    let writer = gated_writer(folder.path(), Gate::open(&path, patience).unwrap());
+    let asked = writer.clone();
+    let first = tokio::spawn(async move { asked.call(add("first")).await });
+    while !other.is_waited_for() {
+        tokio::task::yield_now().await;
+    }
+    let look = connection::open_reader(&path).unwrap();
+    let second =
+        writer.call(move |_| Ok(look.query_row("SELECT count(*) FROM queue", [], |row| row.get::<_, i64>(0))?));
+    let (seen, ()) = tokio::join!(second, async { drop(turn) });
+    assert_eq!(seen.unwrap(), 0, "the first was committed before the second ran");
+    first.await.unwrap().unwrap();
 }
