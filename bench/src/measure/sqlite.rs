@@ -24,6 +24,30 @@ pub(crate) async fn measure(lab: &mut Lab) -> Outcome<()> {
             lab.figures.gap(SQLITE, &processes(count), why);
         }
     }
+    if let Err(why) = waits(lab, &subject).await {
+        lab.figures.gap(SQLITE, TURN, why);
+    }
+    Ok(())
+}
+
+/// A drain of its own, that counts for nothing else: whoever asks for turns all the time takes them from the work.
+async fn waits(lab: &mut Lab, subject: &Subject) -> Outcome<()> {
+    let span = Span::begin();
+    let trial = lab.trial(subject).await?;
+    let jobs = subject.jobs;
+    trial.enqueue(&Order { count: jobs, ..Order::default() }).await?;
+    let ask = [("BENCH_TURNS", "1")];
+    let mut workers =
+        (0..4).map(|_| trial.worker_with(subject.concurrency, false, &ask)).collect::<Outcome<Vec<_>>>()?;
+    let all = || Ran::read(&trial.notes()).count >= jobs;
+    trial.until(&mut workers, Duration::from_secs(60), all).await?;
+    for worker in workers {
+        worker.stop().await;
+    }
+    let files = std::fs::read_dir(trial.notes())?.flatten().map(|entry| entry.path());
+    let waits = files.filter(|file| file.extension().is_some_and(|end| end == "turns"));
+    let slowest = waits.map(|file| percentile(&numbers::<f64>(&file), 0.999)).fold(0.0, f64::max);
+    lab.figures.add(SQLITE, TURN, "ms", slowest / 1000.0, &span);
     Ok(())
 }
 
@@ -32,10 +56,7 @@ async fn drain(lab: &mut Lab, subject: &Subject, count: usize, results: bool) ->
     let trial = lab.trial(subject).await?;
     let jobs = subject.jobs;
     let seconds = trial.enqueue(&Order { count: jobs, results, ..Order::default() }).await?;
-    let ask = [("BENCH_TURNS", "1")];
-    let env = if count == 4 { &ask[..] } else { &[] };
-    let mut workers =
-        (0..count).map(|_| trial.worker_with(subject.concurrency, results, env)).collect::<Outcome<Vec<_>>>()?;
+    let mut workers = (0..count).map(|_| trial.worker(subject.concurrency, results)).collect::<Outcome<Vec<_>>>()?;
     let all = || Ran::read(&trial.notes()).count >= jobs;
     trial.until(&mut workers, Duration::from_secs(60), all).await?;
     let ran = Ran::read(&trial.notes());
@@ -52,12 +73,6 @@ async fn drain(lab: &mut Lab, subject: &Subject, count: usize, results: bool) ->
     figures.add(SQLITE, BULK, "jobs/s", jobs as f64 / seconds, &span);
     if count == 1 {
         figures.add(SQLITE, DRAIN, "jobs/s", rate, &span);
-    }
-    if count == 4 {
-        let files = std::fs::read_dir(trial.notes())?.flatten().map(|entry| entry.path());
-        let waits = files.filter(|file| file.extension().is_some_and(|end| end == "turns"));
-        let slowest = waits.map(|file| percentile(&numbers::<f64>(&file), 0.999)).fold(0.0, f64::max);
-        figures.add(SQLITE, TURN, "ms", slowest / 1000.0, &span);
     }
     Ok(())
 }
