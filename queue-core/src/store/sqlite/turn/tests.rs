@@ -1,4 +1,5 @@
 use std::sync::mpsc::channel;
+use std::time::Instant;
 
 use super::*;
 
@@ -21,7 +22,9 @@ fn a_turn_goes_to_the_one_that_waits() {
                 other.send("theirs").unwrap();
                 drop(other);
             });
+            let began = Instant::now();
             while !watch.is_waited_for() {
+                assert!(began.elapsed() < LONG, "nobody waits");
                 std::thread::yield_now();
             }
             drop(turn);
