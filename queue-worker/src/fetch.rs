@@ -122,6 +122,8 @@ impl<'a> Fetcher<'a> {
         self.answered().await;
         self.book(&request, &deliveries);
         take_in(engine, deliveries, room).await;
+        // What just came goes before the next question: this thread has it next in line.
+        tokio::task::yield_now().await;
         Ok(())
     }
 

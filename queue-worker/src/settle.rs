@@ -205,7 +205,9 @@ impl Settler {
 
     fn next_batch(&self) -> Option<Batch> {
         let mut waiting = self.lock();
-        let mut batch = Batch { settlements: Vec::new(), origins: Vec::new(), bytes: 0 };
+        let room = waiting.items.len().min(MAX_BATCH);
+        let (settlements, origins) = (Vec::with_capacity(room), Vec::with_capacity(room));
+        let mut batch = Batch { settlements, origins, bytes: 0 };
         while batch.origins.len() < MAX_BATCH {
             let Some(bytes) = waiting.items.front().map(Item::bytes) else { break };
             if batch.bytes + bytes > MAX_BATCH_BYTES && !batch.origins.is_empty() {

@@ -13,43 +13,39 @@ impl ResultMeta {
         let mut out = Vec::with_capacity(224 + self.result.as_str().len() + children.len());
         out.extend_from_slice(b"{\"status\": ");
         write_string(&mut out, self.state.as_str());
-        raw(&mut out, "result", self.result.as_str());
-        optional(&mut out, "traceback", self.traceback.as_deref());
-        raw(&mut out, "children", children);
-        date(&mut out, "date_done", self.date_done);
-        self.group_id.as_deref().inspect(|id| optional(&mut out, "group_id", Some(id)));
-        self.parent_id.as_deref().inspect(|id| optional(&mut out, "parent_id", Some(id)));
+        raw(&mut out, b", \"result\": ", self.result.as_str());
+        text(&mut out, b", \"traceback\": ", self.traceback.as_deref());
+        raw(&mut out, b", \"children\": ", children);
+        date(&mut out, b", \"date_done\": ", self.date_done);
+        self.group_id.as_deref().inspect(|id| text(&mut out, b", \"group_id\": ", Some(id)));
+        self.parent_id.as_deref().inspect(|id| text(&mut out, b", \"parent_id\": ", Some(id)));
         for (name, value) in &self.extra {
-            raw(&mut out, name, value.as_str());
+            out.extend_from_slice(b", ");
+            write_string(&mut out, name);
+            raw(&mut out, b": ", value.as_str());
         }
-        optional(&mut out, "task_id", Some(self.task_id.as_str()));
+        text(&mut out, b", \"task_id\": ", Some(self.task_id.as_str()));
         out.push(b'}');
         Bytes::from(out)
     }
 }
 
-fn key(out: &mut Vec<u8>, name: &str) {
-    out.extend_from_slice(b", ");
-    write_string(out, name);
-    out.extend_from_slice(b": ");
-}
-
-fn raw(out: &mut Vec<u8>, name: &str, json: &str) {
-    key(out, name);
+fn raw(out: &mut Vec<u8>, key: &[u8], json: &str) {
+    out.extend_from_slice(key);
     out.extend_from_slice(json.as_bytes());
 }
 
 /// A string, or `null`.
-fn optional(out: &mut Vec<u8>, name: &str, text: Option<&str>) {
-    key(out, name);
+fn text(out: &mut Vec<u8>, key: &[u8], text: Option<&str>) {
+    out.extend_from_slice(key);
     match text {
         Some(text) => write_string(out, text),
         None => out.extend_from_slice(b"null"),
     }
 }
 
-fn date(out: &mut Vec<u8>, name: &str, at: Option<Timestamp>) {
-    key(out, name);
+fn date(out: &mut Vec<u8>, key: &[u8], at: Option<Timestamp>) {
+    out.extend_from_slice(key);
     match at {
         Some(at) => {
             out.push(b'"');

@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 
 use super::TaskError;
 use super::output::Argument;
+use smallvec::SmallVec;
+
 use crate::message::{JsonRef, Message, ValueError};
 
 /// How much of a wrong argument an error shows, in characters.
@@ -28,7 +30,8 @@ pub struct Param {
 pub struct Arguments<'m> {
     task: &'m str,
     params: &'static [Param],
-    values: Vec<Option<JsonRef<'m>>>,
+    /// Few tasks take more.
+    values: SmallVec<[Option<JsonRef<'m>>; 6]>,
 }
 
 impl<'m> Arguments<'m> {
@@ -38,7 +41,7 @@ impl<'m> Arguments<'m> {
     ///
     /// [`TaskError::bad_arguments`] when they do not fit.
     pub fn bind(message: &'m Message, params: &'static [Param]) -> Result<Self, TaskError> {
-        let mut bound = Self { task: &message.task, params, values: Vec::with_capacity(params.len()) };
+        let mut bound = Self { task: &message.task, params, values: SmallVec::with_capacity(params.len()) };
         bound.take_positional(message)?;
         let positional = bound.values.len();
         bound.values.resize(params.len(), None);

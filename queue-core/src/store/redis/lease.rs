@@ -135,7 +135,7 @@ fn read_reply(
         let (Some(kind), Some(Value::Int(index))) = (row.next().and_then(bytes), row.next()) else { continue };
         let Some(at) = usize::try_from(index - 1).ok().filter(|at| *at < lanes.len()) else { continue };
         let (lane, name) = (lanes[at].0, &names[at]);
-        let mut rest = row.filter_map(bytes);
+        let mut rest = row.flat_map(flat).filter_map(bytes);
         match &kind[..] {
             b"f" => renewed |= shared.renew(lane, name),
             b"s" => {
@@ -145,9 +145,7 @@ fn read_reply(
             }
             b"m" => {
                 lane.active.store(true, Ordering::Relaxed);
-                while let (Some(lengths), Some(messages)) = (rest.next(), rest.next()) {
-                    found.extend(cut(&lengths, messages).filter_map(|text| shared.deliver(lane, name, text, None)));
-                }
+                found.extend(rest.filter_map(|payload| shared.deliver(lane, name, payload, None)));
             }
             _ => {
                 let said = rest.next().map(|text| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default();
@@ -161,12 +159,12 @@ fn read_reply(
     }
 }
 
-/// The messages that the script put together, each as long as it says. They share their memory.
-fn cut(lengths: &[u8], mut messages: Bytes) -> impl Iterator<Item = Bytes> {
-    lengths.as_chunks().0.iter().map(move |length| {
-        let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
-        messages.split_to(length.min(messages.len()))
-    })
+/// What an array holds, or the value itself.
+fn flat(value: Value) -> Vec<Value> {
+    match value {
+        Value::Array(values) => values,
+        one => vec![one],
+    }
 }
 
 /// A reply's text, without copying it.

@@ -35,7 +35,7 @@ impl<'a> Plain<'a> {
     pub(super) fn of(batch: &'a [Settlement]) -> Self {
         let mut plain = Self { groups: Vec::new(), others: Vec::new() };
         for (place, settlement) in batch.iter().enumerate() {
-            if !plain.take(place, settlement) {
+            if !plain.take(place, settlement, batch.len() - place) {
                 plain.others.push(place);
             }
         }
@@ -45,7 +45,7 @@ impl<'a> Plain<'a> {
         plain
     }
 
-    fn take(&mut self, place: usize, settlement: &'a Settlement) -> bool {
+    fn take(&mut self, place: usize, settlement: &'a Settlement, batch: usize) -> bool {
         let Some(tag) = settlement.tag.as_ref().filter(|tag| !tag.suspect && is_plain(settlement)) else {
             return false;
         };
@@ -58,7 +58,10 @@ impl<'a> Plain<'a> {
             Some(group) => group.members.push((place, settlement)),
             None => {
                 let held = Shared::held_key(tag);
-                self.groups.push(Group { held, ttl, members: vec![(place, settlement)] });
+                // Nearly always all of a batch are of one group.
+                let mut members = Vec::with_capacity(batch);
+                members.push((place, settlement));
+                self.groups.push(Group { held, ttl, members });
             }
         }
         true

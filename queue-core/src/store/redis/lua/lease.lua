@@ -8,11 +8,7 @@
 -- ARGV[4]  "1"     one suspect may be among them
 -- ARGV[5…] per list: the worker's incarnation, and how many to take of it before any list gets more
 -- Returns  {kind, list, …}: {"f", list} this list was reclaimed from the worker; {"s", list, deaths, message} a suspect;
---          {"m", list, lengths, messages, …} messages, oldest first, put together with nothing between them, and how long
---          each is (4 bytes, the highest first); {"e", list, error} the list is not a list
---
--- A reply of a few long texts costs the server no more than one of many short ones, and a worker much less. What is put together
--- is bounded, since whoever keeps one message keeps the memory of those beside it.
+--          {"m", list, {message, …}, …} messages, oldest first; {"e", list, error} the list is not a list
 --
 -- Fencing: a reclaimed incarnation's held key is a string, so that pushing onto it fails before anything is removed.
 -- A removal first: a server at its memory limit refuses only a script's first write, and this step must go on there.
@@ -22,7 +18,6 @@ local ends = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1] + ARGV[2]
 local left = tonumber(ARGV[3])
 local lists = #KEYS / 6
 local reply, closed, taken = {}, {}, {}
-local PIECE = 16384
 
 local function refuse(i, error)
   closed[i] = true
@@ -45,27 +40,6 @@ if ARGV[4] == "1" then
   end
 end
 
--- Puts messages a to b together.
-local function add_piece(row, found, a, b)
-  local lengths = {}
-  for j = a, b do lengths[#lengths + 1] = #found[j] end
-  row[#row + 1] = struct.pack(">" .. string.rep("I4", #lengths), unpack(lengths))
-  row[#row + 1] = table.concat(found, "", a, b)
-end
-
-local function add_pieces(row, found)
-  local first, size = 1, 0
-  for j = 1, #found do
-    local length = #found[j]
-    if j > first and size + length > PIECE then
-      add_piece(row, found, first, j - 1)
-      first, size = j, 0
-    end
-    size = size + length
-  end
-  add_piece(row, found, first, #found)
-end
-
 -- Takes up to `limit` of list i: read, copied, then cut off, which costs three commands however many they are.
 -- The messages are never decoded: cjson would turn [] into {}.
 local function take(i, limit)
@@ -83,7 +57,7 @@ local function take(i, limit)
     redis.call("ZADD", KEYS[6 * i - 3], ends, ARGV[3 + 2 * i])
     taken[i] = {"m", i}
   end
-  add_pieces(taken[i], found)
+  table.insert(taken[i], found)
   left = left - n
   return n
 end
