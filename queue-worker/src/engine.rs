@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::blocking::BlockingPool;
 use crate::control::State as ControlState;
 use crate::emitter::Emitter;
-use crate::execute::lanes::Lanes;
+use crate::execute::runners::Runners;
 use crate::health::{Health, Patience};
 use crate::jobs::Jobs;
 use crate::queues::Queues;
@@ -33,7 +33,7 @@ pub(crate) struct Engine {
     pub(crate) queues: Queues,
     pub(crate) slots: Slots,
     pub(crate) jobs: Jobs,
-    pub(crate) lanes: Lanes,
+    pub(crate) runners: Runners,
     /// What interrupted bodies left to be given back.
     pub(crate) returned: Mutex<Vec<DeliveryTag>>,
     pub(crate) settler: Settler,

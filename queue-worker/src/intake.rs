@@ -12,7 +12,7 @@ use crate::chord;
 use crate::emitter::Telling;
 use crate::ending::{Subject, exception};
 use crate::engine::{Engine, count};
-use crate::execute::{Run, lanes};
+use crate::execute::{Run, runners};
 use crate::gates::{Facts, Gate, gate};
 use crate::health::polls::Polls;
 use crate::health::tally::Outcome;
@@ -60,7 +60,7 @@ pub(crate) async fn take_in(engine: &Arc<Engine>, deliveries: Vec<Delivery>, roo
             closed => end(engine, arrival, closed),
         }
     }
-    lanes::line_up(engine, brief);
+    runners::line_up(engine, brief);
 }
 
 /// Starts the dispatches that settles brought after the last lease; says how many.
@@ -178,7 +178,7 @@ async fn start(engine: &Arc<Engine>, arrival: Arrival, room: &mut Room, brief: &
             let held = engine.jobs.add(arrival.held);
             engine.emitter.received(&held.message);
             let (engine, suspect) = (Arc::clone(engine), arrival.suspect);
-            lanes::start(Run { engine, held, task, slot: Some(slot), suspect }, brief);
+            runners::start(Run { engine, held, task, slot: Some(slot), suspect }, brief);
         }
         None => {
             // More than was asked for: no driver should do that.

@@ -82,7 +82,7 @@ impl Starting {
             outage,
             time,
             jobs: Default::default(),
-            lanes: Default::default(),
+            runners: Default::default(),
             returned: Default::default(),
             blocking: Default::default(),
             wakeups: Default::default(),

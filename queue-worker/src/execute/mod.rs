@@ -1,8 +1,8 @@
 //! Runs one job: acknowledges early where the task says so, runs the body within its limits, and hands its end to
 //! the settler.
 
-pub(crate) mod lanes;
 mod limits;
+pub(crate) mod runners;
 mod thread;
 
 use std::future::Future;
@@ -38,7 +38,7 @@ const ABSOLVED_AFTER: Duration = Duration::from_secs(30);
 /// How long a plain function that is terminated has to notice it, before its slot counts as stuck.
 const OBEDIENCE: Duration = Duration::from_secs(10);
 
-/// A body that ends in its first poll and within so long is run in a lane.
+/// A body that ends in its first poll and within so long is run in a runner.
 const BRIEF: Duration = Duration::from_millis(1);
 
 type Outcome = Result<Json, TaskError>;

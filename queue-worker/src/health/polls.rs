@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::{Blocking, Patience};
 use crate::engine::{Engine, count};
-use crate::execute::lanes;
+use crate::execute::runners;
 use crate::jobs::Held;
 
 /// How often it is looked.
@@ -86,7 +86,7 @@ pub(crate) async fn watch(engine: &Arc<Engine>) {
     loop {
         ticks.tick().await;
         watch.look(engine, Instant::now());
-        lanes::relieve(engine);
+        runners::relieve(engine);
     }
 }
 

@@ -84,8 +84,9 @@ fn check_size<'a>(store: &Inner, messages: impl IntoIterator<Item = &'a Outgoing
 
 async fn enqueue_one(store: &Inner, message: &Outgoing) -> Result<(), StoreError> {
     store.link.wake().await;
-    let mut push = redis::cmd("LPUSH");
-    push.arg(store.keys.list_for(message)).arg(&message.payload[..]);
+    let list = store.keys.list_for(message);
+    let mut push = Cmd::with_capacity(3, 8 + list.len() + message.payload.len());
+    push.arg("LPUSH").arg(list).arg(&message.payload[..]);
     if !store.known_queues.is_news(&message.queue) {
         return store.link.query(&push).await;
     }

@@ -1,10 +1,10 @@
 //! Runs short bodies without making a task of the runtime of each.
 //!
 //! Most bodies either end in their first poll, or wait for something. A job whose task did the first the last time goes
-//! into a line; as many lanes as the runtime has threads take from it and poll each job once. One that is not done then
+//! into a line; as many runners as the runtime has threads take from it and poll each job once. One that is not done then
 //! becomes a task of its own, which the runtime polls anew, so that no wake-up is lost.
 //!
-//! A body that blocks its thread holds up its own lane only: the others take from the same line, and when all are held up
+//! A body that blocks its thread holds up its own runner only: the others take from the same line, and when all are held up
 //! (`block_in_place` leaves the runtime its threads) there are more from second to second.
 
 use std::collections::VecDeque;
@@ -14,40 +14,41 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use tokio::task::coop::has_budget_remaining;
 use tokio_util::sync::ReusableBoxFuture;
 
 use super::Run;
 use crate::engine::Engine;
 use crate::jobs::Held;
 
-/// How long a lane polls bodies until it lets the runtime's other tasks go first.
+/// How long a runner polls bodies until it lets the runtime's other tasks go first.
 const TURN: Duration = Duration::from_micros(200);
 
-/// The line, and how many lanes take from it.
+/// The line, and how many runners take from it.
 #[derive(Default)]
-pub(crate) struct Lanes(Mutex<Line>);
+pub(crate) struct Runners(Mutex<Line>);
 
 #[derive(Default)]
 struct Line {
     ready: VecDeque<Run>,
-    lanes: usize,
+    runners: usize,
     /// How many were taken from it, ever; and when it was looked at last.
     taken: u64,
     seen: u64,
 }
 
-impl Lanes {
+impl Runners {
     fn lock(&self) -> MutexGuard<'_, Line> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next job; `None` ends the lane that asked.
+    /// The next job; `None` ends the runner that asked.
     fn next(&self) -> Option<Run> {
         let mut line = self.lock();
         let next = line.ready.pop_front();
         match next {
             Some(_) => line.taken += 1,
-            None => line.lanes -= 1,
+            None => line.runners -= 1,
         }
         next
     }
@@ -57,7 +58,7 @@ impl Lanes {
         let mut line = self.lock();
         let held_up = !line.ready.is_empty() && line.taken == line.seen;
         line.seen = line.taken;
-        line.lanes += usize::from(held_up);
+        line.runners += usize::from(held_up);
         held_up
     }
 }
@@ -77,25 +78,25 @@ pub(crate) fn line_up(engine: &Arc<Engine>, runs: Vec<Run>) {
     if runs.is_empty() {
         return;
     }
-    let mut line = engine.lanes.lock();
+    let mut line = engine.runners.lock();
     line.ready.extend(runs);
     let most = engine.runtime.metrics().num_workers().min(line.ready.len());
-    let more = most.saturating_sub(line.lanes);
-    line.lanes += more;
+    let more = most.saturating_sub(line.runners);
+    line.runners += more;
     drop(line);
     (0..more).for_each(|_| open(engine));
 }
 
-/// Opens one more lane when all are held up; to be asked from time to time.
+/// Opens one more runner when all are held up; to be asked from time to time.
 pub(crate) fn relieve(engine: &Arc<Engine>) {
-    if engine.lanes.is_held_up() {
+    if engine.runners.is_held_up() {
         open(engine);
     }
 }
 
 fn open(engine: &Arc<Engine>) {
-    let lane = Lane { engine: Arc::clone(engine), ended: false };
-    engine.runtime.spawn(lane.serve());
+    let runner = Runner { engine: Arc::clone(engine), ended: false };
+    engine.runtime.spawn(runner.serve());
 }
 
 fn spawn(run: impl Future<Output = ()> + Send + 'static, held: &Held) {
@@ -107,28 +108,37 @@ fn spawn(run: impl Future<Output = ()> + Send + 'static, held: &Held) {
     }
 }
 
-struct Lane {
+struct Runner {
     engine: Arc<Engine>,
     ended: bool,
 }
 
-impl Lane {
+impl Runner {
     async fn serve(mut self) {
         let mut place = None;
         let (mut since, mut wakes) = (Instant::now(), self.engine.wakes.count());
-        while let Some(run) = self.engine.lanes.next() {
-            let done = begin(run, &mut place);
-            if !done || since.elapsed() > TURN || self.engine.wakes.count() != wakes {
+        // A task waits for this thread, and no other can take it from there: it goes before the next body.
+        let mut owed = false;
+        while let Some(run) = self.engine.runners.next() {
+            if !run.task.brief.load(Ordering::Relaxed) {
+                let held = Arc::clone(&run.held);
+                spawn(run.run(), &held);
+                owed = true;
+                continue;
+            }
+            owed |= self.engine.wakes.count() != wakes;
+            if owed || since.elapsed() > TURN || !has_budget_remaining() {
                 tokio::task::yield_now().await;
                 (since, wakes) = (Instant::now(), self.engine.wakes.count());
             }
+            owed = !begin(run, &mut place);
         }
         self.ended = true;
     }
 }
 
-impl Drop for Lane {
-    /// A lane that panicked, which none should, leaves the line to another.
+impl Drop for Runner {
+    /// A runner that panicked, which none should, leaves the line to another.
     fn drop(&mut self) {
         if !self.ended && std::thread::panicking() {
             open(&self.engine);
@@ -136,14 +146,9 @@ impl Drop for Lane {
     }
 }
 
-/// Polls `run` once, in `place`, which keeps its memory for the next. False when it became a task, which now waits for this
-/// thread.
+/// Polls `run` once, in `place`, which keeps its memory for the next. False when it became a task.
 fn begin(run: Run, place: &mut Option<ReusableBoxFuture<'static, ()>>) -> bool {
     let (task, held) = (run.task, Arc::clone(&run.held));
-    if !task.brief.load(Ordering::Relaxed) {
-        spawn(run.run(), &held);
-        return false;
-    }
     let mut running = match place.take() {
         Some(mut place) => {
             place.set(run.run());
