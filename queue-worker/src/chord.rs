@@ -13,7 +13,7 @@ use crate::engine::{Engine, count};
 use crate::gates::MAX_DEATHS;
 use crate::health::tally::Outcome;
 use crate::jobs::Held;
-use crate::reconnect::{Caller, Tries, may_pass};
+use crate::reconnect::Caller;
 use crate::settle::Item;
 use crate::slots::SuspectGuard;
 
@@ -57,14 +57,7 @@ fn set_aside(engine: &Engine, held: &Arc<Held>, suspect: Option<SuspectGuard>, e
 
 /// Asks until the store answers; an error that will not go away is a chord without parts, which fails.
 async fn read_parts(engine: &Engine, group: &str) -> Result<ChordParts, StoreError> {
-    let mut tries = Tries::default();
-    loop {
-        match engine.client.store().chord_parts(group).await {
-            Err(error) if may_pass(&error) => engine.outage.failed(Caller::Settle, &error),
-            answer => return answer,
-        }
-        engine.outage.rest(&mut tries).await;
-    }
+    engine.outage.insist(Caller::Settle, || engine.client.store().chord_parts(group)).await
 }
 
 fn end(engine: &Engine, held: &Held, dispatch: &Dispatch, parts: &Result<ChordParts, StoreError>) -> Settlement {

@@ -87,6 +87,28 @@ impl Outage {
         }
     }
 
+    /// Asks until the store answers, which ends this caller's part in an outage; a refusal is an answer too.
+    ///
+    /// # Errors
+    ///
+    /// What the store will say however often it is asked.
+    pub(crate) async fn insist<T, F>(&self, caller: Caller, ask: impl Fn() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let mut tries = Tries::default();
+        loop {
+            match ask().await {
+                Err(error) if may_pass(&error) => self.failed(caller, &error),
+                answer => {
+                    self.answered(caller);
+                    return answer;
+                }
+            }
+            self.rest(&mut tries).await;
+        }
+    }
+
     /// Whether the store is away.
     pub(crate) fn is_on(&self) -> bool {
         self.lock().since.is_some()
@@ -187,6 +209,23 @@ mod tests {
         outage.failed(Caller::Fetch, &broke);
         outage.failed(Caller::Fetch, &broke);
         assert!(lasts());
+    }
+
+    #[tokio::test]
+    async fn who_insists_ends_the_outage_that_it_began_whatever_the_answer() {
+        let outage = Outage::default();
+        for answer in [Ok(7), Err(StoreError::Leased)] {
+            let away = StoreError::Unreachable { url: String::new(), unknown: false, source: "no route".into() };
+            let answers = Mutex::new(vec![answer, Err(away)]);
+            let next = || {
+                let answer = answers.lock().unwrap().pop().unwrap();
+                std::future::ready(answer)
+            };
+            let asked = outage.insist(Caller::Settle, next).await;
+            assert!(matches!(asked, Ok(7) | Err(StoreError::Leased)), "{asked:?}");
+            assert!(answers.lock().unwrap().is_empty() && !outage.is_on());
+        }
+        assert_eq!(outage.count(), 2);
     }
 
     #[tokio::test]
