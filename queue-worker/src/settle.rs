@@ -223,12 +223,13 @@ impl Settler {
         let (count, bytes) = (batch.origins.len(), batch.bytes);
         failpoint::hit("settle.before");
         failpoint::hit_when("chord.before-settle", || batch.ends_chord());
-        match self.send(&batch.settlements).await {
+        let mut unanswered = None;
+        match self.send(&batch.settlements, &mut unanswered).await {
             Ok(answers) => {
                 self.health.batches.record(count as u64);
                 batch.tell(answers, &self.health);
             }
-            Err(error) => self.settle_one_by_one(batch, &error).await,
+            Err(error) => self.settle_one_by_one(batch, &error, unanswered).await,
         }
         let mut waiting = self.lock();
         waiting.count -= count;
@@ -237,14 +238,17 @@ impl Settler {
         self.settled.notify_waiters();
     }
 
-    /// Sends `settlements` until the store answers.
+    /// Sends `settlements` until the store answers; notes in `unanswered` since when a try may have done it all the same.
     ///
     /// # Errors
     ///
     /// What the store will refuse however often it is asked.
-    async fn send(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
+    async fn send(
+        &self,
+        settlements: &[Settlement],
+        unanswered: &mut Option<Instant>,
+    ) -> Result<Vec<Settled>, StoreError> {
         let mut tries = Tries::default();
-        let mut unanswered: Option<Instant> = None;
         loop {
             match self.consumer.settle(settlements).await {
                 Ok(answers) => {
@@ -253,7 +257,7 @@ impl Settler {
                         .into_iter()
                         .zip(settlements)
                         .map(|(answer, settlement)| {
-                            in_doubt(answer, unanswered, settlement.tag.is_none() || carries_nothing(settlement))
+                            in_doubt(answer, *unanswered, settlement.tag.is_none() || carries_nothing(settlement))
                         })
                         .collect());
                 }
@@ -270,13 +274,15 @@ impl Settler {
         }
     }
 
-    /// After a refusal: the others of the batch must not suffer for the one that is refused.
-    async fn settle_one_by_one(&self, batch: Batch, refusal: &StoreError) {
+    /// After a refusal: the others of the batch must not suffer for the one that is refused. An earlier try that got no
+    /// answer may have ended each of them.
+    async fn settle_one_by_one(&self, batch: Batch, refusal: &StoreError, unanswered: Option<Instant>) {
         if batch.origins.len() > 1 {
             tracing::warn!(error = %causes(refusal), "the store refused a batch of results, sending them one by one");
         }
         for (settlement, origin) in batch.settlements.into_iter().zip(batch.origins) {
-            match self.send(std::slice::from_ref(&settlement)).await {
+            let mut unanswered = unanswered;
+            match self.send(std::slice::from_ref(&settlement), &mut unanswered).await {
                 Ok(answers) => {
                     self.health.batches.record(1);
                     origin.log(answers.first().copied().unwrap_or(Settled::LeaseLost), &self.health);
@@ -304,10 +310,10 @@ impl Settler {
             let counted = origin.counted.map(|(tally, _)| tally);
             counted.into_iter().for_each(|tally| tally.count(Outcome::Dead(DeadReason::Failed)));
         };
-        if !told.results.is_empty() && self.send(std::slice::from_ref(&told)).await.is_ok() {
+        if !told.results.is_empty() && self.send(std::slice::from_ref(&told), &mut None).await.is_ok() {
             return as_dead();
         }
-        if let Err(error) = self.send(std::slice::from_ref(&aside)).await {
+        if let Err(error) = self.send(std::slice::from_ref(&aside), &mut None).await {
             tracing::error!(
                 queue = %origin.queue, task = origin.task(), id = origin.id(), error = %causes(&error),
                 "the store refused to keep it aside too: it runs again after this worker has ended"

@@ -147,6 +147,21 @@ async fn a_lease_lost_after_a_try_without_answer_was_that_try() {
     assert_eq!(answer(vec![unreachable(true)]).await, Settled::Done);
 }
 
+/// The first try of the batch ended them all, its answer is lost, and the second is refused.
+#[tokio::test]
+async fn a_batch_in_doubt_leaves_each_of_it_in_doubt_when_it_is_refused() {
+    let refusal = StoreError::Refused { url: "fake:".into(), source: "too much at once".into() };
+    let answers = Mutex::new([unreachable(true), refusal].into());
+    let fake = Fake { answers, lost: true, ..Fake::default() };
+    let settler = Settler::new(Arc::new(fake), Arc::default(), health(), Arc::default(), 10);
+    tokio::select! {
+        () = settler.run() => panic!("it never ends"),
+        answers = async { tokio::join!(settler.settle_and_wait(item("a", 1)), settler.settle_and_wait(item("b", 1))) } => {
+            assert_eq!(answers, (Settled::Done, Settled::Done));
+        }
+    }
+}
+
 #[tokio::test]
 async fn no_room_while_too_many_wait() {
     use futures_util::FutureExt;
