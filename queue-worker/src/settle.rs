@@ -344,6 +344,7 @@ fn carries_nothing(settlement: &Settlement) -> bool {
         && settlement.results.is_empty()
         && settlement.follow.is_empty()
         && settlement.chords.is_empty()
+        && settlement.chord_end.is_none()
 }
 
 impl Batch {

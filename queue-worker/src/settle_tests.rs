@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use queue_core::TaskId;
-use queue_core::store::{Beat, Delivery, DeliveryTag, LeaseRequest, StoredResult};
+use queue_core::store::{Beat, ChordEnd, Delivery, DeliveryTag, LeaseRequest, StoredResult};
 
 use super::*;
 
@@ -174,6 +174,13 @@ async fn no_room_while_too_many_wait() {
         () = settler.run() => {}
         () = settler.room() => {}
     }
+}
+
+#[test]
+fn the_end_of_a_chord_is_something_that_a_settlement_carries() {
+    let chord_end = Some(ChordEnd { group: "g".into(), token: "t".into(), failed: false });
+    assert!(carries_nothing(&Settlement::early()));
+    assert!(!carries_nothing(&Settlement { chord_end, ..Settlement::early() }));
 }
 
 #[test]
