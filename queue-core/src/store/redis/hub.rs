@@ -13,7 +13,7 @@ use redis::aio::{PubSub, PubSubSink, PubSubStream};
 use tokio::sync::Notify;
 
 use super::errors::map_error;
-use super::lines::Rest;
+use super::lines::{Lines, Rest};
 use super::link::{Connector, broken};
 use crate::store::StoreError;
 
@@ -177,19 +177,32 @@ struct Answer {
     stands: bool,
 }
 
+/// What was known of the lines.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    switches: u64,
+    doubts: u64,
+}
+
+impl Seen {
+    fn now(lines: &Lines) -> Self {
+        Self { switches: lines.switches(), doubts: lines.doubts() }
+    }
+}
+
 async fn run(weak: Weak<State>) {
     let mut rest = Rest::default();
     loop {
         let Some(state) = weak.upgrade() else { return };
         let lines = Arc::clone(&state.connector.lines);
-        let switches = lines.switches();
+        let seen = Seen::now(&lines);
         let connected = state.connector.open_subscribed().await;
         let stood = connected.is_ok();
         drop(state);
         match connected.map(PubSub::split) {
             Ok(halves) => {
                 rest.reset();
-                if let Err(error) = serve(&weak, halves, switches).await {
+                if let Err(error) = serve(&weak, halves, seen).await {
                     tracing::debug!(%error, "the subscribed connection broke");
                 }
             }
@@ -210,11 +223,20 @@ async fn run(weak: Weak<State>) {
 async fn serve(
     weak: &Weak<State>,
     (mut sink, mut stream): (PubSubSink, PubSubStream),
-    switches: u64,
+    mut seen: Seen,
 ) -> Result<(), StoreError> {
     let mut told = Told::new();
     loop {
         let Some(state) = weak.upgrade() else { return Ok(()) };
+        let lines = &state.connector.lines;
+        // From here on, so that no doubt is missed that comes while something is awaited below.
+        let doubted = lines.doubted();
+        // Another line got no answer, or leads to the wrong server by now: is this one dead too?
+        let now = Seen::now(lines);
+        let before = std::mem::replace(&mut seen, now);
+        if now.switches != before.switches || (now.doubts != before.doubts && !stands(&state, &mut sink).await) {
+            return Ok(());
+        }
         let synced = tokio::time::timeout(state.connector.response_timeout, sync(&state, &mut sink, &mut told)).await;
         match synced {
             Ok(done) => done?,
@@ -226,12 +248,7 @@ async fn serve(
                 None => return Ok(()),
             },
             () = state.changed.notified() => {}
-            // Another line got no answer, or leads to the wrong server by now: is this one dead too?
-            () = state.connector.lines.doubted() => {
-                if state.connector.lines.switches() != switches || !stands(&state, &mut sink).await {
-                    return Ok(());
-                }
-            }
+            () = doubted => {}
             () = tokio::time::sleep(PING) => if !stands(&state, &mut sink).await { return Ok(()) },
         }
     }
@@ -331,3 +348,7 @@ fn changes(state: &State, told: &Told) -> (Vec<(Channel, u64)>, Vec<Channel>) {
     let gone = told.keys().filter(|name| !listeners.channels.contains_key(*name)).cloned().collect();
     (fresh, gone)
 }
+
+#[cfg(test)]
+#[path = "hub_tests.rs"]
+mod tests;
