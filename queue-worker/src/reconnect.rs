@@ -141,7 +141,7 @@ fn seconds(time: Duration) -> String {
 /// Whether the store may answer otherwise when it is asked again. A password that is being changed is no reason to throw
 /// finished work away.
 pub(crate) fn may_pass(error: &StoreError) -> bool {
-    error.is_transient() || matches!(error, StoreError::Unauthorized { .. })
+    error.is_transient() || matches!(error, StoreError::Unauthorized { .. } | StoreError::SentinelLogin { .. })
 }
 
 /// Waits between tries: 50 ms, doubling up to 1 s, each spread over half to all of it so that a fleet does not come

@@ -27,6 +27,17 @@ pub enum StoreError {
         #[source]
         source: BoxError,
     },
+    /// A sentinel refused the password or the user that the URL has for sentinels.
+    #[error("sentinel {sentinel} of store `{url}` refused the login for sentinels")]
+    SentinelLogin {
+        /// The URL, secrets masked.
+        url: String,
+        /// Its host and port.
+        sentinel: String,
+        /// What the driver said.
+        #[source]
+        source: BoxError,
+    },
     /// No room: disk full, Redis at `maxmemory` without eviction, or unable to save its snapshots.
     #[error("store `{url}` has no room left")]
     Full {
@@ -104,6 +115,7 @@ impl StoreError {
         match self {
             Self::Unreachable { url, source, .. } => Self::Unreachable { url, unknown: true, source },
             Self::Unauthorized { ref url, .. }
+            | Self::SentinelLogin { ref url, .. }
             | Self::Full { ref url, .. }
             | Self::ReadOnly { ref url, .. }
             | Self::Locked { ref url, .. }
@@ -137,6 +149,10 @@ impl StoreError {
             Self::Unreachable { .. } => "is the server running, and are host and port right?".into(),
             Self::Unauthorized { .. } => {
                 "the URL's user and password go before the host: redis://user:password@host:6379/0".into()
+            }
+            Self::SentinelLogin { .. } => {
+                "look at `sentinel_password` and `sentinel_user` in the URL's query: the login before the hosts is the master's"
+                    .into()
             }
             Self::Full { .. } => {
                 "free some space, on the server's disk too, or raise `maxmemory`; nothing was lost".into()

@@ -1,19 +1,24 @@
 //! Who the master is, as sentinels say it: sentinels that are down, behind, or know nothing. Real ones hand over in `crash`.
 
 use queue_core::QueueName;
-use queue_core::store::connect;
+use queue_core::store::{ConnectError, StoreError, connect};
 use queue_tests::RedisServer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 /// A sentinel that says the same whatever happens; its address.
 async fn sentinel(master: Option<u16>) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
     let answer = match master.map(|port| port.to_string()) {
         Some(port) => format!("*2\r\n$9\r\n127.0.0.1\r\n${}\r\n{port}\r\n", port.len()),
         None => "*-1\r\n".to_owned(),
     };
+    that_says(answer).await
+}
+
+/// The same, with the words of the protocol.
+async fn that_says(answer: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
     tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {
             let answer = answer.clone();
@@ -73,4 +78,28 @@ async fn a_replica_is_not_believed_to_be_the_master() {
     let ignorant = sentinel(None).await;
     let why = refused(&format!("sentinel://{ignorant}/0?master_name=other")).await;
     assert!(why.contains("knows no master `other`"), "{why}");
+}
+
+/// A sentinel that refuses the login is named, and the words of the URL that are its login; the store's own are not blamed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_that_a_sentinel_refuses_is_told_as_the_sentinels() {
+    let server = RedisServer::start(&["--requirepass", "right"]);
+    let guarded = format!("127.0.0.1:{}", server.port());
+    let closed = that_says("-NOAUTH Authentication required.\r\n".to_owned()).await;
+    for (sentinel, query) in [
+        (&guarded, "?sentinel_password=wr0ng"),
+        (&guarded, "?sentinel_user=ann&sentinel_password=wr0ng"),
+        (&closed, ""),
+    ] {
+        let url = format!("redis+sentinel://:s3cret@{sentinel}/mymaster{query}");
+        let why = refused(&url).await;
+        assert!(!why.contains("s3cret") && !why.contains("wr0ng"), "{why}");
+        let Err(ConnectError::Store(error)) = connect(&url).await.map(drop) else { panic!("it is refused") };
+        assert!(matches!(error, StoreError::SentinelLogin { .. }), "{error:?}");
+        let said = error.to_string();
+        assert!(said.starts_with(&format!("sentinel {sentinel} of store")), "{said}");
+        assert!(said.ends_with("refused the login for sentinels"), "{said}");
+        let hint = error.hint();
+        assert!(hint.contains("sentinel_password") && hint.contains("sentinel_user"), "{hint}");
+    }
 }

@@ -231,9 +231,19 @@ impl Sentinels {
             })
         };
         match tokio::time::timeout(PATIENCE, asked).await {
-            Ok(found) => found,
+            Ok(found) => found.map_err(|error| of_sentinel(error, node)),
             Err(elapsed) => Err(connector.unreachable(elapsed, false)),
         }
+    }
+}
+
+/// A sentinel has a login of its own: what it refuses is not the store's password.
+fn of_sentinel(error: StoreError, node: &Node) -> StoreError {
+    match error {
+        StoreError::Unauthorized { url, source } => {
+            StoreError::SentinelLogin { url, sentinel: node.name.clone(), source }
+        }
+        other => other,
     }
 }
 
