@@ -1,8 +1,10 @@
 //! Keeps the worker's leases, from a thread outside the runtime.
 //!
 //! A runtime that is blocked for a while by some body must not lose the leases of all the others at once. One that is
-//! blocked for good must lose them: the heart beats only while the runtime has shown life within `Patience::runtime`.
+//! blocked for good must lose them: the heart beats only while the runtime has shown life within `Patience::runtime`. One
+//! that was asked to stop has its grace period only.
 
+use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -21,6 +23,9 @@ use crate::reconnect::Caller;
 
 /// How often it beats.
 const EVERY: Duration = Duration::from_secs(2);
+
+/// Past the grace period, a runtime that has shown no life for so long will not end the worker.
+const NO_END: Duration = Duration::from_secs(3);
 
 /// A running heart.
 pub(crate) struct Heartbeat {
@@ -46,6 +51,7 @@ impl Heartbeat {
                     () = ending.cancelled() => {}
                     () = beat_for_ever(&engine) => {}
                     () = polls::watch(&engine) => {}
+                    never = end_in_time(&engine) => match never {},
                 }
             });
         })?;
@@ -84,15 +90,35 @@ fn is_blocked(engine: &Engine, was: bool) -> bool {
     let silence = engine.health.pulse.silence();
     let blocked = silence > engine.health.patience.runtime;
     if blocked && !was {
-        // Named or not yet: what is inside a poll now is what blocks it.
-        if engine.health.blocking().is_empty() {
-            engine.health.set_blocking(polls::inside(engine));
-        }
-        let tasks: Vec<String> =
-            engine.health.blocking().iter().map(|one| format!("{}[{}]", one.task, one.id)).collect();
-        tracing::error!(?silence, tasks = tasks.join(", "), "the runtime is blocked: this worker's leases are let go");
+        tracing::error!(?silence, tasks = culprits(engine), "the runtime is blocked: this worker's leases are let go");
     }
     blocked
+}
+
+/// The tasks that block the runtime. Named or not yet: what is inside a poll now is what blocks it.
+fn culprits(engine: &Engine) -> String {
+    if engine.health.blocking().is_empty() {
+        engine.health.set_blocking(polls::inside(engine));
+    }
+    let tasks: Vec<String> = engine.health.blocking().iter().map(|one| format!("{}[{}]", one.task, one.id)).collect();
+    tasks.join(", ")
+}
+
+/// What stops a worker runs on its runtime. One that was asked to stop and whose runtime is blocked is given up when its
+/// grace period is over.
+async fn end_in_time(engine: &Engine) -> Infallible {
+    engine.phase.stop.cancelled().await;
+    // Over, or asked again.
+    let _ = tokio::time::timeout(engine.config.grace, engine.phase.abort.cancelled()).await;
+    // Twice in a row: a host that slept is silent when it wakes up, and turns at once.
+    let mut looks = 0;
+    while looks < 2 {
+        tokio::time::sleep(NO_END / 6).await;
+        looks = if engine.health.pulse.silence() > NO_END { looks + 1 } else { 0 };
+    }
+    tracing::error!(tasks = culprits(engine), "asked to stop, but the runtime is blocked: nothing can be given back");
+    engine.phase.frozen.cancel();
+    std::future::pending().await
 }
 
 /// What does not come back in twice the time will not: nobody on the runtime could end the worker any more.

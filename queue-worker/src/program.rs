@@ -46,7 +46,8 @@ async fn serve(worker: Worker, flags: &Flags) -> Result<Report, WorkerError> {
     handle.wait().await
 }
 
-/// The first signal stops the worker, the second makes it hurry.
+/// The first signal stops the worker, the second makes it hurry. They are heard while tasks block every thread of the runtime too:
+/// whichever runtime of the process turns hands them to all, and the heartbeat's does.
 async fn stop_on(mut signals: Signals, handle: &WorkerHandle) -> std::convert::Infallible {
     signals.next().await;
     handle.shutdown();

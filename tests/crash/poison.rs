@@ -1,7 +1,7 @@
 //! A job that kills its worker, among jobs that do not.
 
 use queue_core::store::DeadReason;
-use queue_tests::{Bench, Child};
+use queue_tests::{Bench, Child, signal, wait_until};
 
 use crate::scene::Scene;
 
@@ -95,10 +95,36 @@ async fn body_that_blocks_the_runtime_ends_its_worker_and_is_poison_in_the_end(b
     assert_eq!(dead[0].dead.as_ref().unwrap().1.reason, DeadReason::Poison);
 }
 
+/// SIGTERM while a body blocks the whole runtime: it is heard, and the program ends when its grace period is over. What it
+/// held runs elsewhere.
+async fn worker_that_is_blocked_ends_when_it_is_asked_to(bench: &Bench) {
+    let scene = Scene::new(bench).await;
+    let neighbour = scene.send("crash.hold", ["neighbour"]).await;
+    let mut worker = scene.worker_with(4, &["--grace", "300ms"], &[("TOKIO_WORKER_THREADS", "1")]);
+    scene.until_written("began", 1).await;
+    let blocker = scene.send("crash.block", ["blocker"]).await;
+    scene.until_written("began", 2).await;
+    signal(worker.pid(), "TERM");
+    assert_eq!(worker.end().await.code(), Some(4));
+    let log = scene.log();
+    for line in ["asked to stop, but the runtime is blocked", "error: the runtime is blocked by tasks"] {
+        assert!(log.lines().any(|said| said.contains(line) && said.contains(blocker.id().as_str())), "{line}: {log}");
+    }
+
+    assert_eq!(scene.bury().await, 2);
+    scene.open_gate("all");
+    // As many threads as the blocker leaves the others one.
+    let heir = scene.worker_with(4, &["--grace", "300ms"], &[("TOKIO_WORKER_THREADS", "4")]);
+    assert_eq!(scene.ran_by(&neighbour).await, heir.pid());
+    wait_until("the blocker runs elsewhere", || async { scene.has_written("began", "blocker", heir.pid()) }).await;
+    scene.stop(heir).await;
+}
+
 crate::on_both!(
     poison_is_set_aside_and_neighbours_finish,
     a_stack_that_overflows_is_poison,
     body_that_blocks_the_runtime_ends_its_worker_and_is_poison_in_the_end,
+    worker_that_is_blocked_ends_when_it_is_asked_to,
 );
 
 /// macOS has no limit of a process's memory that a shell can set.
