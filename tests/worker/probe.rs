@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use queue_core::prelude::*;
 use queue_core::store::connect;
-use queue_tests::{Bench, wait_for, wait_until};
+use queue_tests::{Bench, PATIENCE, wait_for, wait_until};
 use queue_worker::{Exit, Worker, WorkerError, WorkerHandle};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -140,6 +140,21 @@ async fn port_that_is_taken_is_an_error_before_anything_else(bench: &Bench) {
     assert!(!signed_on.iter().any(|worker| worker.queues.contains(&bench.queue("q"))));
 }
 
+/// Clients that connect and say nothing use up neither the worker's files nor its answers.
+async fn silent_connections_are_cut_off_and_the_others_answered(bench: &Bench) {
+    let (handle, address) = begin(bench, &Stage::default()).await;
+    let mut silent = Vec::new();
+    for _ in 0..100 {
+        silent.push(TcpStream::connect(address).await.unwrap());
+    }
+    assert_eq!(get(address, "/live").await.0, 200);
+    for stream in &mut silent[..30] {
+        let ended = tokio::time::timeout(PATIENCE, stream.read(&mut [0])).await;
+        assert!(matches!(ended, Ok(Ok(0) | Err(_))), "{ended:?}");
+    }
+    handle.abort();
+}
+
 /// The names are what dashboards and alerts are made of: they are added to, not changed.
 async fn names_of_metrics_are_stable(bench: &Bench) {
     let (handle, address) = begin(bench, &Stage::default()).await;
@@ -265,6 +280,6 @@ queue_tests::conformance!(
     stopping_worker_is_live_and_not_ready,
     body_that_blocks_a_thread_is_named_and_the_others_go_on,
 );
-queue_tests::on_driver!(memory, SqliteMemory: port_that_is_taken_is_an_error_before_anything_else, names_of_metrics_are_stable);
+queue_tests::on_driver!(memory, SqliteMemory: port_that_is_taken_is_an_error_before_anything_else, silent_connections_are_cut_off_and_the_others_answered, names_of_metrics_are_stable);
 queue_tests::on_driver!(blocked_file, SqliteFile: blocked_runtime_is_not_live_and_the_probe_says_why);
 queue_tests::on_driver!(blocked_redis, Redis: blocked_runtime_is_not_live_and_the_probe_says_why);

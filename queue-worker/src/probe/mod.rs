@@ -4,6 +4,7 @@
 //! What it says comes from what the parts of the worker note anyway; only the queues' depths are asked of the store, when
 //! somebody wants them. Nothing that happens here can end the worker.
 
+mod connections;
 mod depths;
 mod metrics;
 mod verdict;
@@ -18,6 +19,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use self::connections::Bounds;
 use self::depths::Depths;
 use self::verdict::{Facts, Verdict};
 use crate::engine::Engine;
@@ -86,12 +88,9 @@ async fn serve(listener: TcpListener, board: Arc<Board>) {
         .route("/ready", get(ready))
         .route("/metrics", get(metrics))
         .with_state(board);
-    let served = match tokio::net::TcpListener::from_std(listener) {
-        Ok(listener) => axum::serve(listener, routes).await,
-        Err(error) => Err(error),
-    };
-    if let Err(error) = served {
-        tracing::error!(%error, "the probe ended; the worker goes on without it");
+    match tokio::net::TcpListener::from_std(listener) {
+        Ok(listener) => connections::serve(&listener, &routes, Bounds::default()).await,
+        Err(error) => tracing::error!(%error, "the probe ended; the worker goes on without it"),
     }
 }
 
