@@ -1,6 +1,5 @@
 //! The command line of a worker program: the same for the stock worker and for your own.
 
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use crate::logging::LogFormat;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  asked to stop, and did: everything finished or given back
-  1  cannot run: a task without its state, two tasks of one name, the probe's port taken
+  1  cannot run: a task without its state, two tasks of one name, the probe's port taken or host unknown
   2  wrong usage: the command line, the URL or a queue's name
   3  the store cannot be opened (--wait has it wait)
   4  half of the slots, or the whole runtime, are stuck in tasks that do not return: start me again
@@ -79,9 +78,9 @@ pub struct Flags {
     #[arg(long, value_name = "MAX,MIN", conflicts_with = "concurrency")]
     pub autoscale: Option<Autoscale>,
 
-    /// Answer /live, /ready and /metrics (Prometheus) over HTTP on this address, e.g. 127.0.0.1:9091.
-    #[arg(long, env = "QUEUE_PROBE", value_name = "HOST:PORT")]
-    pub probe: Option<SocketAddr>,
+    /// Answer /live, /ready and /metrics (Prometheus) over HTTP here, e.g. 127.0.0.1:9091 or localhost:9091.
+    #[arg(long, env = "QUEUE_PROBE", value_name = "HOST:PORT", value_parser = host_and_port)]
+    pub probe: Option<String>,
 
     /// How log lines look.
     #[arg(long, value_enum, default_value_t)]
@@ -90,6 +89,14 @@ pub struct Flags {
     /// What is logged: error, warn, info, debug, trace; or by module: info,queue_worker=debug.
     #[arg(long, default_value = "info", value_name = "LEVEL")]
     pub log_level: Targets,
+}
+
+/// A host's name or address, and a port. Whether there is such a host is seen at the start.
+fn host_and_port(text: &str) -> Result<String, String> {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(text.to_owned()),
+        _ => Err("a host and a port are expected, like localhost:9091 or 0.0.0.0:9091".to_owned()),
+    }
 }
 
 /// A queue and perhaps its weight, written `mail:3`.

@@ -38,6 +38,15 @@ fn a_worker_may_scale_and_tell() {
 }
 
 #[test]
+fn the_probe_has_a_host_by_name_or_by_address() {
+    for place in ["localhost:9091", "0.0.0.0:0", "[::1]:9091", "probe.internal:80"] {
+        assert_eq!(flags(&format!("--probe {place}")).unwrap().probe.as_deref(), Some(place));
+    }
+    let why = flags("--probe 9091").unwrap_err().to_string();
+    assert!(why.contains("9091") && why.contains("like localhost:9091"), "{why}");
+}
+
+#[test]
 fn nonsense_is_refused() {
     for line in [
         "-c 0",
@@ -50,6 +59,10 @@ fn nonsense_is_refused() {
         "--autoscale 2,4",
         "--autoscale 0",
         "--autoscale 4,2 -c 3",
+        "--probe localhost",
+        "--probe :9091",
+        "--probe localhost:http",
+        "--probe localhost:65536",
     ] {
         assert!(flags(line).is_err(), "{line}");
     }

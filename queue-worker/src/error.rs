@@ -49,6 +49,14 @@ pub enum WorkerError {
         /// Why not.
         source: std::io::Error,
     },
+    /// The probe's host is not known.
+    #[error("the probe cannot find the host of `{given}`")]
+    ProbeHost {
+        /// What was given, a host and a port.
+        given: String,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// The operating system refused a thread, a runtime or a signal handler.
     #[error("cannot start")]
     Io(#[from] std::io::Error),
@@ -88,8 +96,8 @@ impl WorkerError {
                 "another process has this port (a second worker on this host?): give each worker a --probe of its own"
                     .into()
             }
-            Self::Probe { .. } => {
-                "--probe takes an address of this host and a port, like 127.0.0.1:9091 or 0.0.0.0:9091".into()
+            Self::Probe { .. } | Self::ProbeHost { .. } => {
+                "--probe takes a name or an address of this host and a port, like localhost:9091 or 0.0.0.0:9091".into()
             }
             Self::Blocked { .. } => {
                 "what computes or blocks belongs into a plain `fn`, or into `spawn_blocking`".into()
@@ -107,6 +115,7 @@ impl WorkerError {
             Self::DuplicateTask { .. }
             | Self::MissingState { .. }
             | Self::Probe { .. }
+            | Self::ProbeHost { .. }
             | Self::Io(_)
             | Self::Panicked => Exit::Failure,
         }

@@ -49,7 +49,8 @@ pub struct Worker {
     hostname: Option<String>,
     task_events: bool,
     autoscale: Option<(usize, usize)>,
-    probe: Option<SocketAddr>,
+    /// A host and a port.
+    probe: Option<String>,
     /// The probe, where it answers before the worker starts.
     answering: Option<Probe>,
     patience: Patience,
@@ -140,8 +141,14 @@ impl Worker {
 
     /// Answers `/live`, `/ready` and `/metrics` over HTTP on this address, from a thread outside the runtime. Port 0 takes any
     /// that is free: [`WorkerHandle::probe`]. Default: no probe.
-    pub fn probe(mut self, address: SocketAddr) -> Self {
-        self.probe = Some(address);
+    pub fn probe(self, address: SocketAddr) -> Self {
+        self.probe_at(address.to_string())
+    }
+
+    /// As [`Worker::probe`], with a host's name or address and a port: `localhost:9091`. Of the name's addresses, the first that can
+    /// be had.
+    pub fn probe_at(mut self, host_and_port: impl Into<String>) -> Self {
+        self.probe = Some(host_and_port.into());
         self
     }
 
@@ -157,9 +164,9 @@ impl Worker {
     /// # Errors
     ///
     /// [`WorkerError`] when a queue's name is none, two tasks have one name, a task needs a state that was not
-    /// added, the mailer's variables are wrong, the probe's address is taken, or the store refuses.
+    /// added, the mailer's variables are wrong, the probe's address is taken or not found, or the store refuses.
     pub async fn start(mut self, client: Client) -> Result<WorkerHandle, WorkerError> {
-        self.answer()?;
+        self.answer().await?;
         if self.state.get::<Mailer>().is_none() {
             self.state.insert(Mailer::from_env()?);
         }
@@ -174,9 +181,9 @@ impl Worker {
     }
 
     /// Starts the probe, unless it answers already.
-    fn answer(&mut self) -> Result<(), WorkerError> {
-        if let (Some(address), None) = (self.probe, &self.answering) {
-            self.answering = Some(Probe::start(address)?);
+    async fn answer(&mut self) -> Result<(), WorkerError> {
+        if let (Some(host_and_port), None) = (&self.probe, &self.answering) {
+            self.answering = Some(Probe::start(host_and_port).await?);
         }
         Ok(())
     }
@@ -220,7 +227,7 @@ impl Worker {
         self.track_started |= flags.track_started;
         self.hostname = flags.hostname.clone().or(self.hostname);
         self.task_events |= flags.task_events;
-        self.probe = flags.probe.or(self.probe);
+        self.probe = flags.probe.clone().or(self.probe);
         if let Some(crate::cli::Autoscale { most, least }) = flags.autoscale {
             self = self.autoscale(most, least);
         }
@@ -230,7 +237,7 @@ impl Worker {
     /// Opens the store and starts.
     pub(crate) async fn connect(mut self, flags: &Flags) -> Result<WorkerHandle, WorkerError> {
         // Before the store is asked, which may take its time.
-        self.answer()?;
+        self.answer().await?;
         let options = StoreOptions::with_results(flags.result_url.clone());
         let store = crate::startup::open(&flags.url, options, flags.wait.unwrap_or_default()).await?;
         self.start(Client::new(store)).await

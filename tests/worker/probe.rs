@@ -140,6 +140,22 @@ async fn port_that_is_taken_is_an_error_before_anything_else(bench: &Bench) {
     assert!(!signed_on.iter().any(|worker| worker.queues.contains(&bench.queue("q"))));
 }
 
+/// A host by its name; one that is not known is an error that says what was given and what is expected.
+async fn probe_has_a_host_by_name(bench: &Bench) {
+    let stage = Stage::default();
+    let handle = worker(bench, &stage).probe_at("localhost:0").start(client(bench)).await.unwrap();
+    let address = handle.probe().unwrap();
+    assert!(address.ip().is_loopback() && address.port() != 0, "{address}");
+    assert_eq!(get(address, "/live").await.0, 200);
+    handle.abort();
+    for given in ["no such host:9091", "9091"] {
+        let Err(error) = worker(bench, &stage).probe_at(given).start(client(bench)).await else { panic!("{given}") };
+        assert_eq!(error.to_string(), format!("the probe cannot find the host of `{given}`"));
+        assert!(error.hint().contains("localhost:9091"), "{}", error.hint());
+        assert_eq!(error.exit(), Exit::Failure);
+    }
+}
+
 /// Clients that connect and say nothing use up neither the worker's files nor its answers.
 async fn silent_connections_are_cut_off_and_the_others_answered(bench: &Bench) {
     let (handle, address) = begin(bench, &Stage::default()).await;
@@ -280,6 +296,12 @@ queue_tests::conformance!(
     stopping_worker_is_live_and_not_ready,
     body_that_blocks_a_thread_is_named_and_the_others_go_on,
 );
-queue_tests::on_driver!(memory, SqliteMemory: port_that_is_taken_is_an_error_before_anything_else, silent_connections_are_cut_off_and_the_others_answered, names_of_metrics_are_stable);
+queue_tests::on_driver!(
+    memory, SqliteMemory:
+    port_that_is_taken_is_an_error_before_anything_else,
+    probe_has_a_host_by_name,
+    silent_connections_are_cut_off_and_the_others_answered,
+    names_of_metrics_are_stable
+);
 queue_tests::on_driver!(blocked_file, SqliteFile: blocked_runtime_is_not_live_and_the_probe_says_why);
 queue_tests::on_driver!(blocked_redis, Redis: blocked_runtime_is_not_live_and_the_probe_says_why);

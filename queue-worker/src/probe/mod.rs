@@ -9,6 +9,7 @@ mod depths;
 mod metrics;
 mod verdict;
 
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, OnceLock};
 
@@ -42,16 +43,14 @@ struct Board {
 }
 
 impl Probe {
-    /// Listens on `address`, and answers from now on.
+    /// Listens there, and answers from now on.
     ///
     /// # Errors
     ///
-    /// [`WorkerError::Probe`] when the address cannot be had, [`WorkerError::Io`] when the system gives no thread.
-    pub(crate) fn start(address: SocketAddr) -> Result<Self, WorkerError> {
-        let refused = |source| WorkerError::Probe { address, source };
-        let listener = TcpListener::bind(address).map_err(refused)?;
-        listener.set_nonblocking(true).map_err(refused)?;
-        let bound = listener.local_addr().map_err(refused)?;
+    /// [`WorkerError::ProbeHost`] when there is no such host, [`WorkerError::Probe`] when none of its addresses can be had,
+    /// [`WorkerError::Io`] when the system gives no thread.
+    pub(crate) async fn start(host_and_port: &str) -> Result<Self, WorkerError> {
+        let (listener, bound) = listen(host_and_port).await?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped, board) = (CancellationToken::new(), CancellationToken::new(), Arc::new(Board::default()));
         let (ending, ended, shown) = (stop.clone(), stopped.clone().drop_guard(), Arc::clone(&board));
@@ -79,6 +78,24 @@ impl Probe {
         drop(self.stop);
         self.stopped.cancelled().await;
     }
+}
+
+/// Listens on the first address that can be had.
+async fn listen(host_and_port: &str) -> Result<(TcpListener, SocketAddr), WorkerError> {
+    let unknown = |source| WorkerError::ProbeHost { given: host_and_port.to_owned(), source };
+    let mut why = unknown(io::Error::from(io::ErrorKind::NotFound));
+    for address in tokio::net::lookup_host(host_and_port).await.map_err(unknown)? {
+        let bound = TcpListener::bind(address).and_then(|listener| {
+            listener.set_nonblocking(true)?;
+            let bound = listener.local_addr()?;
+            Ok((listener, bound))
+        });
+        match bound {
+            Ok(bound) => return Ok(bound),
+            Err(source) => why = WorkerError::Probe { address, source },
+        }
+    }
+    Err(why)
 }
 
 async fn serve(listener: TcpListener, board: Arc<Board>) {
