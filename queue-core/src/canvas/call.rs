@@ -221,7 +221,7 @@ impl<Out, In> Call<Out, In> {
     ///
     /// A key is of the whole store, whatever the queue. It is written in the same step as the message, and stands for its time,
     /// whatever becomes of the job; of the first send it keeps the task and the id, so that the same key for another task
-    /// is an error ([`SendError::KeyTaken`]). It has 1 to 512 bytes. A workflow has one as a whole
+    /// is an error ([`SendError::KeyTaken`](crate::SendError::KeyTaken)). It has 1 to 512 bytes. A workflow has one as a whole
     /// ([`Flow::idempotency_key`](super::Flow::idempotency_key)), its steps have none.
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
         let key = OnceKey::new(key);
