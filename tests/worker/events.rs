@@ -80,9 +80,11 @@ async fn task_events_tell_a_jobs_life(bench: &Bench) {
 
     let job = client(bench).send(flaky.s(1)).await.unwrap();
     let told = kinds(&mut events, bench, job.id().as_str(), 6).await;
+    // Told once the store has it, by when the next run may have been taken up.
+    let (retried, runs): (Vec<_>, Vec<_>) = told.into_iter().partition(|event| event.kind == "task-retried");
     let once = ["task-received", "task-started"];
-    assert_eq!(words(&told), [&once[..], &["task-retried"], &once[..], &["task-succeeded"]].concat());
-    assert_eq!(told[2].text("exception"), Some("Paper('the printer is out of paper')"));
+    assert_eq!(words(&runs), [&once[..], &once[..], &["task-succeeded"]].concat());
+    assert_eq!((retried.len(), retried[0].text("exception")), (1, Some("Paper('the printer is out of paper')")));
 
     let job = client(bench).send(reject.s()).await.unwrap();
     assert_eq!(kinds(&mut events, bench, job.id().as_str(), 3).await[2].kind, "task-rejected");
