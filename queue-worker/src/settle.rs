@@ -3,22 +3,20 @@
 //! One settle is in flight; what ends meanwhile gathers behind it and goes out with the next. The batch is the speed:
 //! a fast task costs its share of one call.
 
+mod batch;
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use queue_core::message::Message;
-use queue_core::result::{ResultMeta, State};
-use queue_core::store::{
-    ChordStep, Consumer, DeadLetter, DeadReason, Ending, Settled, Settlement, StoreError, StoredResult,
-};
+use queue_core::store::{ChordStep, Consumer, DeadReason, Ending, Settled, Settlement, StoreError};
 use queue_core::{QueueName, failpoint};
 use tokio::sync::{Notify, oneshot};
 
+use self::batch::{Batch, Origin};
 use crate::emitter::Telling;
-use crate::ending::exception;
-use crate::engine::count;
 use crate::health::Health;
 use crate::health::tally::{Outcome, Tally};
 use crate::jobs::Held;
@@ -108,22 +106,6 @@ struct Waiting {
     /// Those of `items` and those in flight.
     count: usize,
     bytes: usize,
-}
-
-struct Batch {
-    settlements: Vec<Settlement>,
-    origins: Vec<Origin>,
-    bytes: usize,
-}
-
-struct Origin {
-    queue: QueueName,
-    message: Option<Arc<Message>>,
-    _suspect: Option<SuspectGuard>,
-    _slot: Option<Slot>,
-    answer: Option<oneshot::Sender<Settled>>,
-    counted: Option<(&'static Tally, Outcome)>,
-    telling: Telling,
 }
 
 impl Settler {
@@ -345,85 +327,6 @@ fn carries_nothing(settlement: &Settlement) -> bool {
         && settlement.follow.is_empty()
         && settlement.chords.is_empty()
         && settlement.chord_end.is_none()
-}
-
-impl Batch {
-    fn push(&mut self, item: Item, bytes: usize) {
-        let Item { settlement, queue, message, suspect, slot, answer, counted, telling, payload: _ } = item;
-        self.settlements.push(settlement);
-        self.origins.push(Origin { queue, message, _suspect: suspect, _slot: slot, answer, counted, telling });
-        self.bytes += bytes;
-    }
-
-    /// Whether the body of a chord is among what it sends.
-    fn ends_chord(&self) -> bool {
-        self.settlements.iter().any(|settlement| settlement.chord_end.is_some())
-    }
-
-    fn tell(self, answers: Vec<Settled>, health: &Health) {
-        failpoint::hit("settle.answered");
-        failpoint::hit_when("chord.settled", || self.ends_chord());
-        for (origin, answer) in self.origins.into_iter().zip(answers) {
-            origin.log(answer, health);
-        }
-    }
-}
-
-impl Origin {
-    fn log(self, answer: Settled, health: &Health) {
-        if answer == Settled::ChordTaken {
-            tracing::info!(queue = %self.queue, id = self.id(), "somebody else has sent the body of this chord");
-        }
-        if answer == Settled::LeaseLost {
-            count(&health.leases_lost);
-            tracing::warn!(
-                queue = %self.queue, task = self.task(), id = self.id(),
-                "the lease of this task was lost before its end was stored: it runs again elsewhere, or has ended already"
-            );
-        }
-        if answer == Settled::Done {
-            if let Some((tally, outcome)) = self.counted {
-                tally.count(outcome);
-            }
-            self.telling.tell();
-        }
-        if let Some(tell) = self.answer {
-            // Nobody waits any more: the worker is stopping.
-            let _ = tell.send(answer);
-        }
-    }
-
-    fn task(&self) -> &str {
-        self.message.as_ref().map_or("?", |message| message.task.as_str())
-    }
-
-    fn id(&self) -> &str {
-        self.message.as_ref().map_or("?", |message| message.id.as_str())
-    }
-
-    /// A failure in place of the result that was refused.
-    fn refused(&self, why: &str) -> Option<StoredResult> {
-        let id = self.message.as_ref()?.id.clone();
-        let failure = ResultMeta::exception_json(&exception("queue", "StoreError", why));
-        let meta = ResultMeta::new(id.clone(), State::Failure, failure, None).encode();
-        Some(StoredResult { id, meta, ttl: Some(REFUSED_FOR) })
-    }
-
-    fn letter(&self, error: String, ending: &Ending) -> DeadLetter {
-        let worker = match ending {
-            Ending::Dead(letter) => letter.worker.clone(),
-            Ending::Done => String::new(),
-        };
-        let message = self.message.as_deref();
-        DeadLetter {
-            id: message.map(|message| message.id.to_string()),
-            task: message.map(|message| message.task.to_string()),
-            reason: DeadReason::Failed,
-            error,
-            retries: message.map_or(0, |message| message.retries),
-            worker,
-        }
-    }
 }
 
 #[cfg(test)]
