@@ -67,10 +67,11 @@ async fn step(n: u64, ctx: Context) -> TaskResult<u64> {
     Ok(n + 1)
 }
 
-/// One run: whose, whether its message came for the first time, and under which id.
+/// One run: in which of the soak's workers, whether its message came for the first time, and under which id.
 pub(crate) fn write_run(label: &str, ctx: &Context) -> Result<(), Error> {
     let time = if ctx.redelivered() { "again" } else { "first" };
-    append(&format!("run {label} {} {time} {}\n", std::process::id(), ctx.id()))
+    let worker = std::env::var("CRASH_NUMBER").map_err(|_| Error::other("$CRASH_NUMBER is not set"))?;
+    append(&format!("run {label} {worker} {time} {}\n", ctx.id()))
 }
 
 fn ledger() -> Result<PathBuf, Error> {

@@ -8,7 +8,8 @@ use super::report::Report;
 
 /// One run of a job.
 pub(super) struct Run {
-    pid: u32,
+    /// The worker's number.
+    worker: u32,
     first: bool,
     id: String,
 }
@@ -29,7 +30,7 @@ impl Runs {
 
     /// Whether every run of the job with this id ended with its worker.
     pub(super) fn all_killed(&self, id: &str, killed: &HashSet<u32>) -> bool {
-        self.runs.values().flatten().filter(|run| run.id == id).all(|run| killed.contains(&run.pid))
+        self.runs.values().flatten().filter(|run| run.id == id).all(|run| killed.contains(&run.worker))
     }
 }
 
@@ -38,8 +39,8 @@ pub(super) fn read(dir: &Path) -> Runs {
     let mut runs = Runs::default();
     for line in text(dir).lines() {
         match line.split(' ').collect::<Vec<_>>()[..] {
-            ["run", label, pid, time, id] => {
-                let run = Run { pid: pid.parse().unwrap(), first: time == "first", id: id.to_owned() };
+            ["run", label, worker, time, id] => {
+                let run = Run { worker: worker.parse().unwrap(), first: time == "first", id: id.to_owned() };
                 runs.runs.entry(label.to_owned()).or_default().push(run);
             }
             ["end", label, _] => _ = runs.ended.insert(label.to_owned()),
@@ -87,10 +88,10 @@ pub(super) fn check(
         }
         // Whoever runs a job leaves it to another only by its death.
         for run in &runs[..runs.len() - 1] {
-            if !killed.contains(&run.pid) {
+            if !killed.contains(&run.worker) {
                 report.taken_from_the_living.push(label.clone());
             }
-            *undone.entry(run.pid).or_default() += 1;
+            *undone.entry(run.worker).or_default() += 1;
         }
     }
     report.most_undone = undone.values().copied().max().unwrap_or(0);

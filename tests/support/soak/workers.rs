@@ -12,8 +12,10 @@ use crate::{Child, signal};
 pub(super) struct Workers {
     soak: Soak,
     dir: PathBuf,
-    live: Vec<Child>,
-    /// The ids of the processes.
+    /// Each with its number: the system gives process ids again.
+    live: Vec<(u32, Child)>,
+    hired: u32,
+    /// Their numbers.
     pub(super) killed: HashSet<u32>,
     /// How many ended otherwise than they should.
     fallen: usize,
@@ -24,8 +26,8 @@ const NOT_OPENED: i32 = 3;
 
 impl Workers {
     pub(super) fn start(soak: &Soak, dir: &Path) -> Self {
-        let mut workers =
-            Self { soak: soak.clone(), dir: dir.to_owned(), live: Vec::new(), killed: HashSet::new(), fallen: 0 };
+        let (live, killed) = (Vec::new(), HashSet::new());
+        let mut workers = Self { soak: soak.clone(), dir: dir.to_owned(), live, hired: 0, killed, fallen: 0 };
         for _ in 0..soak.workers {
             workers.hire();
         }
@@ -35,7 +37,7 @@ impl Workers {
     /// The supervisor: who fell is replaced.
     pub(super) fn tend(&mut self) {
         for place in (0..self.live.len()).rev() {
-            if let Some(status) = self.live[place].ended() {
+            if let Some(status) = self.live[place].1.ended() {
                 self.live.swap_remove(place);
                 self.note(status);
                 self.hire();
@@ -52,29 +54,28 @@ impl Workers {
     /// `kill -9` for one, and another one in its place.
     pub(super) fn kill_one(&mut self, chance: &mut fastrand::Rng) {
         self.tend();
-        let mut victim = self.live.swap_remove(chance.usize(..self.live.len()));
+        let (number, mut victim) = self.live.swap_remove(chance.usize(..self.live.len()));
         victim.kill();
-        self.killed.insert(victim.pid());
+        self.killed.insert(number);
         self.hire();
     }
 
     fn hire(&mut self) {
-        let Self { soak, dir, .. } = self;
+        self.hired += 1;
+        let Self { soak, dir, hired, .. } = self;
         let log = OpenOptions::new().create(true).append(true).open(dir.join("log")).unwrap();
         let ledger = dir.join("ledger").display().to_string();
-        let slots = soak.slots.to_string();
-        let env = [("QUEUE_URL", soak.url.as_str()), ("CRASH_LEDGER", &ledger)];
+        let (slots, number) = (soak.slots.to_string(), hired.to_string());
+        let env = [("QUEUE_URL", soak.url.as_str()), ("CRASH_LEDGER", &ledger), ("CRASH_NUMBER", &number)];
         let args = ["-Q", QUEUE, "-c", &slots, "--log-level", "info"];
         let worker = Child::start_logged(&soak.worker, &args, &env, log);
-        // The system gives ids again: a process that lives now was not the one that was killed.
-        assert!(!self.killed.contains(&worker.pid()), "process ids went round; run it for a shorter time");
-        self.live.push(worker);
+        self.live.push((self.hired, worker));
     }
 
     /// Asks all to stop: who was killed, and how many ended otherwise than they should.
     pub(super) async fn stop(mut self) -> (HashSet<u32>, usize) {
         let mut asked = Vec::new();
-        for mut worker in std::mem::take(&mut self.live) {
+        for (_, mut worker) in std::mem::take(&mut self.live) {
             match worker.ended() {
                 Some(status) => self.note(status),
                 None => {

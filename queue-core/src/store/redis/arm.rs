@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use redis::aio::MultiplexedConnection;
 use tokio::sync::Notify;
 
+use super::client::Connection;
 use super::consumer::{Lane, Shared, ms};
 use super::errors::map_error;
 use super::lines::Rest;
@@ -41,7 +41,7 @@ struct Signal {
 /// A connection, and how often there had been doubt when it was made.
 struct Line {
     doubts: u64,
-    connection: MultiplexedConnection,
+    connection: Connection,
 }
 
 impl Arm {

@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use redis::aio::{MultiplexedConnection, PubSub};
-use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, Pipeline, RedisError};
+use redis::aio::PubSub;
+use redis::{Cmd, FromRedisValue, Pipeline, RedisError};
 
+use super::client::{self, Connection};
 use super::errors::map_error;
 use super::lines::Lines;
 use super::scripts::Script;
@@ -37,7 +38,7 @@ pub(super) struct Connector {
 
 impl Connector {
     /// A fresh connection, with no response timeout of its own; to the master, where there are sentinels.
-    pub(super) async fn open(&self) -> Result<MultiplexedConnection, StoreError> {
+    pub(super) async fn open(&self) -> Result<Connection, StoreError> {
         let opened = match &self.sentinels {
             Some(sentinels) => sentinels.connect(self).await.map(|(_, connection)| connection),
             None => self.connect(&self.client).await,
@@ -60,12 +61,8 @@ impl Connector {
     }
 
     /// A connection to where `client` leads.
-    pub(super) async fn connect(&self, client: &redis::Client) -> Result<MultiplexedConnection, StoreError> {
-        let config =
-            AsyncConnectionConfig::new().set_connection_timeout(Some(self.connect_timeout)).set_response_timeout(None);
-        let made = client.get_multiplexed_async_connection_with_config(&config);
-        // The client's own timeout covers the connect, not the handshake behind it.
-        match tokio::time::timeout(self.connect_timeout, made).await {
+    pub(super) async fn connect(&self, client: &redis::Client) -> Result<Connection, StoreError> {
+        match tokio::time::timeout(self.connect_timeout, client::open(client)).await {
             Ok(connection) => connection.map_err(|error| map_error(&self.url, error, false)),
             Err(elapsed) => Err(self.unreachable(elapsed, false)),
         }
@@ -110,7 +107,7 @@ struct Current {
     age: u64,
     /// How often there had been doubt when it was made.
     doubts: u64,
-    connection: MultiplexedConnection,
+    connection: Connection,
 }
 
 /// See the module.
@@ -224,7 +221,7 @@ impl Link {
         }
     }
 
-    async fn connection(&self) -> Result<(u64, MultiplexedConnection), StoreError> {
+    async fn connection(&self) -> Result<(u64, Connection), StoreError> {
         if let Some(connection) = self.peek() {
             return Ok(connection);
         }
@@ -251,8 +248,11 @@ impl Link {
         Ok((age, connection))
     }
 
-    fn peek(&self) -> Option<(u64, MultiplexedConnection)> {
-        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+    fn peek(&self) -> Option<(u64, Connection)> {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.take_if(|current| current.connection.is_gone()).is_some() {
+            self.connector.note_broken();
+        }
         let current = current.as_ref().filter(|current| current.doubts == self.connector.lines.doubts())?;
         Some((current.age, current.connection.clone()))
     }

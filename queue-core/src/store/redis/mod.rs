@@ -7,6 +7,7 @@ mod arm;
 mod beat;
 mod bus;
 mod chord;
+mod client;
 mod close;
 mod consumer;
 mod durability;

@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
 use url::form_urlencoded;
 
+use super::client::Connection;
 use super::errors::map_error;
 use super::link::Connector;
 use crate::store::StoreError;
@@ -187,10 +187,7 @@ impl Sentinels {
     }
 
     /// A connection to the master, and what makes more of them.
-    pub(super) async fn connect(
-        &self,
-        connector: &Connector,
-    ) -> Result<(redis::Client, MultiplexedConnection), StoreError> {
+    pub(super) async fn connect(&self, connector: &Connector) -> Result<(redis::Client, Connection), StoreError> {
         let (first, mut tried, mut why) = (self.first.load(Ordering::Relaxed), Vec::new(), None);
         for turn in 0..self.nodes.len() {
             let at = (first + turn) % self.nodes.len();
@@ -248,10 +245,7 @@ fn of_sentinel(error: StoreError, node: &Node) -> StoreError {
 }
 
 /// Connects to `place`, and makes sure that it is a master: a sentinel may be behind.
-async fn open_master(
-    connector: &Connector,
-    place: (String, u16),
-) -> Result<(redis::Client, MultiplexedConnection), StoreError> {
+async fn open_master(connector: &Connector, place: (String, u16)) -> Result<(redis::Client, Connection), StoreError> {
     let failed = |error| map_error(&connector.url, error, false);
     let (host, port) = place;
     let client = redis::Client::open(at(connector.client.get_connection_info(), &host, port)).map_err(failed)?;

@@ -1,0 +1,86 @@
+//! Connections to a server, as cheap as a socket allows.
+//!
+//! The usual client keeps a task for each connection, through which every request and every answer pass. Here whoever asks writes
+//! into the socket itself, and one of those that wait reads for all (`socket`); what arrives is read by a parser that copies
+//! each text once (`reply`). `open` dials and says who we are. TLS, and RESP3 where a URL asks for it, are left to the crate.
+
+mod open;
+mod reply;
+mod socket;
+
+use std::sync::Arc;
+
+use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::{Cmd, Pipeline, RedisFuture, RedisResult, Value};
+
+pub(super) use self::open::open;
+use self::socket::Socket;
+
+/// One connection; clones share it. A command may be asked for while others are under way: answers come in order.
+#[derive(Debug, Clone)]
+pub(super) struct Connection(Kind);
+
+#[derive(Debug, Clone)]
+enum Kind {
+    /// Ours.
+    Own { socket: Arc<Socket>, db: i64 },
+    /// The crate's.
+    Crate(MultiplexedConnection),
+}
+
+impl Connection {
+    /// Whether it is known to be of no more use. One on which nothing is under way is looked at: a server that closed it has
+    /// said so.
+    pub(super) fn is_gone(&self) -> bool {
+        match &self.0 {
+            Kind::Own { socket, .. } => socket.is_gone(),
+            Kind::Crate(_) => false,
+        }
+    }
+}
+
+impl ConnectionLike for Connection {
+    fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
+        match &mut self.0 {
+            Kind::Own { socket, .. } => Box::pin(one(socket, cmd)),
+            Kind::Crate(connection) => connection.req_packed_command(cmd),
+        }
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        match &mut self.0 {
+            Kind::Own { socket, .. } => Box::pin(several(socket, pipeline, offset, count)),
+            Kind::Crate(connection) => connection.req_packed_commands(pipeline, offset, count),
+        }
+    }
+
+    fn get_db(&self) -> i64 {
+        match &self.0 {
+            Kind::Own { db, .. } => *db,
+            Kind::Crate(connection) => connection.get_db(),
+        }
+    }
+}
+
+async fn one(socket: &Socket, cmd: &Cmd) -> RedisResult<Value> {
+    let answers = socket.ask(cmd.get_packed_command(), 1).await?;
+    Ok(answers.into_iter().next().unwrap_or(Value::Nil))
+}
+
+/// The answers to a pipeline but the first `offset`, which a transaction gives before what it did. One of those that is an error
+/// is why the transaction was not begun.
+async fn several(socket: &Socket, pipeline: &Pipeline, offset: usize, count: usize) -> RedisResult<Vec<Value>> {
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    let mut answers = socket.ask(pipeline.get_packed_pipeline(), offset + count).await?.into_iter();
+    for before in answers.by_ref().take(offset) {
+        before.extract_error()?;
+    }
+    Ok(answers.collect())
+}

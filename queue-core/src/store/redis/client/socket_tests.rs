@@ -1,0 +1,167 @@
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+
+use redis::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, yield_now};
+
+use super::*;
+
+/// A socket, and the server's end of it.
+fn pair(room: usize) -> (Arc<Socket>, DuplexStream) {
+    let (ours, servers) = tokio::io::duplex(room);
+    (Arc::new(Socket::new(Box::new(ours))), servers)
+}
+
+fn request(text: &str) -> Vec<u8> {
+    text.as_bytes().to_vec()
+}
+
+/// Asks in a task of its own; its request has gone when this returns.
+async fn asking(socket: &Arc<Socket>, text: &str) -> JoinHandle<RedisResult<Answers>> {
+    let (socket, text, (begun, has_begun)) = (socket.clone(), request(text), oneshot::channel());
+    let task = tokio::spawn(async move {
+        let mut ask = std::pin::pin!(socket.ask(text, 1));
+        let mut begun = Some(begun);
+        poll_fn(|cx| {
+            let polled = ask.as_mut().poll(cx);
+            if let Some(begun) = begun.take() {
+                begun.send(()).unwrap();
+            }
+            polled
+        })
+        .await
+    });
+    has_begun.await.unwrap();
+    task
+}
+
+async fn heard(server: &mut DuplexStream, bytes: usize) -> String {
+    let mut heard = vec![0; bytes];
+    server.read_exact(&mut heard).await.unwrap();
+    String::from_utf8(heard).unwrap()
+}
+
+fn value(answers: RedisResult<Answers>) -> Value {
+    answers.unwrap().into_iter().next().unwrap()
+}
+
+#[tokio::test]
+async fn each_gets_its_own_answer() {
+    let (socket, mut server) = pair(1 << 16);
+    let first = asking(&socket, "one").await;
+    let second = asking(&socket, "two").await;
+    assert_eq!(heard(&mut server, 6).await, "onetwo");
+    server.write_all(b":1\r\n:2\r\n").await.unwrap();
+    assert_eq!(value(first.await.unwrap()), Value::Int(1));
+    assert_eq!(value(second.await.unwrap()), Value::Int(2));
+}
+
+#[tokio::test]
+async fn several_answers_to_one_request_come_together() {
+    let (socket, mut server) = pair(1 << 16);
+    let serve = async {
+        heard(&mut server, 4).await;
+        server.write_all(b"+OK\r\n*1\r\n:2\r\n").await.unwrap();
+    };
+    let (answers, ()) = tokio::join!(socket.ask(request("both"), 2), serve);
+    let answers = answers.unwrap();
+    assert_eq!(answers[..], [Value::Okay, Value::Array(vec![Value::Int(2)])]);
+}
+
+#[tokio::test]
+async fn who_is_dropped_while_it_reads_leaves_that_to_the_next() {
+    let (socket, mut server) = pair(1 << 16);
+    let reader = asking(&socket, "one").await;
+    let next = asking(&socket, "two").await;
+    reader.abort();
+    assert!(reader.await.unwrap_err().is_cancelled());
+    server.write_all(b":1\r\n:2\r\n").await.unwrap();
+    // Without a pause that patience could fill.
+    tokio::time::pause();
+    assert_eq!(value(next.await.unwrap()), Value::Int(2));
+    assert!(socket.lock().calls.is_empty(), "the dropped call is gone too");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_beside_a_reader_that_is_not_polled_reads_itself() {
+    let (socket, mut server) = pair(1 << 16);
+    let mut idle = Box::pin(socket.ask(request("one"), 1));
+    assert!(poll_fn(|cx| Poll::Ready(idle.as_mut().poll(cx).is_pending())).await);
+    let other = asking(&socket, "two").await;
+    server.write_all(b":1\r\n:2\r\n").await.unwrap();
+    assert_eq!(value(other.await.unwrap()), Value::Int(2));
+    assert_eq!(value(idle.await), Value::Int(1), "its own was kept for it");
+}
+
+#[tokio::test]
+async fn a_dropped_call_s_request_goes_whole_and_its_answer_is_thrown_away() {
+    let (socket, mut server) = pair(4);
+    let long = asking(&socket, "twelve bytes").await;
+    long.abort();
+    assert!(long.await.unwrap_err().is_cancelled());
+    let next = asking(&socket, "next").await;
+    assert_eq!(heard(&mut server, 16).await, "twelve bytesnext");
+    server.write_all(b":1\r\n").await.unwrap();
+    server.write_all(b":2\r\n").await.unwrap();
+    assert_eq!(value(next.await.unwrap()), Value::Int(2));
+}
+
+#[tokio::test]
+async fn both_directions_go_on_when_both_are_full() {
+    let (socket, mut server) = pair(8);
+    let (asked, answer) = ("x".repeat(1000), "y".repeat(500));
+    let serve = async {
+        for _ in 0..3 {
+            assert_eq!(heard(&mut server, asked.len()).await, asked);
+            // It reads nothing while it writes.
+            server.write_all(format!("$500\r\n{answer}\r\n").as_bytes()).await.unwrap();
+        }
+    };
+    let asking = futures_util::future::try_join_all((0..3).map(|_| socket.ask(request(&asked), 1)));
+    let (answers, ()) = tokio::join!(asking, serve);
+    assert!(answers.unwrap().iter().all(|answers| answers[0] == Value::BulkString(answer.clone().into_bytes())));
+}
+
+#[tokio::test]
+async fn all_hear_of_the_end() {
+    let (socket, server) = pair(1 << 16);
+    let first = asking(&socket, "one").await;
+    let second = asking(&socket, "two").await;
+    drop(server);
+    for call in [first, second] {
+        assert!(call.await.unwrap().unwrap_err().is_connection_dropped());
+    }
+    assert!(socket.is_gone());
+    assert!(socket.ask(request("three"), 1).await.unwrap_err().is_connection_dropped());
+}
+
+#[tokio::test]
+async fn an_end_in_silence_is_seen_before_the_next_request() {
+    let (socket, server) = pair(1 << 16);
+    assert!(!socket.is_gone());
+    drop(server);
+    assert!(socket.is_gone());
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_asked_for_ends_it() {
+    let (socket, mut server) = pair(1 << 16);
+    server.write_all(b"+hello\r\n").await.unwrap();
+    assert!(socket.ask(request("one"), 1).await.is_err());
+    assert!(socket.is_gone());
+}
+
+#[tokio::test]
+async fn an_answer_in_pieces_is_waited_for() {
+    let (socket, mut server) = pair(1 << 16);
+    let call = asking(&socket, "one").await;
+    for piece in ["$5\r", "\nhel", "lo\r\n"] {
+        assert!(!call.is_finished());
+        server.write_all(piece.as_bytes()).await.unwrap();
+        yield_now().await;
+    }
+    assert_eq!(value(call.await.unwrap()), Value::BulkString(b"hello".to_vec()));
+}
