@@ -14,6 +14,7 @@ use redis::{Cmd, FromRedisValue, Pipeline, RedisError};
 use super::client::{self, Connection};
 use super::errors::map_error;
 use super::lines::Lines;
+use super::pace::Pace;
 use super::scripts::Script;
 use super::sentinel::Sentinels;
 use crate::store::StoreError;
@@ -97,6 +98,7 @@ impl Connector {
             connecting: tokio::sync::Mutex::new(()),
             answered: Mutex::new(None),
             failed: Mutex::new(None),
+            pace: Pace::default(),
         }
     }
 }
@@ -120,6 +122,7 @@ pub(super) struct Link {
     answered: Mutex<Option<Instant>>,
     /// When the last attempt to connect failed.
     failed: Mutex<Option<Instant>>,
+    pace: Pace,
 }
 
 impl Link {
@@ -176,6 +179,7 @@ impl Link {
 
     /// Waits for an answer; `None` when there is none in time.
     async fn bounded<T>(&self, call: impl Future<Output = Result<T, RedisError>>) -> Option<Result<T, RedisError>> {
+        self.pace.keep();
         tokio::select! {
             biased;
             answer = tokio::time::timeout(self.connector.response_timeout, call) => {

@@ -26,6 +26,7 @@ mod look;
 mod mend;
 mod options;
 mod orphans;
+mod pace;
 mod plain;
 mod results;
 mod revoked;

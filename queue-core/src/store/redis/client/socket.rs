@@ -191,6 +191,8 @@ impl State {
 
     /// Writes and reads what can be; the answers to a call when they are all there, `None` of them when it can't get them.
     fn go_on(&mut self, number: u64, impatient: bool, cx: &mut Context<'_>) -> Poll<Option<RedisResult<Answers>>> {
+        // Nobody need wake who is here.
+        let known = self.call(number).and_then(|call| call.waker.take());
         self.flush(cx);
         if impatient || self.reader.is_none_or(|reader| reader == number) {
             self.read_for(number, cx);
@@ -198,9 +200,7 @@ impl State {
         let answered = self.is_answered(number);
         if !answered && self.gone.is_none() {
             let Some(call) = self.call(number) else { return Poll::Ready(None) };
-            if !call.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-                call.waker = Some(cx.waker().clone());
-            }
+            call.waker = known.filter(|waker| waker.will_wake(cx.waker())).or_else(|| Some(cx.waker().clone()));
             return Poll::Pending;
         }
         let answers = if answered { self.call(number).map(|call| std::mem::take(&mut call.answers)) } else { None };
