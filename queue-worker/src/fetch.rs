@@ -22,6 +22,9 @@ const MAX_LEASE: usize = 1_000;
 /// wakes it by itself.
 const MAX_WAIT: Duration = Duration::from_secs(25);
 
+/// Which part of a worker's places must be free for a lease ahead of what is read.
+const AHEAD: usize = 8;
+
 /// Leases until the worker stops.
 pub(crate) async fn fetch(engine: Arc<Engine>) {
     let mut fetcher = Fetcher::new(&engine);
@@ -71,7 +74,7 @@ impl<'a> Fetcher<'a> {
         }
     }
 
-    /// One lease, and one wait when it left slots free.
+    /// Leases as long as every slot is filled, and one wait when slots were left free.
     async fn turn(&mut self) -> Result<(), StoreError> {
         let engine = self.engine;
         engine.settler.room().await;
@@ -81,7 +84,13 @@ impl<'a> Fetcher<'a> {
             return Ok(());
         }
         let mut room = engine.slots.room(MAX_LEASE).await;
-        let deliveries = self.lease(&room).await?;
+        let mut deliveries = self.lease(&room, engine.slots.may_take_suspect()).await?;
+        while let Some(more) = self.ahead(&deliveries, &room) {
+            let suspect = engine.slots.may_take_suspect() && !deliveries.iter().any(|one| one.suspect);
+            // The store is asked for more first: it answers while what came is read.
+            let (next, ()) = tokio::join!(biased; self.lease(&more, suspect), take_in(engine, deliveries, &mut room));
+            (room, deliveries) = (more, next?);
+        }
         let all_filled = deliveries.len() >= room.size();
         take_in(engine, deliveries, &mut room).await;
         if !all_filled && room.size() > 0 {
@@ -94,8 +103,17 @@ impl<'a> Fetcher<'a> {
         Ok(())
     }
 
-    async fn lease(&mut self, room: &Room) -> Result<Vec<Delivery>, StoreError> {
-        let request = self.request(room);
+    /// Room for a lease that need not wait until what came is read. There is likely to be more where all that was asked for came;
+    /// and a small one would cost the store as much as a large one.
+    fn ahead(&self, came: &[Delivery], room: &Room) -> Option<Room> {
+        let engine = self.engine;
+        let full = came.len() >= room.size() && engine.settler.has_room() && !engine.queues.have_changed();
+        let places = full.then(|| engine.slots.places() / AHEAD)?;
+        engine.slots.room_now(places.max(1), MAX_LEASE)
+    }
+
+    async fn lease(&mut self, room: &Room, suspect: bool) -> Result<Vec<Delivery>, StoreError> {
+        let request = self.request(room, suspect);
         let wanting = self.engine.health.intake.wants();
         let deliveries = self.engine.consumer.lease(&request).await?;
         self.engine.health.intake.note(deliveries.len());
@@ -107,7 +125,7 @@ impl<'a> Fetcher<'a> {
 
     async fn wait(&mut self, room: &mut Room) -> Result<(), StoreError> {
         let engine = self.engine;
-        let request = self.request(room);
+        let request = self.request(room, engine.slots.may_take_suspect());
         let now = engine.time.now();
         let at_most = engine.wakeups.next_due(now).map_or(MAX_WAIT, |due| now.until(due).min(MAX_WAIT));
         let wanting = engine.health.intake.wants();
@@ -127,13 +145,13 @@ impl<'a> Fetcher<'a> {
         Ok(())
     }
 
-    fn request(&self, room: &Room) -> LeaseRequest {
+    fn request(&self, room: &Room, suspect: bool) -> LeaseRequest {
         let config = &self.engine.config;
         let limit = NonZeroUsize::new(room.size()).unwrap_or(NonZeroUsize::MIN);
         let shares = if config.weighted { self.credits.shares(limit.get()) } else { vec![0; self.queues.len()] };
         let queues = self.queues.iter().zip(shares).map(|((queue, _), share)| Share { queue: queue.clone(), share });
         let order = if config.weighted { Order::Weighted } else { Order::Strict };
-        LeaseRequest { queues: queues.collect(), order, limit, suspect: self.engine.slots.may_take_suspect() }
+        LeaseRequest { queues: queues.collect(), order, limit, suspect }
     }
 
     fn book(&mut self, request: &LeaseRequest, deliveries: &[Delivery]) {

@@ -145,7 +145,16 @@ impl Settler {
 
     /// Waits until there is room for more to end.
     pub(crate) async fn room(&self) {
-        self.until(|waiting| waiting.count < self.bound && waiting.bytes < MAX_WAITING_BYTES).await;
+        self.until(|waiting| self.fits(waiting)).await;
+    }
+
+    /// Whether there is room for more to end.
+    pub(crate) fn has_room(&self) -> bool {
+        self.fits(&self.lock())
+    }
+
+    fn fits(&self, waiting: &Waiting) -> bool {
+        waiting.count < self.bound && waiting.bytes < MAX_WAITING_BYTES
     }
 
     /// Waits until all is settled.

@@ -98,12 +98,17 @@ impl Slots {
     pub(crate) async fn room(&self, most: usize) -> Room {
         let first = Arc::clone(&self.hold).acquire_owned().await;
         let mut room = first.expect("the semaphore is never closed");
-        let more = self.hold.available_permits().min(most.saturating_sub(1));
-        let more = u32::try_from(more).unwrap_or(u32::MAX);
-        if let Ok(more) = Arc::clone(&self.hold).try_acquire_many_owned(more) {
+        if let Some(Room(more)) = self.room_now(1, most.saturating_sub(1)) {
             room.merge(more);
         }
         Room(room)
+    }
+
+    /// Takes the places that are free, `most` at most; none where there are not `least`.
+    pub(crate) fn room_now(&self, least: usize, most: usize) -> Option<Room> {
+        let free = self.hold.available_permits().min(most);
+        let places = u32::try_from(free).ok().filter(|_| free >= least)?;
+        Arc::clone(&self.hold).try_acquire_many_owned(places).ok().map(Room)
     }
 
     /// Waits until the message in this slot may start.
@@ -192,6 +197,19 @@ mod tests {
         assert_eq!(slots.room(10).await.size(), 2);
         drop(kept);
         assert_eq!(slots.room(2).await.size(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_room_that_would_be_small_is_not_taken() {
+        let slots = Slots::new(3, 0);
+        let mut room = slots.room(10).await;
+        let kept = room.slot();
+        drop(room);
+        assert!(slots.room_now(3, 10).is_none());
+        assert_eq!(slots.room_now(2, 10).map(|room| room.size()), Some(2));
+        drop(kept);
+        assert_eq!(slots.room_now(1, 2).map(|room| room.size()), Some(2));
+        assert!(slots.room_now(1, 0).is_none());
     }
 
     #[tokio::test]
