@@ -1,6 +1,7 @@
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use redis::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
@@ -75,13 +76,15 @@ async fn several_answers_to_one_request_come_together() {
 async fn who_is_dropped_while_it_reads_leaves_that_to_the_next() {
     let (socket, mut server) = pair(1 << 16);
     let reader = asking(&socket, "one").await;
-    let next = asking(&socket, "two").await;
+    let woken = Arc::new(Count::default());
+    let waker = Waker::from(woken.clone());
+    let mut next = Box::pin(socket.ask(request("two"), 1));
+    assert!(next.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
     reader.abort();
     assert!(reader.await.unwrap_err().is_cancelled());
+    assert_eq!(woken.0.load(Ordering::Relaxed), 1, "it is told at once, not when its patience ends");
     server.write_all(b":1\r\n:2\r\n").await.unwrap();
-    // Without a pause that patience could fill.
-    tokio::time::pause();
-    assert_eq!(value(next.await.unwrap()), Value::Int(2));
+    assert_eq!(value(next.await), Value::Int(2));
     assert!(socket.lock().calls.is_empty(), "the dropped call is gone too");
 }
 
@@ -102,8 +105,10 @@ async fn a_dropped_call_s_request_goes_whole_and_its_answer_is_thrown_away() {
     let long = asking(&socket, "twelve bytes").await;
     long.abort();
     assert!(long.await.unwrap_err().is_cancelled());
+    assert_eq!(heard(&mut server, 4).await, "twel");
+    // There is room for all of it now, and something that stands before it.
     let next = asking(&socket, "next").await;
-    assert_eq!(heard(&mut server, 16).await, "twelve bytesnext");
+    assert_eq!(heard(&mut server, 12).await, "ve bytesnext");
     server.write_all(b":1\r\n").await.unwrap();
     server.write_all(b":2\r\n").await.unwrap();
     assert_eq!(value(next.await.unwrap()), Value::Int(2));
@@ -164,4 +169,45 @@ async fn an_answer_in_pieces_is_waited_for() {
         yield_now().await;
     }
     assert_eq!(value(call.await.unwrap()), Value::BulkString(b"hello".to_vec()));
+}
+
+/// Counts how often it is woken.
+#[derive(Default)]
+struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn who_finds_its_own_answer_does_not_wake_itself() {
+    let (socket, mut server) = pair(1 << 16);
+    let woken = Arc::new(Count::default());
+    let waker = Waker::from(woken.clone());
+    let mut cx = Context::from_waker(&waker);
+    let mut ask = Box::pin(socket.ask(request("one"), 1));
+    assert!(ask.as_mut().poll(&mut cx).is_pending());
+    server.write_all(b":1\r\n").await.unwrap();
+    assert_eq!(woken.0.load(Ordering::Relaxed), 1, "by the stream");
+    assert!(ask.as_mut().poll(&mut cx).is_ready());
+    assert_eq!(woken.0.load(Ordering::Relaxed), 1, "another turn for nothing");
+}
+
+#[tokio::test]
+async fn who_is_dropped_with_something_unsent_leaves_that_to_who_waits() {
+    let (socket, mut server) = pair(4);
+    let woken = Arc::new(Count::default());
+    let waker = Waker::from(woken.clone());
+    let mut reader = Box::pin(socket.ask(request("one"), 1));
+    assert!(reader.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    assert_eq!(heard(&mut server, 3).await, "one");
+    let long = asking(&socket, "twelve bytes").await;
+    long.abort();
+    assert!(long.await.unwrap_err().is_cancelled());
+    assert_eq!(woken.0.load(Ordering::Relaxed), 1, "the stream would wake the one that is gone");
+    assert!(reader.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    assert_eq!(heard(&mut server, 4).await, "twel");
+    assert_eq!(woken.0.load(Ordering::Relaxed), 2, "there is room for more");
 }
