@@ -62,8 +62,10 @@ async fn later(scene: &Scene) {
 }
 
 async fn failures(scene: &Scene) {
-    let _worker = scene.celery.worker("py", &[]);
     let client = scene.rust_client("py").await;
+    // A worker that waits would take it in the very millisecond in which it expires.
+    let late = client.send(call("add", json!([1, 1])).expires(Duration::ZERO)).await.unwrap();
+    let _worker = scene.celery.worker("py", &[]);
     let cases = [
         (call("fail", json!(["boom"])), "builtins", "ValueError", "boom"),
         (call("hopeless", json!([])), "builtins", "ValueError", "never"),
@@ -86,7 +88,6 @@ async fn failures(scene: &Scene) {
     let traceback = fail.meta().await.unwrap().unwrap().traceback.unwrap();
     assert!(traceback.starts_with("Traceback") && traceback.contains("raise ValueError(message)"), "{traceback}");
 
-    let late = client.send(call("add", json!([1, 1])).expires(Duration::ZERO)).await.unwrap();
     assert!(matches!(late.get(SOON).await, Err(JobError::Revoked(why)) if why == "expired"));
 }
 
