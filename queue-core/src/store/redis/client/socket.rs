@@ -251,7 +251,10 @@ impl State {
 
     /// Reads until a call has its answers, or nothing more is there: then the stream wakes it.
     fn read_for(&mut self, number: u64, cx: &mut Context<'_>) {
-        self.reader = Some(number);
+        let before = self.reader.replace(number).filter(|before| *before != number);
+        // Who read until now waits beside this one, and must know to be as impatient.
+        let replaced = before.and_then(|before| self.call(before)?.waker.take());
+        self.wake.extend(replaced);
         while !self.is_answered(number) && self.gone.is_none() && self.read_more(cx) {}
     }
 

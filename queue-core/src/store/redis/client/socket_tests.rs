@@ -211,3 +211,19 @@ async fn who_is_dropped_with_something_unsent_leaves_that_to_who_waits() {
     assert_eq!(heard(&mut server, 4).await, "twel");
     assert_eq!(woken.0.load(Ordering::Relaxed), 2, "there is room for more");
 }
+
+#[tokio::test(start_paused = true)]
+async fn two_that_take_turns_as_readers_outlive_each_other() {
+    let (socket, mut server) = pair(1 << 16);
+    let first = asking(&socket, "one").await;
+    let mut second = Box::pin(socket.ask(request("two"), 1));
+    let by_now = tokio::time::Instant::now() + PATIENCE;
+    // The second takes over, and is not polled again.
+    poll_fn(|cx| {
+        let pending = second.as_mut().poll(cx).is_pending();
+        if pending && tokio::time::Instant::now() < by_now { Poll::Pending } else { Poll::Ready(()) }
+    })
+    .await;
+    server.write_all(b":1\r\n").await.unwrap();
+    assert_eq!(value(first.await.unwrap()), Value::Int(1));
+}
