@@ -107,9 +107,10 @@ impl<'a> Fetcher<'a> {
     /// and a small one would cost the store as much as a large one.
     fn ahead(&self, came: &[Delivery], room: &Room) -> Option<Room> {
         let engine = self.engine;
-        let full = came.len() >= room.size() && engine.settler.has_room() && !engine.queues.have_changed();
+        let same_queues = Arc::ptr_eq(&engine.queues.now(), &self.queues);
+        let full = came.len() >= room.size() && engine.settler.has_room() && same_queues;
         let places = full.then(|| engine.slots.places() / AHEAD)?;
-        engine.slots.room_now(places.max(1), MAX_LEASE)
+        engine.slots.room_now(places.clamp(1, MAX_LEASE), MAX_LEASE)
     }
 
     async fn lease(&mut self, room: &Room, suspect: bool) -> Result<Vec<Delivery>, StoreError> {

@@ -14,7 +14,7 @@ pub(super) fn map_error(url: &str, error: RedisError, sent: bool) -> StoreError 
     // A pipeline or a transaction fails for what its first command failed of.
     let first = error.clone().into_server_errors().and_then(|all| Some(all.first()?.1.code().to_owned()));
     let code = first.or_else(|| error.code().map(str::to_owned));
-    let code = inside_script(&error).or(code);
+    let code = inside_script(&error).or_else(|| inside_transaction(&error)).or(code);
     match code.as_deref() {
         Some("NOAUTH" | "WRONGPASS" | "NOPERM") => StoreError::Unauthorized { url, source: Box::new(error) },
         // MISCONF: the server cannot write its snapshots and therefore takes no writes.
@@ -41,6 +41,25 @@ fn inside_script(error: &RedisError) -> Option<String> {
     Some(own.split(' ').next()?.to_owned())
 }
 
+/// The end of a transaction that is refused comes as `EXECABORT Transaction discarded because of: OOM …`.
+fn inside_transaction(error: &RedisError) -> Option<String> {
+    let why = error.detail()?.strip_prefix("Transaction discarded because of: ")?;
+    Some(why.split(' ').next()?.to_owned())
+}
+
 fn is_server_error(error: &RedisError) -> bool {
     matches!(error.kind(), ErrorKind::Server(ServerErrorKind::ResponseError) | ErrorKind::Extension)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_transaction_says_what_it_was_refused_for() {
+        let refused =
+            "-EXECABORT Transaction discarded because of: OOM command not allowed when used memory > 'maxmemory'.\r\n";
+        let error = redis::parse_redis_value(refused.as_bytes()).and_then(redis::Value::extract_error).unwrap_err();
+        assert!(matches!(map_error("redis://x", error, true), StoreError::Full { .. }));
+    }
 }

@@ -73,7 +73,7 @@ async fn one(socket: &Socket, cmd: &Cmd) -> RedisResult<Value> {
 }
 
 /// The answers to a pipeline but the first `offset`, which a transaction gives before what it did. One of those that is an error
-/// is why the transaction was not begun.
+/// is why the transaction was not begun, and its end may be refused itself.
 async fn several(socket: &Socket, pipeline: &Pipeline, offset: usize, count: usize) -> RedisResult<Vec<Value>> {
     if count == 0 {
         return Ok(Vec::new());
@@ -81,6 +81,11 @@ async fn several(socket: &Socket, pipeline: &Pipeline, offset: usize, count: usi
     let mut answers = socket.ask(pipeline.get_packed_pipeline(), offset + count).await?.into_iter();
     for before in answers.by_ref().take(offset) {
         before.extract_error()?;
+    }
+    if offset > 0 {
+        return answers
+            .map(|done| if let Value::ServerError(error) = done { Err(error.into()) } else { Ok(done) })
+            .collect();
     }
     Ok(answers.collect())
 }

@@ -5,7 +5,8 @@
 //! the reader. A reader may be slow to be polled (its task holds it and waits for something else), so whoever waits for a while
 //! beside it takes its place.
 //!
-//! A call that is dropped leaves its request to go and its answer to be thrown away: both keep their place in the order.
+//! A call that is dropped leaves its request to go, with the next one if there was no room for all of it and nobody else waits, and
+//! its answer to be thrown away: both keep their place in the order.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -28,6 +29,9 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// Room for what arrives: at least, and at most at once.
 const ROOM: usize = 16 << 10;
 const MAX_ROOM: usize = 1 << 20;
+
+/// So much may wait to be sent. A server that reads nothing while callers give up and ask again must not cost all memory.
+const MAX_UNSENT: usize = 64 << 20;
 
 /// What goes both ways.
 pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -157,10 +161,13 @@ impl Future for Ask<'_> {
 impl Ask<'_> {
     /// Ready when somebody else should have read the answer by now.
     fn bide(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.socket.lock().reader == self.number {
+        let state = self.socket.lock();
+        // Whoever is to write the rest may be as slow as a reader.
+        if state.reader == self.number && state.unsent.is_empty() {
             self.patience = None;
             return Poll::Pending;
         }
+        drop(state);
         let patience = self.patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(PATIENCE)));
         ready!(patience.as_mut().poll(cx));
         self.patience = None;
@@ -180,6 +187,9 @@ impl State {
     /// Takes in a request.
     fn begin(&mut self, request: &[u8], answers: usize, cx: &mut Context<'_>) -> u64 {
         self.listen();
+        if self.unsent.len() > MAX_UNSENT {
+            self.fail(std::io::Error::from(std::io::ErrorKind::TimedOut).into());
+        }
         let number = self.first + self.calls.len() as u64;
         self.calls.push_back(Call { left: answers, answers: Answers::new(), waker: None, over: false });
         if self.gone.is_none() {
@@ -242,10 +252,13 @@ impl State {
         }
     }
 
-    /// Looks whether a connection on which nothing is under way was closed.
+    /// Looks whether a connection on which nobody waits was closed.
     fn listen(&mut self) {
-        if self.gone.is_none() && self.answered == self.calls.len() && self.reader.is_none() {
-            self.read_more(&mut Context::from_waker(Waker::noop()));
+        let awaited = self.calls.iter().skip(self.answered).any(|call| !call.over);
+        if !awaited && self.reader.is_none() {
+            let mut nobody = Context::from_waker(Waker::noop());
+            self.flush(&mut nobody);
+            while self.gone.is_none() && self.read_more(&mut nobody) {}
         }
     }
 

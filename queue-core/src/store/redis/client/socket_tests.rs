@@ -227,3 +227,37 @@ async fn two_that_take_turns_as_readers_outlive_each_other() {
     server.write_all(b":1\r\n").await.unwrap();
     assert_eq!(value(first.await.unwrap()), Value::Int(1));
 }
+
+#[tokio::test]
+async fn the_end_is_seen_after_a_call_that_was_dropped() {
+    let (socket, mut server) = pair(1 << 16);
+    let call = asking(&socket, "one").await;
+    call.abort();
+    assert!(call.await.unwrap_err().is_cancelled());
+    server.write_all(b":1\r\n").await.unwrap();
+    assert!(!socket.is_gone());
+    assert!(socket.lock().calls.is_empty(), "its answer came all the same");
+    drop(server);
+    assert!(socket.is_gone());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_behind_a_writer_that_is_not_polled_writes_itself() {
+    let (socket, mut server) = pair(4);
+    let first = asking(&socket, "twelve bytes").await;
+    let mut behind = Box::pin(socket.ask(request("next"), 1));
+    assert!(poll_fn(|cx| Poll::Ready(behind.as_mut().poll(cx).is_pending())).await);
+    assert_eq!(heard(&mut server, 12).await, "twelve bytes");
+    server.write_all(b":1\r\n").await.unwrap();
+    assert_eq!(value(first.await.unwrap()), Value::Int(1));
+}
+
+#[tokio::test]
+async fn a_server_that_reads_nothing_costs_no_more_than_so_much() {
+    let (socket, _server) = pair(1);
+    let large = vec![0; MAX_UNSENT + 2];
+    let call = socket.ask(large, 1);
+    assert!(tokio::time::timeout(Duration::ZERO, call).await.is_err());
+    let refused = socket.ask(request("next"), 1).await.unwrap_err();
+    assert!(refused.is_timeout() && socket.lock().unsent.is_empty(), "{refused}");
+}
