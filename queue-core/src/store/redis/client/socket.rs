@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_millis(50);
 const ROOM: usize = 16 << 10;
 const MAX_ROOM: usize = 1 << 20;
 
-/// So much may wait to be sent. A server that reads nothing while callers give up and ask again must not cost all memory.
+/// So much may wait to be sent behind a request whose caller gave up. A server that reads nothing while callers give up and ask again must not cost all memory.
 const MAX_UNSENT: usize = 64 << 20;
 
 /// What goes both ways.
@@ -187,7 +187,9 @@ impl State {
     /// Takes in a request.
     fn begin(&mut self, request: &[u8], answers: usize, cx: &mut Context<'_>) -> u64 {
         self.listen();
-        if self.unsent.len() > MAX_UNSENT {
+        // What stops the line was given up; a large request that somebody waits for is not cut off by the next.
+        let given_up = self.calls.get(self.answered).is_some_and(|call| call.over);
+        if given_up && self.unsent.len() > MAX_UNSENT {
             self.fail(std::io::Error::from(std::io::ErrorKind::TimedOut).into());
         }
         let number = self.first + self.calls.len() as u64;

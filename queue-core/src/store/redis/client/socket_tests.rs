@@ -261,3 +261,14 @@ async fn a_server_that_reads_nothing_costs_no_more_than_so_much() {
     let refused = socket.ask(request("next"), 1).await.unwrap_err();
     assert!(refused.is_timeout() && socket.lock().unsent.is_empty(), "{refused}");
 }
+
+#[tokio::test]
+async fn a_large_request_that_is_waited_for_is_not_cut_off_by_the_next() {
+    let (socket, _server) = pair(1);
+    let mut large = Box::pin(socket.ask(vec![0; MAX_UNSENT + 2], 1));
+    let mut next = Box::pin(socket.ask(request("next"), 1));
+    for call in [&mut large, &mut next] {
+        assert!(poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx).is_pending())).await);
+    }
+    assert!(!socket.is_gone());
+}
