@@ -178,6 +178,7 @@ pub(crate) async fn run(engine: Arc<Engine>, probe: Option<Probe>) -> Report {
     }
     let report = report(&engine, given_back);
     tracing::info!(succeeded = report.succeeded, retried = report.retried, dead = report.dead, given_back, "stopped");
+    crate::logging::write_out();
     report
 }
 

@@ -20,7 +20,7 @@ use crate::emitter::Telling;
 use crate::health::Health;
 use crate::health::tally::{Outcome, Tally};
 use crate::jobs::Held;
-use crate::logging::causes;
+use crate::logging::{self, causes};
 use crate::reconnect::{Caller, Outage, Tries, may_pass};
 use crate::slots::{Slot, SuspectGuard};
 use crate::wakeups::Wakes;
@@ -212,6 +212,8 @@ impl Settler {
 
     async fn settle_batch(&self, batch: Batch) {
         let (count, bytes) = (batch.origins.len(), batch.bytes);
+        // What is about to be final is in the log before.
+        logging::write_out();
         failpoint::hit("settle.before");
         failpoint::hit_when("chord.before-settle", || batch.ends_chord());
         let mut unanswered = None;
