@@ -72,7 +72,8 @@ fn surroundings(client: Option<Client>, run: Option<Context>) -> (Option<Client>
 async fn chosen(client: Option<Client>) -> Result<Client, SendError> {
     match client {
         Some(client) => Ok(client),
-        None => Ok(Client::current().await?),
+        // Boxed, since it may have to connect: every call would have room for that, which is more than for all else.
+        None => Ok(Box::pin(Client::current()).await?),
     }
 }
 

@@ -50,8 +50,9 @@ pub(super) async fn enqueue(store: &Inner, messages: &[Outgoing]) -> Result<(), 
         [] => Ok(()),
         [one] if one.due.is_none() => enqueue_one(store, one).await,
         many => {
-            let load = Load { key: None, chords: &[], messages: many };
-            call(store, &[load], None).await.map(drop)
+            let load = [Load { key: None, chords: &[], messages: many }];
+            // Boxed, so that one message does not pay for the room.
+            Box::pin(call(store, &load, None)).await.map(drop)
         }
     }
 }
@@ -87,9 +88,15 @@ async fn enqueue_one(store: &Inner, message: &Outgoing) -> Result<(), StoreError
     let list = store.keys.list_for(message);
     let mut push = Cmd::with_capacity(3, 8 + list.len() + message.payload.len());
     push.arg("LPUSH").arg(list).arg(&message.payload[..]);
-    if !store.known_queues.is_news(&message.queue) {
-        return store.link.query(&push).await;
+    if store.known_queues.is_news(&message.queue) {
+        Box::pin(enqueue_with_name(store, message, push)).await
+    } else {
+        store.link.query(&push).await
     }
+}
+
+/// The name of its queue goes along.
+async fn enqueue_with_name(store: &Inner, message: &Outgoing, push: Cmd) -> Result<(), StoreError> {
     let mut pipe = redis::pipe();
     // What becomes of the name does not say what became of the message.
     pipe.ignore_errors();

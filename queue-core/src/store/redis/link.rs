@@ -140,9 +140,13 @@ impl Link {
     /// meanwhile would leave the next command's outcome unknown.
     pub(super) async fn wake(&self) {
         let answered = *self.answered.lock().unwrap_or_else(PoisonError::into_inner);
-        if answered.is_some_and(|at| at.elapsed() > self.connector.response_timeout)
-            && let Err(error) = self.query::<redis::Value>(&redis::cmd("PING")).await
-        {
+        if answered.is_some_and(|at| at.elapsed() > self.connector.response_timeout) {
+            Box::pin(self.ping()).await;
+        }
+    }
+
+    async fn ping(&self) {
+        if let Err(error) = self.query::<redis::Value>(&redis::cmd("PING")).await {
             tracing::debug!(%error, "a connection broke while it was idle");
         }
     }
@@ -226,9 +230,14 @@ impl Link {
     }
 
     async fn connection(&self) -> Result<(u64, Connection), StoreError> {
-        if let Some(connection) = self.peek() {
-            return Ok(connection);
+        match self.peek() {
+            Some(connection) => Ok(connection),
+            // Boxed, since every command has room for it.
+            None => Box::pin(self.connect()).await,
         }
+    }
+
+    async fn connect(&self) -> Result<(u64, Connection), StoreError> {
         let asked = Instant::now();
         let Ok(_one_at_a_time) = tokio::time::timeout(self.connector.connect_timeout, self.connecting.lock()).await
         else {
