@@ -19,4 +19,5 @@ mod scene;
 mod startup;
 mod stopping;
 mod tasks;
+mod tls;
 mod watchdog;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{
     Store, StoreError, StoreOptions,
-    redis::{RedisOptions, RedisStore, sentinel},
+    redis::{RedisStore, place},
     sqlite::SqliteStore,
 };
 
@@ -66,9 +66,7 @@ impl StoreUrl {
         match scheme {
             "redis" | "rediss" | "unix" | "redis+unix" | "redis+sentinel" | "rediss+sentinel" | "sentinel" => {
                 let malformed = |why: String| UrlError::Malformed { url: mask(text), why };
-                let (plain, _) = sentinel::take_out(text).map_err(malformed)?;
-                url::Url::parse(&plain).map_err(|why| malformed(why.to_string()))?;
-                RedisOptions::default().with_url(&plain).map_err(malformed)?;
+                place::check(text).map_err(malformed)?;
                 Ok(Self::Redis(text.to_owned()))
             }
             _ => Err(UrlError::Scheme(mask(text))),

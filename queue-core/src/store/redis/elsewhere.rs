@@ -7,7 +7,8 @@ use redis::ConnectionAddr;
 use super::hub::Hub;
 use super::link::{Connector, Link};
 use super::options::RedisOptions;
-use super::sentinel::{self, Sentinels};
+use super::place::Place;
+use super::sentinel::Sentinels;
 use super::{Inner, StoreError};
 use crate::store::url::mask;
 
@@ -26,11 +27,8 @@ impl Elsewhere {
     pub(super) fn new(url: &str, messages: &Connector, named: &mut RedisOptions) -> Result<Option<Self>, StoreError> {
         let masked = mask(url);
         let unusable = |why: String| StoreError::Foreign { url: masked.clone(), why };
-        let (plain, sentinels) = sentinel::take_out(url).map_err(unusable)?;
-        let (place, own) = RedisOptions::default().with_url(&plain).map_err(unusable)?;
+        let Place { client, sentinels, named: own } = Place::of(url, RedisOptions::default()).map_err(unusable)?;
         named.result_prefix = own.of_results(&named.result_prefix).map_err(unusable)?;
-        let client =
-            redis::Client::open(&*place).map_err(|error| unusable(format!("results cannot be there: {error}")))?;
         let same_server = server(&client) == server(&messages.client)
             && same_sentinels(sentinels.as_ref(), messages.sentinels.as_deref());
         let databases = (database(&messages.client), database(&client));

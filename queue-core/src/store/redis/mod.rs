@@ -27,14 +27,16 @@ mod mend;
 mod options;
 mod orphans;
 mod pace;
+pub(crate) mod place;
 mod plain;
 mod results;
 mod revoked;
 mod scripts;
-pub(crate) mod sentinel;
+mod sentinel;
 mod settle;
 mod shared;
 mod switch;
+mod tls;
 mod two_servers;
 mod wait;
 
@@ -51,6 +53,7 @@ use self::hub::Hub;
 use self::keys::Keys;
 use self::link::{Connector, Link};
 pub use self::options::RedisOptions;
+use self::place::Place;
 use self::scripts::Scripts;
 use super::url::mask;
 use super::{
@@ -88,15 +91,8 @@ impl RedisStore {
     /// [`StoreError`] when the server cannot be reached, refuses us, or is too old.
     pub async fn connect(url: &str, options: StoreOptions) -> Result<Self, StoreError> {
         let masked = mask(url);
-        if url.starts_with("rediss") {
-            // Fails only where the process has chosen a provider before, which then serves as well.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        }
         let unusable = |why: String| StoreError::Foreign { url: masked.clone(), why };
-        let (plain, sentinels) = sentinel::take_out(url).map_err(unusable)?;
-        let (place, mut named) = options.redis.clone().with_url(&plain).map_err(unusable)?;
-        let client = redis::Client::open(&*place)
-            .map_err(|error| StoreError::Foreign { url: masked.clone(), why: format!("not a Redis URL: {error}") })?;
+        let Place { client, sentinels, mut named } = Place::of(url, options.redis.clone()).map_err(unusable)?;
         let connector = Connector {
             client,
             sentinels: sentinels.map(Arc::new),

@@ -15,6 +15,7 @@ use url::form_urlencoded;
 use super::client::Connection;
 use super::errors::map_error;
 use super::link::Connector;
+use super::tls::Tls;
 use crate::store::StoreError;
 
 /// How long one sentinel may take before the next is asked.
@@ -147,6 +148,18 @@ impl Node {
 }
 
 impl Sentinels {
+    /// The same, spoken to as `tls` says.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tls::client`].
+    pub(super) fn secured(mut self, tls: &Tls) -> Result<Self, String> {
+        for node in &mut self.nodes {
+            node.client = tls.client(node.client.get_connection_info().clone())?;
+        }
+        Ok(self)
+    }
+
     /// Whether these watch the same master.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         let names = |of: &Self| {

@@ -1,0 +1,53 @@
+//! What a URL says: where the server is, how it is spoken to, and how its keys are named.
+
+use redis::Client;
+
+use super::options::RedisOptions;
+use super::sentinel::{self, Sentinels};
+use super::tls;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) client: Client,
+    pub(super) sentinels: Option<Sentinels>,
+    pub(super) named: RedisOptions,
+}
+
+impl Place {
+    /// Takes `url` apart; its parameters stand before `named`. Reads the files of certificates.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, for people, and without secrets.
+    pub(super) fn of(url: &str, named: RedisOptions) -> Result<Self, String> {
+        let (plain, sentinels) = sentinel::take_out(url)?;
+        let (plain, tls) = tls::take_out(&plain)?;
+        let (place, named) = named.with_url(&plain)?;
+        if place.starts_with("rediss") {
+            // Fails only where the process has chosen a provider before, which then serves as well.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+        }
+        let client = tls.client(&*place)?;
+        let sentinels = sentinels.map(|sentinels| sentinels.secured(&tls)).transpose()?;
+        if tls.is_unchecked() {
+            tracing::warn!(
+                host = %client.get_connection_info().addr(),
+                "the store's certificate is not checked (`ssl_cert_reqs=none`): whoever answers there is believed"
+            );
+        }
+        Ok(Self { client, sentinels, named })
+    }
+}
+
+/// Looks whether [`Place::of`] could take `url` apart, without reading a file.
+///
+/// # Errors
+///
+/// As there.
+pub(crate) fn check(url: &str) -> Result<(), String> {
+    let (plain, _) = sentinel::take_out(url)?;
+    let (plain, _) = tls::take_out(&plain)?;
+    url::Url::parse(&plain).map_err(|why| why.to_string())?;
+    RedisOptions::default().with_url(&plain).map(drop)
+}
