@@ -21,7 +21,7 @@ mod subject;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 
 /// Any error ends what it happens in; what it was is printed.
 pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -29,8 +29,6 @@ pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>
 /// Measures the job queue and its peers.
 #[derive(Parser)]
 pub(crate) struct Arguments {
-    #[command(subcommand)]
-    command: Option<Command>,
     /// A run of some minutes: one round, fewer jobs, no AOF, no kills of peers.
     #[arg(long)]
     quick: bool,
@@ -54,34 +52,13 @@ pub(crate) struct Arguments {
     remark: Option<String>,
 }
 
-#[derive(Subcommand)]
-enum Command {
-    /// Runs the benchmark's tasks; started by the benchmark itself.
-    #[command(hide = true)]
-    Worker(Box<queue_worker::Flags>),
-    /// Enqueues the benchmark's tasks; started by the benchmark itself.
-    #[command(hide = true)]
-    Enqueue,
-}
-
 fn main() -> ExitCode {
-    let mut arguments = Arguments::parse();
-    if let Some(Command::Worker(flags)) = arguments.command {
-        if let (Ok(_), Some(notes)) = (std::env::var("BENCH_TURNS"), std::env::var_os("BENCH_NOTES")) {
-            subject::ours::turns::keep_asking(flags.url.clone(), notes.into());
-        }
-        return queue_worker::Worker::new().main_with(*flags);
-    }
+    let arguments = Arguments::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
     };
-    let done = match arguments.command.take() {
-        // As a service sends: from a task of the runtime, not from the thread that waits for it.
-        Some(_) => runtime.block_on(async { tokio::spawn(subject::ours::producer::enqueue()).await? }),
-        None => runtime.block_on(run::run(&arguments)),
-    };
-    match done {
+    match runtime.block_on(run::run(&arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&*error),
     }

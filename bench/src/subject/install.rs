@@ -28,7 +28,7 @@ pub(crate) async fn install(subjects: &mut [Subject]) {
             continue;
         }
         let program = match kind {
-            Kind::Ours => std::env::current_exe().map(|path| vec![text(&path)]).map_err(|error| error.to_string()),
+            Kind::Ours => ours(),
             Kind::Python => python().await,
             Kind::Node => node().await,
             Kind::Rust => rust().await,
@@ -40,6 +40,13 @@ pub(crate) async fn install(subjects: &mut [Subject]) {
             subject.program = program.clone();
         });
     }
+}
+
+/// Beside this program, by the same build.
+fn ours() -> Result<Vec<String>, String> {
+    let program = std::env::current_exe().map_err(|error| error.to_string())?.with_file_name("queue-bench-ours");
+    let missing = || format!("{} is missing: cargo build --release -p queue-bench --bins", program.display());
+    if program.is_file() { Ok(vec![text(&program)]) } else { Err(missing()) }
 }
 
 fn text(path: &Path) -> String {

@@ -4,6 +4,7 @@ pub(crate) mod contract;
 pub(crate) mod floor;
 pub(crate) mod install;
 pub(crate) mod list;
+#[allow(dead_code, reason = "most of it is for the program `queue-bench-ours`")]
 pub(crate) mod ours;
 
 /// What a subject's programs are written in, and how they are fetched.

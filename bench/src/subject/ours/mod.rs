@@ -1,5 +1,4 @@
-//! Ourselves, through the same contract that the peers have: this program again, as `queue-bench enqueue` and
-//! `queue-bench worker`.
+//! Ourselves, through the same contract that the peers have: the program `queue-bench-ours enqueue` and `queue-bench-ours worker`.
 
 mod notes;
 pub(crate) mod producer;
