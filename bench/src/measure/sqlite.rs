@@ -18,7 +18,8 @@ pub(crate) const TURN: &str = "wait for a turn to write, p99.9, processes: 4";
 
 pub(crate) async fn measure(lab: &mut Lab) -> Outcome<()> {
     let Some(ours) = lab.ours() else { return Ok(()) };
-    let subject = Subject { name: SQLITE, variant: "sqlite", jobs: if lab.quick { 40_000 } else { 100_000 }, ..ours };
+    // Enough of them that the start of four processes does not count for much.
+    let subject = Subject { name: SQLITE, variant: "sqlite", jobs: if lab.quick { 120_000 } else { 300_000 }, ..ours };
     for (count, results) in [(1, false), (2, false), (4, false), (1, true)] {
         if let Err(why) = drain(lab, &subject, count, results).await {
             lab.figures.gap(SQLITE, &processes(count), why);

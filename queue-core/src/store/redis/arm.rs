@@ -9,10 +9,11 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::client::Connection;
-use super::consumer::{Lane, Shared, ms};
 use super::errors::map_error;
 use super::lines::Rest;
 use super::settle;
+use super::shared::{Lane, Shared};
+use super::times::ms;
 use crate::store::StoreError;
 
 /// How long the server lets one wait block, in seconds.

@@ -5,9 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use redis::{Cmd, Value};
 
-use super::consumer::{Lane, NEVER, RedisConsumer, Shared, ms, timestamp};
+use super::consumer::RedisConsumer;
 use super::keys::TOMBSTONE_TTL_S;
 use super::link::Link;
+use super::shared::{Lane, Shared};
+use super::times::{NEVER, ms, timestamp};
 use super::{lease, settle, wait};
 use crate::store::{Beat, StoreError};
 

@@ -11,11 +11,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::consumer::ms;
+use super::RedisStore;
 use super::hub::{Channel, News, Subscription};
+use super::inner::Inner;
 use super::keys::{Keys, reply_queue};
 use super::link::Link;
-use super::{Inner, RedisStore};
+use super::times::{deadline, ms};
 use crate::store::{Bus, Interest, Listening, ReplyBox, ReplyTo, StoreError, Topic};
 
 /// How long kombu keeps a routing table of queues that expire after it was last used.
@@ -145,7 +146,7 @@ impl ReplyBox for RedisBox {
     }
 
     async fn take(&mut self, at_most: Duration) -> Result<Option<Bytes>, StoreError> {
-        let ends = super::consumer::deadline(at_most);
+        let ends = deadline(at_most);
         loop {
             let left = ends.saturating_duration_since(std::time::Instant::now()).min(BLOCK);
             let mut wait = redis::cmd("BRPOP");

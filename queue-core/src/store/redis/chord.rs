@@ -7,12 +7,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use redis::{Cmd, Pipeline};
 
-use super::consumer::{Lane, Shared};
 use super::enqueue::add_number;
+use super::inner::Inner;
 use super::keys::Keys;
 use super::results::ttl_s;
-use super::{Inner, StoreError};
+use super::shared::{Lane, Shared};
 use crate::names::TaskId;
+use crate::store::StoreError;
 use crate::store::{ChordEnd, ChordPart, ChordParts, ChordStart, ChordStep, SendNumber, StoredResult};
 
 /// Members of one read at most.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::Notify;
@@ -11,12 +11,12 @@ use tokio::sync::Notify;
 use super::arm::Arm;
 use super::growing::Growing;
 use super::hub::Subscription;
+use super::inner::Inner;
 use super::ledger::Ledger;
 use super::link::Link;
 use super::revoked::Revocations;
-pub(super) use super::shared::{DirtyUnlessDone, Lane, NEVER, Shared, take};
-use super::{Inner, beat, close, lease, settle, wait};
-use crate::clock::Timestamp;
+use super::shared::{Lane, Shared};
+use super::{beat, close, lease, settle, wait};
 use crate::names::{QueueName, TaskId};
 use crate::store::{
     Beat, Consumer, Delivery, DeliveryTag, INTERNAL, LeaseRequest, Settled, Settlement, StoreError, StoredResult,
@@ -177,20 +177,4 @@ impl Drop for RedisConsumer {
             arm.stop();
         }
     }
-}
-
-/// Milliseconds of a duration, for a script's argument.
-pub(super) fn ms(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// The store's time of a reply.
-pub(super) fn timestamp(ms: i64) -> Option<Timestamp> {
-    (ms >= 0 && ms != NEVER).then(|| Timestamp::from_millis(ms))
-}
-
-/// When a wait that began now and lasts `at_most` ends; far away where it would overflow.
-pub(super) fn deadline(at_most: Duration) -> Instant {
-    let now = Instant::now();
-    now.checked_add(at_most).unwrap_or_else(|| now + Duration::from_secs(86_400))
 }

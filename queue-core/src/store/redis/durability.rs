@@ -1,8 +1,9 @@
 //! What this server's durability rests on, told in words.
 
+use super::inner::Inner;
 use super::link::Link;
-use super::{Inner, StoreError};
 use crate::store::Durability;
+use crate::store::StoreError;
 
 /// The oldest server that has all commands we use (`LMOVE`, `BLMOVE`, `ZRANGE … BYSCORE`).
 const OLDEST: (u32, u32) = (6, 2);

@@ -9,17 +9,17 @@ use super::link::{Connector, Link};
 use super::options::RedisOptions;
 use super::place::Place;
 use super::sentinel::Sentinels;
-use super::{Inner, StoreError};
+use crate::store::StoreError;
 use crate::store::url::mask;
 
 /// The place of results, where that is not the place of messages.
 #[derive(Debug)]
 pub(super) struct Elsewhere {
-    link: Link,
+    pub(super) link: Link,
     /// Of another server. Channels do not know of databases.
-    hub: Option<Hub>,
+    pub(super) hub: Option<Hub>,
     /// The databases of messages and of results, on one server.
-    databases: Option<(i64, i64)>,
+    pub(super) databases: Option<(i64, i64)>,
 }
 
 impl Elsewhere {
@@ -67,27 +67,4 @@ fn same_sentinels(one: Option<&Sentinels>, other: Option<&Sentinels>) -> bool {
 
 fn database(client: &redis::Client) -> i64 {
     client.get_connection_info().redis_settings().db()
-}
-
-impl Inner {
-    /// The connection to results and chords.
-    pub(super) fn results_link(&self) -> &Link {
-        self.elsewhere.as_ref().map_or(&self.link, |elsewhere| &elsewhere.link)
-    }
-
-    /// Announces results.
-    pub(super) fn results_hub(&self) -> &Hub {
-        self.elsewhere.as_ref().and_then(|elsewhere| elsewhere.hub.as_ref()).unwrap_or(&self.hub)
-    }
-
-    /// For a script: the databases of messages and results, empty where both are one.
-    pub(super) fn databases(&self) -> (String, String) {
-        let databases = self.elsewhere.as_ref().and_then(|elsewhere| elsewhere.databases);
-        databases.map_or_else(Default::default, |(messages, results)| (messages.to_string(), results.to_string()))
-    }
-
-    /// Whether a step of this server cannot reach results.
-    pub(super) fn has_two_servers(&self) -> bool {
-        self.elsewhere.as_ref().is_some_and(|elsewhere| elsewhere.databases.is_none())
-    }
 }

@@ -3,11 +3,12 @@
 use bytes::Bytes;
 use memchr::memmem::Finder;
 
+use super::inner::Inner;
 use super::keys::ListKeys;
 use super::look::{self, at, dead_job, held, scan, scheduled_job};
-use super::{Inner, StoreError};
 use crate::message::{DecodeLimits, Message};
 use crate::names::{QueueName, TaskId};
+use crate::store::StoreError;
 use crate::store::{Cursor, Job, JobState};
 
 /// See [`crate::store::Inspect::find`].

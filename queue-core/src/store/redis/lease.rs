@@ -7,8 +7,9 @@ use std::time::Instant;
 use bytes::Bytes;
 use redis::{Cmd, Value};
 
-use super::consumer::{DirtyUnlessDone, Lane, Shared, ms};
 use super::link::Link;
+use super::shared::{DirtyUnlessDone, Lane, Shared};
+use super::times::ms;
 use super::wait;
 use crate::store::{Delivery, LeaseRequest, Order, StoreError};
 

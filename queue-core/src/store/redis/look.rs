@@ -3,10 +3,11 @@
 use bytes::Bytes;
 use redis::FromRedisValue;
 
+use super::inner::Inner;
 use super::keys::ListKeys;
-use super::{Inner, StoreError};
 use crate::clock::Timestamp;
 use crate::names::QueueName;
+use crate::store::StoreError;
 use crate::store::{Cursor, DeadLetter, DeadReason, Job, JobKey, JobState, Page, QueueCounts, WorkerInfo};
 
 /// Elements of one read at most: with messages of ordinary size under a millisecond of the server's time.

@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 
+use super::inner::Inner;
 use super::keys;
-use super::{Inner, StoreError};
 use crate::names::QueueName;
+use crate::store::StoreError;
 use crate::store::{INTERNAL, JobKey, JobState};
 
 /// Dead letters of one call at most.

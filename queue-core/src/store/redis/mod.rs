@@ -17,7 +17,9 @@ mod errors;
 mod find;
 mod growing;
 mod hub;
+mod inner;
 mod keys;
+mod known_queues;
 mod lease;
 mod ledger;
 mod lines;
@@ -36,6 +38,7 @@ mod sentinel;
 mod settle;
 mod shared;
 mod switch;
+mod times;
 mod tls;
 mod two_servers;
 mod wait;
@@ -48,10 +51,11 @@ use bytes::Bytes;
 
 use self::consumer::RedisConsumer;
 use self::elsewhere::Elsewhere;
-use self::enqueue::KnownQueues;
 use self::hub::Hub;
+use self::inner::Inner;
 use self::keys::Keys;
-use self::link::{Connector, Link};
+use self::known_queues::KnownQueues;
+use self::link::Connector;
 pub use self::options::RedisOptions;
 use self::place::Place;
 use self::scripts::Scripts;
@@ -67,19 +71,6 @@ use crate::names::{QueueName, TaskId};
 /// A store on a Redis server of version 6.2 or later.
 #[derive(Debug, Clone)]
 pub struct RedisStore(Arc<Inner>);
-
-/// What all parts of one open store share.
-#[derive(Debug)]
-struct Inner {
-    connector: Connector,
-    link: Link,
-    hub: Hub,
-    scripts: Scripts,
-    keys: Keys,
-    elsewhere: Option<Elsewhere>,
-    options: StoreOptions,
-    known_queues: KnownQueues,
-}
 
 impl RedisStore {
     /// Connects to the server at `url` (`redis://user:password@host:6379/0`, `rediss://` for TLS), or to the master that
@@ -121,34 +112,6 @@ impl RedisStore {
         switch::watch(&inner.connector);
         inner.elsewhere.iter().for_each(Elsewhere::watch);
         Ok(Self(Arc::new(inner)))
-    }
-}
-
-impl Inner {
-    /// Refuses queues that cannot be told from others' lists.
-    fn check_queues<'a>(&self, queues: impl IntoIterator<Item = &'a QueueName>) -> Result<(), StoreError> {
-        match queues.into_iter().find_map(|queue| self.keys.fault(queue)) {
-            None => Ok(()),
-            Some(why) => Err(StoreError::Foreign { url: self.connector.url.clone(), why }),
-        }
-    }
-
-    async fn load_scripts(&self) -> Result<(), StoreError> {
-        let mut pipe = redis::pipe();
-        for script in self.scripts.all() {
-            pipe.add_command(script.load()).ignore();
-        }
-        match self.link.pipe::<()>(&pipe).await {
-            // A replica refuses to load them; each is loaded when it is first called.
-            Err(StoreError::ReadOnly { .. }) => Ok(()),
-            loaded => loaded,
-        }
-    }
-
-    /// The server's time plus the clock's skew, Unix ms.
-    async fn now_ms(&self, link: &Link) -> Result<i64, StoreError> {
-        let (seconds, micros): (i64, i64) = link.query(&redis::cmd("TIME")).await?;
-        Ok(seconds * 1000 + micros / 1000 + self.options.clock.skew_ms())
     }
 }
 

@@ -1,10 +1,11 @@
 //! Looks for keys that are left over: goes through all keys a few hundred at a time, as `SCAN` gives them, and asks of each
 //! of ours for its owner and its end.
 
+use super::inner::Inner;
 use super::keys::{self, Part, Spelled};
 use super::link::Link;
 use super::look::{self, STEP, at};
-use super::{Inner, StoreError};
+use crate::store::StoreError;
 use crate::store::{Cursor, Orphan, OrphanKind, OrphanPage};
 
 /// Keys of one step.

@@ -5,9 +5,9 @@
 
 use redis::{Cmd, Value};
 
-use super::consumer::Shared;
 use super::results;
 use super::settle::settled;
+use super::shared::Shared;
 use crate::store::{Ending, Settled, Settlement};
 
 /// Settlements of one held key whose results, if any, live equally long.

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::Inner;
-use super::consumer::deadline;
+use super::inner::Inner;
+use super::times::deadline;
 use crate::names::TaskId;
 use crate::store::{Ready, StoreError, StoredResult};
 

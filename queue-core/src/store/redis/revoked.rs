@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use super::consumer::ms;
 use super::hub::Subscription;
-use super::{Inner, StoreError};
+use super::inner::Inner;
+use super::times::ms;
 use crate::names::TaskId;
+use crate::store::StoreError;
 
 /// See [`crate::store::Broker::revoke`].
 pub(super) async fn revoke(store: &Inner, ids: &[TaskId], keep: Duration) -> Result<(), StoreError> {

@@ -6,9 +6,10 @@ use std::sync::atomic::Ordering;
 use redis::{Cmd, Value};
 
 use super::chord::{self, Claimable};
-use super::consumer::{DirtyUnlessDone, Shared, ms};
 use super::keys;
 use super::plain::Plain;
+use super::shared::{DirtyUnlessDone, Shared};
+use super::times::ms;
 use super::{results, two_servers};
 use crate::names::Priority;
 use crate::store::{

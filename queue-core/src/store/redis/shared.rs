@@ -12,16 +12,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::Inner;
 use super::growing::Growing;
+use super::inner::Inner;
 use super::keys::{self, ListKeys};
 use super::ledger::Ledger;
 use super::revoked::Revocations;
+use super::times::NEVER;
 use crate::names::QueueName;
 use crate::store::{Delivery, DeliveryTag, WorkerSpec};
-
-/// No waiting message is known.
-pub(super) const NEVER: i64 = i64::MAX;
 
 /// See the module.
 #[derive(Debug)]

@@ -8,9 +8,9 @@
 //!    crash before leaves a claim that a part which runs again takes over, and ended chords to expire.
 
 use super::chord::{self, End};
-use super::consumer::Shared;
 use super::plain::Plain;
 use super::settle::{self, Names, Reply, add_dead, add_follow, add_results, add_tag, begin_call, settled};
+use super::shared::Shared;
 use crate::store::{
     ChordEnd, ChordPart, ChordStep, DeliveryTag, Ending, Settled, Settlement, StoreError, StoredResult,
 };

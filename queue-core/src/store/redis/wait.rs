@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::consumer::{Lane, RedisConsumer, Shared, deadline, take};
+use super::consumer::RedisConsumer;
 use super::hub::Subscription;
 use super::link::Link;
+use super::shared::{Lane, Shared, take};
+use super::times::deadline;
 use crate::store::{Delivery, INTERNAL, LeaseRequest, StoreError};
 
 /// How many due messages of a list one call moves.

@@ -1,0 +1,34 @@
+//! Which queues' names the store knows already, as far as we know.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::names::QueueName;
+
+/// How long we believe that a queue's name is still in the set of queues: a server restarted empty forgets it.
+const BELIEVE: Duration = Duration::from_secs(30);
+
+/// When each queue's name was last written to the set of queues.
+#[derive(Debug, Default)]
+pub(super) struct KnownQueues(Mutex<HashMap<QueueName, Instant>>);
+
+impl KnownQueues {
+    /// Whether the name should be written again; then it counts as written.
+    pub(super) fn is_news(&self, queue: &QueueName) -> bool {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.get(queue).is_some_and(|at| at.elapsed() < BELIEVE) {
+            return false;
+        }
+        if known.len() > 10_000 {
+            known.clear();
+        }
+        known.insert(queue.clone(), Instant::now());
+        true
+    }
+
+    /// Forgets what was written: the write failed.
+    pub(super) fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
