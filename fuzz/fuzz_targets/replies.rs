@@ -21,7 +21,11 @@ fuzz_target!(|data: &[u8]| {
     let mut rest = data;
     for value in whole {
         let bytes = written(&value, rest);
-        assert_eq!(redis::parse_redis_value(&rest[..bytes]).expect("the crate reads it too"), value);
+        match redis::parse_redis_value(&rest[..bytes]) {
+            Ok(theirs) => assert_eq!(theirs, value),
+            // A status that is no text is read as far as it is one; the crate refuses it.
+            Err(why) => assert!(std::str::from_utf8(&rest[..bytes]).is_err(), "the crate refuses it: {why}"),
+        }
         rest = &rest[bytes..];
     }
 });

@@ -5,6 +5,7 @@ use redis::Client;
 use super::options::RedisOptions;
 use super::sentinel::{self, Sentinels};
 use super::tls;
+use crate::store::url::is_cut;
 
 /// See the module.
 #[derive(Debug)]
@@ -28,8 +29,10 @@ impl Place {
             // Fails only where the process has chosen a provider before, which then serves as well.
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
-        let client = tls.client(&*place)?;
-        let sentinels = sentinels.map(|sentinels| sentinels.secured(&tls)).transpose()?;
+        // What is wrong names files, and a file that is none may be the end of a password.
+        let quoted = |why| if is_cut(url) { "a file that its parameters name cannot be used".to_owned() } else { why };
+        let client = tls.client(&*place).map_err(quoted)?;
+        let sentinels = sentinels.map(|sentinels| sentinels.secured(&tls)).transpose().map_err(quoted)?;
         if tls.is_unchecked() {
             tracing::warn!(
                 host = %client.get_connection_info().addr(),
@@ -50,4 +53,15 @@ pub(crate) fn check(url: &str) -> Result<(), String> {
     let (plain, _) = tls::take_out(&plain)?;
     url::Url::parse(&plain).map_err(|why| why.to_string())?;
     RedisOptions::default().with_url(&plain).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_a_password_is_not_shown() {
+        let why = Place::of("rediss://:pass?ssl_ca_certs=s3cret@host", RedisOptions::default()).unwrap_err();
+        assert!(!why.contains("s3cret"), "{why}");
+    }
 }
