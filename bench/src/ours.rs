@@ -2,8 +2,8 @@
 //! what measures. The benchmark starts it.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that says how long it took")]
-#![allow(dead_code, reason = "the benchmark uses the rest of these modules")]
 
+#[allow(dead_code, reason = "the benchmark uses the rest of these modules")]
 mod subject {
     pub(crate) mod contract;
     pub(crate) mod ours;

@@ -212,8 +212,6 @@ impl Settler {
 
     async fn settle_batch(&self, batch: Batch) {
         let (count, bytes) = (batch.origins.len(), batch.bytes);
-        // What is about to be final is in the log before.
-        logging::write_out();
         failpoint::hit("settle.before");
         failpoint::hit_when("chord.before-settle", || batch.ends_chord());
         let mut unanswered = None;
@@ -243,6 +241,8 @@ impl Settler {
     ) -> Result<Vec<Settled>, StoreError> {
         let mut tries = Tries::default();
         loop {
+            // What is about to be final is in the log before; in an outage, what ended meanwhile is too.
+            logging::write_out();
             match self.consumer.settle(settlements).await {
                 Ok(answers) => {
                     self.outage.answered(Caller::Settle);

@@ -90,7 +90,10 @@ async fn a_worker_goes_on_over_encrypted_lines_after_an_outage() {
     for (n, job) in (0..).zip(&jobs) {
         assert_eq!(job.get(SOON).await.unwrap(), n + 1);
     }
-    assert!(secured.server.command(&["CLIENT", "LIST"]).contains("blmove"), "nobody waits on the encrypted line");
+    queue_tests::wait_until("somebody waits on an encrypted line", || async {
+        secured.server.command(&["CLIENT", "LIST"]).contains("blmove")
+    })
+    .await;
     secured.server.kill();
     secured.server.restart(&secured.flags.iter().map(String::as_str).collect::<Vec<_>>());
     queue_tests::wait_until("the store is back", || async { bench.store.now().await.is_ok() }).await;

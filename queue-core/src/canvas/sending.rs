@@ -154,3 +154,16 @@ impl<Out> fmt::Debug for SendingMany<Out> {
         f.write_str("SendingMany")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It is made and moved for each call: what few of them need is boxed.
+    #[tokio::test]
+    async fn a_call_on_its_way_is_small() {
+        let sending = Call::named("t").sending(None, None);
+        let bytes = std::mem::size_of_val(&*sending.0);
+        assert!(bytes <= 3072, "{bytes}");
+    }
+}

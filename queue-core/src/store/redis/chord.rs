@@ -13,8 +13,7 @@ use super::keys::Keys;
 use super::results::ttl_s;
 use super::shared::{Lane, Shared};
 use crate::names::TaskId;
-use crate::store::StoreError;
-use crate::store::{ChordEnd, ChordPart, ChordParts, ChordStart, ChordStep, SendNumber, StoredResult};
+use crate::store::{ChordEnd, ChordPart, ChordParts, ChordStart, ChordStep, SendNumber, StoreError, StoredResult};
 
 /// Members of one read at most.
 const STEP: isize = 500;

@@ -2,8 +2,7 @@
 
 use super::inner::Inner;
 use super::link::Link;
-use crate::store::Durability;
-use crate::store::StoreError;
+use crate::store::{Durability, StoreError};
 
 /// The oldest server that has all commands we use (`LMOVE`, `BLMOVE`, `ZRANGE … BYSCORE`).
 const OLDEST: (u32, u32) = (6, 2);

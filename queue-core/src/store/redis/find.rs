@@ -8,8 +8,7 @@ use super::keys::ListKeys;
 use super::look::{self, at, dead_job, held, scan, scheduled_job};
 use crate::message::{DecodeLimits, Message};
 use crate::names::{QueueName, TaskId};
-use crate::store::StoreError;
-use crate::store::{Cursor, Job, JobState};
+use crate::store::{Cursor, Job, JobState, StoreError};
 
 /// See [`crate::store::Inspect::find`].
 pub(super) async fn find(store: &Inner, id: &TaskId) -> Result<Vec<Job>, StoreError> {

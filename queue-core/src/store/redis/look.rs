@@ -7,8 +7,7 @@ use super::inner::Inner;
 use super::keys::ListKeys;
 use crate::clock::Timestamp;
 use crate::names::QueueName;
-use crate::store::StoreError;
-use crate::store::{Cursor, DeadLetter, DeadReason, Job, JobKey, JobState, Page, QueueCounts, WorkerInfo};
+use crate::store::{Cursor, DeadLetter, DeadReason, Job, JobKey, JobState, Page, QueueCounts, StoreError, WorkerInfo};
 
 /// Elements of one read at most: with messages of ordinary size under a millisecond of the server's time.
 pub(super) const STEP: usize = 500;

@@ -5,8 +5,7 @@ use bytes::Bytes;
 use super::inner::Inner;
 use super::keys;
 use crate::names::QueueName;
-use crate::store::StoreError;
-use crate::store::{INTERNAL, JobKey, JobState};
+use crate::store::{INTERNAL, JobKey, JobState, StoreError};
 
 /// Dead letters of one call at most.
 const CHUNK: usize = 100;

@@ -5,8 +5,7 @@ use super::inner::Inner;
 use super::keys::{self, Part, Spelled};
 use super::link::Link;
 use super::look::{self, STEP, at};
-use crate::store::StoreError;
-use crate::store::{Cursor, Orphan, OrphanKind, OrphanPage};
+use crate::store::{Cursor, Orphan, OrphanKind, OrphanPage, StoreError};
 
 /// Keys of one step.
 const KEYS: usize = 250;

@@ -1,6 +1,6 @@
 //! What a URL says: where the server is, how it is spoken to, and how its keys are named.
 
-use redis::Client;
+use redis::{Client, ConnectionAddr};
 
 use super::options::RedisOptions;
 use super::sentinel::{self, Sentinels};
@@ -33,11 +33,9 @@ impl Place {
         let quoted = |why| if is_cut(url) { "a file that its parameters name cannot be used".to_owned() } else { why };
         let client = tls.client(&*place).map_err(quoted)?;
         let sentinels = sentinels.map(|sentinels| sentinels.secured(&tls)).transpose().map_err(quoted)?;
-        if tls.is_unchecked() {
-            tracing::warn!(
-                host = %client.get_connection_info().addr(),
-                "the store's certificate is not checked (`ssl_cert_reqs=none`): whoever answers there is believed"
-            );
+        let addr = client.get_connection_info().addr();
+        if matches!(addr, ConnectionAddr::TcpTls { insecure: true, .. }) {
+            tracing::warn!(host = %addr, "the store's certificate is not checked: whoever answers there is believed");
         }
         Ok(Self { client, sentinels, named })
     }

@@ -38,7 +38,7 @@ pub(crate) fn take_out(url: &str) -> Result<(Cow<'_, str>, Tls), String> {
     let mut tls = Tls::default();
     for (name, value) in &ours {
         if parsed.scheme() != "rediss" {
-            return Err(format!("`{}` is for encrypted lines: `rediss://`", shown(name)));
+            return Err("parameters that begin with `ssl_` are for encrypted lines: `rediss://`".to_owned());
         }
         tls.set(name, value)?;
     }
@@ -50,12 +50,6 @@ pub(crate) fn take_out(url: &str) -> Result<(Cow<'_, str>, Tls), String> {
         parsed.query_pairs_mut().extend_pairs(others);
     }
     Ok((Cow::Owned(parsed.into()), tls))
-}
-
-/// A name that is none may be a part of a password.
-fn shown(name: &str) -> &str {
-    const NAMES: [&str; 5] = ["ssl_cert_reqs", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname"];
-    NAMES.into_iter().find(|known| *known == name).unwrap_or("ssl_…")
 }
 
 impl Tls {
@@ -87,11 +81,6 @@ impl Tls {
             }
         }
         Ok(())
-    }
-
-    /// Whether the server may be anybody.
-    pub(super) fn is_unchecked(&self) -> bool {
-        self.unchecked
     }
 
     /// What makes connections to `place`, the URL without these parameters. Reads the files.
