@@ -118,6 +118,13 @@ proptest! {
         prop_assert_eq!((back.1, back.2, back.3), (int, text, bytes));
     }
 
+    /// Alone: beside what `serde_json` cannot hold, a number is read by us.
+    #[test]
+    fn any_float_is_read_as_it_was_sent(float in any::<f64>()) {
+        let back: f64 = Json::from_value(&float).unwrap().parse().unwrap();
+        prop_assert!(back == float || (back.is_nan() && float.is_nan()), "{float:e} became {back:e}");
+    }
+
     #[test]
     fn results_survive(result in json(), state in "[A-Z]{1,10}", traceback in any::<Option<String>>(), id in ".{1,40}", at in option::of(instant())) {
         let id = TaskId::new(id).unwrap();
