@@ -26,6 +26,9 @@ pub enum NameError {
         /// The whole text.
         name: String,
     },
+    /// A task's name needs at least one byte: no worker takes a message without one.
+    #[error("a task's name must not be empty")]
+    NoTask,
     /// A task id is any text of 1 to 512 bytes.
     #[error("a task id has 1 to 512 bytes, this one has {0}")]
     TaskId(usize),

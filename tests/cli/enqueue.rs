@@ -76,6 +76,13 @@ async fn waiting_for_a_result_that_does_not_come_times_out() {
     looks_like!("enqueue_wait", Scene::new().await.queue(&["enqueue", "t", "--wait", "10ms"]));
 }
 
+/// No worker takes a message without a task's name.
+#[test]
+fn a_task_without_a_name_is_not_sent() {
+    let ran = queue_nowhere(&["enqueue", ""]);
+    assert!(ran.code == Some(2) && ran.stderr.contains("a value is required for '<NAME>'"), "{}", ran.stderr);
+}
+
 #[test]
 fn bad_json_is_shown_where_it_is_bad_and_nothing_is_made() {
     for (name, args) in [

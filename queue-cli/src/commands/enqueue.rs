@@ -27,6 +27,7 @@ const HINT: &str = r#"--args is a JSON array, --kwargs an object: --args '[1, "t
   queue enqueue add --args '[2, 3]' --wait")]
 pub(crate) struct EnqueueArgs {
     /// The task's name
+    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
     name: String,
     /// Positional arguments, a JSON array
     #[arg(long, value_name = "JSON", default_value = "[]", allow_hyphen_values = true)]
@@ -154,7 +155,7 @@ fn message(session: &Session, args: &EnqueueArgs, positional: Json, by_name: Jso
         eta,
         expires,
         sent_at: Some(session.now),
-        ..Draft::new(&args.name, id.clone(), args.queue.as_str())
+        ..Draft::new(args.name.as_str(), id.clone(), args.queue.as_str())
     };
     let due = eta.filter(|at| *at > session.now);
     Outgoing { queue: args.queue.clone(), priority, due, id, task: args.name.as_str().into(), payload: draft.encode() }

@@ -13,7 +13,7 @@ use crate::backoff::Backoff;
 use crate::client::{Client, JobHandle};
 use crate::clock::Timestamp;
 use crate::message::Json;
-use crate::names::{Priority, QueueName, TaskId};
+use crate::names::{NameError, Priority, QueueName, TaskId};
 use crate::task::{Task, TaskOptions};
 
 /// A call of a task that is not made yet (Celery's *signature*): the task, its arguments and the options of this call.
@@ -85,6 +85,7 @@ impl<Out, In> Call<Out, In> {
     }
 
     pub(crate) fn with(task: Cow<'static, str>, task_options: Option<TaskOptions>) -> Self {
+        let fault = task.is_empty().then_some(Fault::Name(NameError::NoTask));
         let spec = Spec {
             task,
             args: Json::empty_array(),
@@ -105,7 +106,7 @@ impl<Out, In> Call<Out, In> {
             headers: Vec::new(),
             key: None,
             links: None,
-            fault: None,
+            fault,
         };
         Self { spec: Box::new(spec), types: PhantomData }
     }

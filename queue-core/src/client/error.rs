@@ -115,7 +115,9 @@ impl SendError {
     /// What a person can do about it, in one line; empty when there is nothing to say.
     pub fn hint(&self) -> String {
         match self {
-            Self::Name { .. } => "a queue is named with 1 to 255 bytes, a task's id has 1 to 512".to_owned(),
+            Self::Name { .. } => {
+                "a queue is named with 1 to 255 bytes, a task with one at least, and its id has 1 to 512".to_owned()
+            }
             Self::Arguments { .. } => "the keys of a map must be texts or numbers; positional arguments are an array, \
                                        keyword arguments an object"
                 .to_owned(),
