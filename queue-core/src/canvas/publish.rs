@@ -238,7 +238,7 @@ fn readable(draft: &Draft) -> Result<(), CanvasError> {
     for (name, part) in [("args", &draft.args), ("kwargs", &draft.kwargs), ("links, chain or chord", &draft.embed)] {
         if !part.is_readable() {
             let why = format!("its {name} are nested too deep to be read");
-            return Err(CanvasError::Call { task: draft.task.clone(), why });
+            return Err(CanvasError::Call { task: draft.task.clone().into(), why });
         }
     }
     Ok(())

@@ -52,17 +52,18 @@ impl Batch {
 }
 
 /// Sends one call.
-pub(crate) async fn one(client: &Client, mut spec: Spec, lineage: Option<Lineage>) -> Result<Sent, SendError> {
+pub(crate) async fn one(client: &Client, mut spec: Box<Spec>, lineage: Option<Lineage>) -> Result<Sent, SendError> {
     let (tries, task, key) = (Tries::of(client), spec.task.clone(), spec.key.take());
     let now = time(client, tries, needs_time(&spec)).await?;
-    let (message, ignored) = prepare(spec, client, lineage, now)?;
+    let (message, ignored) = prepare(*spec, client, lineage, now)?;
     let id = message.id.clone();
     let options = client.options();
     let guarded = key.is_some() || (!options.retry_for.is_zero() && (message.due.is_some() || options.numbered));
     let done = if guarded {
         let key = key.map(|key| send_key(&key, &FirstSend::of_task(&*task, &id)));
         let parcel = [Parcel { key, ..Parcel::of(vec![message]) }];
-        let found = enqueue_once(client, tries, &parcel).await;
+        // Boxed, as all that few calls need: each call's future would have the room, and be moved with it.
+        let found = Box::pin(enqueue_once(client, tries, &parcel)).await;
         found.map(|found| (found.into_iter().next().flatten(), parcel))
     } else {
         let message = [message];
@@ -200,7 +201,7 @@ async fn enqueue_once(client: &Client, tries: Tries, parcels: &[Parcel]) -> Resu
 /// The time that messages are reckoned from: the store's, where something in them is compared with that.
 async fn time(client: &Client, tries: Tries, exact: bool) -> Result<Timestamp, StoreError> {
     match exact {
-        true => tries.run(Again::Harmless, || client.store_time()).await,
+        true => Box::pin(tries.run(Again::Harmless, || client.store_time())).await,
         false => Ok(client.guess_time()),
     }
 }

@@ -7,9 +7,12 @@ use crate::store::Outgoing;
 
 /// Publishes `task-sent` for each. Nothing depends on it, so that it fails quietly.
 pub(super) async fn sent(client: &Client, messages: &[Outgoing]) {
-    if !client.options().task_sent_events {
-        return;
+    if client.options().task_sent_events {
+        Box::pin(tell(client, messages)).await;
     }
+}
+
+async fn tell(client: &Client, messages: &[Outgoing]) {
     let events: Vec<Event> = messages.iter().filter_map(|message| event(client, message)).collect();
     let (topic, payload) = match events.as_slice() {
         [] => return,

@@ -41,7 +41,7 @@ pub(crate) use self::fields::Field;
 pub(crate) use self::post::shown;
 pub(crate) use self::python::python_text;
 pub(crate) use self::scan::Scanner;
-pub(crate) use self::text::{unescape_lossy, write_string};
+pub(crate) use self::text::{unescape_lossy, write_int, write_string};
 
 /// One message, decoded for a worker or for looking.
 #[derive(Debug, Clone)]
@@ -104,7 +104,7 @@ pub struct Message {
 #[derive(Debug, Clone)]
 pub struct Draft {
     /// The task's name.
-    pub task: String,
+    pub task: Text,
     /// The task's id.
     pub id: TaskId,
     /// A JSON array.
@@ -114,7 +114,7 @@ pub struct Draft {
     /// The third element of the body; `null` when there is nothing.
     pub embed: Json,
     /// The queue, which is also the routing key.
-    pub queue: String,
+    pub queue: Text,
     /// The priority property; left out when 0.
     pub priority: Priority,
     /// Left out when 0.

@@ -138,16 +138,27 @@ fn write_escape(out: &mut Vec<u8>, byte: u8) {
 /// Appends a number.
 pub(crate) fn write_int(out: &mut Vec<u8>, number: impl Into<i128>) {
     let number = number.into();
+    if let Ok(small) = u64::try_from(number) {
+        return write_digits(out, small);
+    }
     let mut digits = [0_u8; 40];
     let mut at = digits.len();
     let mut rest = number.unsigned_abs();
-    // Nearly all numbers fit 64 bits, which divide much faster.
-    while rest > u128::from(u64::MAX) {
+    while rest > 0 {
         at -= 1;
         digits[at] = b'0' + (rest % 10) as u8;
         rest /= 10;
     }
-    let mut rest = rest as u64;
+    if number < 0 {
+        out.push(b'-');
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// Nearly all numbers.
+fn write_digits(out: &mut Vec<u8>, mut rest: u64) {
+    let mut digits = [0_u8; 20];
+    let mut at = digits.len();
     loop {
         at -= 1;
         digits[at] = b'0' + (rest % 10) as u8;
@@ -155,9 +166,6 @@ pub(crate) fn write_int(out: &mut Vec<u8>, number: impl Into<i128>) {
         if rest == 0 {
             break;
         }
-    }
-    if number < 0 {
-        out.push(b'-');
     }
     out.extend_from_slice(&digits[at..]);
 }

@@ -109,8 +109,15 @@ impl Keys {
 
     /// The list of `queue` at `step`: the bare name for step 0.
     pub(super) fn list(&self, queue: &QueueName, step: u8) -> String {
-        let Self { prefix, sep, .. } = self;
-        if step == 0 { format!("{prefix}{queue}") } else { format!("{prefix}{queue}{sep}{step}") }
+        // Once for each message that is sent: put together by hand, too.
+        let mut list = String::with_capacity(self.prefix.len() + queue.as_str().len() + self.sep.len() + 3);
+        list.push_str(&self.prefix);
+        list.push_str(queue.as_str());
+        if step > 0 {
+            list.push_str(&self.sep);
+            list.push_str(&step.to_string());
+        }
+        list
     }
 
     /// The list that a message goes into.

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use foldhash::quality::RandomState;
+
 use crate::names::QueueName;
 
 /// How long we believe that a queue's name is still in the set of queues: a server restarted empty forgets it.
@@ -11,19 +13,19 @@ const BELIEVE: Duration = Duration::from_secs(30);
 
 /// When each queue's name was last written to the set of queues.
 #[derive(Debug, Default)]
-pub(super) struct KnownQueues(Mutex<HashMap<QueueName, Instant>>);
+pub(super) struct KnownQueues(Mutex<HashMap<QueueName, Instant, RandomState>>);
 
 impl KnownQueues {
     /// Whether the name should be written again; then it counts as written.
-    pub(super) fn is_news(&self, queue: &QueueName) -> bool {
+    pub(super) fn is_news(&self, queue: &QueueName, now: Instant) -> bool {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.get(queue).is_some_and(|at| at.elapsed() < BELIEVE) {
+        if known.get(queue).is_some_and(|at| now.saturating_duration_since(*at) < BELIEVE) {
             return false;
         }
         if known.len() > 10_000 {
             known.clear();
         }
-        known.insert(queue.clone(), Instant::now());
+        known.insert(queue.clone(), now);
         true
     }
 

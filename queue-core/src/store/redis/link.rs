@@ -96,7 +96,7 @@ impl Connector {
             connector: self.clone(),
             current: Mutex::new(None),
             connecting: tokio::sync::Mutex::new(()),
-            answered: Mutex::new(None),
+            heard: Mutex::new(None),
             failed: Mutex::new(None),
             pace: Pace::default(),
         }
@@ -118,8 +118,8 @@ pub(super) struct Link {
     connector: Connector,
     current: Mutex<Option<Current>>,
     connecting: tokio::sync::Mutex<()>,
-    /// When it last answered.
-    answered: Mutex<Option<Instant>>,
+    /// When that was last asked which it answered.
+    heard: Mutex<Option<Instant>>,
     /// When the last attempt to connect failed.
     failed: Mutex<Option<Instant>>,
     pace: Pace,
@@ -138,9 +138,9 @@ impl Link {
 
     /// Asks whether the connection still stands, where nothing was asked for as long as an answer may take: one that broke
     /// meanwhile would leave the next command's outcome unknown.
-    pub(super) async fn wake(&self) {
-        let answered = *self.answered.lock().unwrap_or_else(PoisonError::into_inner);
-        if answered.is_some_and(|at| at.elapsed() > self.connector.response_timeout) {
+    pub(super) async fn wake(&self, now: Instant) {
+        let heard = *self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        if heard.is_some_and(|at| now.saturating_duration_since(at) > self.connector.response_timeout) {
             Box::pin(self.ping()).await;
         }
     }
@@ -151,22 +151,32 @@ impl Link {
         }
     }
 
+    /// Pushes a message into a list, `now`. What most sends are: it goes as it is, into nothing but the socket's own buffer.
+    pub(super) async fn push(&self, list: &str, message: &[u8], now: Instant) -> Result<(), StoreError> {
+        let (age, mut connection) = self.connection().await?;
+        let answer = self.bounded(connection.push(list, message)).await;
+        self.judge(age, answer, now)
+    }
+
     /// Sends one command.
     pub(super) async fn query<T: FromRedisValue>(&self, cmd: &Cmd) -> Result<T, StoreError> {
+        let now = Instant::now();
         let (age, mut connection) = self.connection().await?;
         let answer = self.bounded(cmd.query_async(&mut connection)).await;
-        self.judge(age, answer)
+        self.judge(age, answer, now)
     }
 
     /// Sends several commands at once.
     pub(super) async fn pipe<T: FromRedisValue>(&self, pipe: &Pipeline) -> Result<T, StoreError> {
+        let now = Instant::now();
         let (age, mut connection) = self.connection().await?;
         let answer = self.bounded(pipe.query_async(&mut connection)).await;
-        self.judge(age, answer)
+        self.judge(age, answer, now)
     }
 
     /// Calls a script, loading it first where the server does not know it: a script it does not know it did not run.
     pub(super) async fn script<T: FromRedisValue>(&self, script: &Script, call: &Cmd) -> Result<T, StoreError> {
+        let now = Instant::now();
         let (age, mut connection) = self.connection().await?;
         let run = async {
             match call.query_async(&mut connection).await {
@@ -178,7 +188,7 @@ impl Link {
             }
         };
         let answer = self.bounded(run).await;
-        self.judge(age, answer)
+        self.judge(age, answer, now)
     }
 
     /// Waits for an answer; `None` when there is none in time.
@@ -208,10 +218,10 @@ impl Link {
         }
     }
 
-    fn judge<T>(&self, age: u64, answer: Option<Result<T, RedisError>>) -> Result<T, StoreError> {
+    fn judge<T>(&self, age: u64, answer: Option<Result<T, RedisError>>, asked: Instant) -> Result<T, StoreError> {
         match answer {
             Some(Ok(value)) => {
-                *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+                *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(asked);
                 Ok(value)
             }
             Some(Err(error)) => {

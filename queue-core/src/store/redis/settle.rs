@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use redis::{Cmd, Value};
 
@@ -110,7 +111,7 @@ fn room_for(batch: &[Settlement]) -> (usize, usize) {
 /// Writes the names of queues that follow-ups go to for the first time; the messages themselves go with the settle.
 async fn announce_queues(shared: &Shared, batch: &[Settlement]) -> Result<(), StoreError> {
     for message in batch.iter().flat_map(|settlement| &settlement.follow) {
-        if shared.store.known_queues.is_news(&message.queue) {
+        if shared.store.known_queues.is_news(&message.queue, Instant::now()) {
             let mut add = redis::cmd("SADD");
             add.arg(&shared.store.keys.queues).arg(message.queue.as_str());
             shared.store.link.query::<()>(&add).await.inspect_err(|_| shared.store.known_queues.clear())?;

@@ -15,6 +15,7 @@ use redis::{Cmd, Pipeline, RedisFuture, RedisResult, Value};
 
 pub(super) use self::open::open;
 use self::socket::Socket;
+use crate::message::write_int;
 
 /// One connection; clones share it. A command may be asked for while others are under way: answers come in order.
 #[derive(Debug, Clone)]
@@ -37,6 +38,36 @@ impl Connection {
             Kind::Crate(_) => false,
         }
     }
+}
+
+impl Connection {
+    /// `LPUSH list message`.
+    pub(super) async fn push(&mut self, list: &str, message: &[u8]) -> RedisResult<()> {
+        match &mut self.0 {
+            Kind::Own { socket, .. } => {
+                socket.ask(packed_push(list, message), 1).await?.into_iter().try_for_each(fault)
+            }
+            Kind::Crate(connection) => redis::cmd("LPUSH").arg(list).arg(message).query_async(connection).await,
+        }
+    }
+}
+
+/// The whole request: what the crate would put together in a buffer of its own, and then copy.
+fn packed_push(list: &str, message: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(64 + list.len() + message.len());
+    out.extend_from_slice(b"*3\r\n$5\r\nLPUSH\r\n");
+    for text in [list.as_bytes(), message] {
+        out.push(b'$');
+        write_int(&mut out, text.len() as u64);
+        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(text);
+        out.extend_from_slice(b"\r\n");
+    }
+    out
+}
+
+fn fault(answer: Value) -> RedisResult<()> {
+    answer.extract_error().map(drop)
 }
 
 impl ConnectionLike for Connection {
