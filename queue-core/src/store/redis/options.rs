@@ -2,8 +2,6 @@
 
 use url::Url;
 
-use crate::store::url::is_cut;
-
 /// Settings that all programs on one Redis must agree on. Each is a setting of Celery, and a parameter of the URL:
 /// `redis://host/0?prefix=shop_&steps=0,5&sep=:&result_prefix=shop`.
 ///
@@ -47,15 +45,8 @@ impl RedisOptions {
     ///
     /// # Errors
     ///
-    /// What is wrong with which parameter, for people.
-    pub(crate) fn with_url(self, url: &str) -> Result<(String, Self), String> {
-        // What is wrong quotes what stands behind the `?`, which may be the end of a password.
-        let hint = "no parameters stand behind its `?`; one in a password is written as `%3F`";
-        let quoted = |why| if is_cut(url) { hint.to_owned() } else { why };
-        self.taken_from(url).map_err(quoted)
-    }
-
-    fn taken_from(mut self, url: &str) -> Result<(String, Self), String> {
+    /// What is wrong with which parameter, for people. It quotes what stands behind the `?`.
+    pub(crate) fn with_url(mut self, url: &str) -> Result<(String, Self), String> {
         let Some((place, _)) = url.split_once('?') else {
             self.check()?;
             return Ok((url.to_owned(), self));

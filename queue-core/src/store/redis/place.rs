@@ -22,6 +22,10 @@ impl Place {
     ///
     /// What is wrong, for people, and without secrets.
     pub(super) fn of(url: &str, named: RedisOptions) -> Result<Self, String> {
+        Self::taken_from(url, named).map_err(|why| unquoted(url, why))
+    }
+
+    fn taken_from(url: &str, named: RedisOptions) -> Result<Self, String> {
         let (plain, sentinels) = sentinel::take_out(url)?;
         let (plain, tls) = tls::take_out(&plain)?;
         let (place, named) = named.with_url(&plain)?;
@@ -29,10 +33,8 @@ impl Place {
             // Fails only where the process has chosen a provider before, which then serves as well.
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
-        // What is wrong names files, and a file that is none may be the end of a password.
-        let quoted = |why| if is_cut(url) { "a file that its parameters name cannot be used".to_owned() } else { why };
-        let client = tls.client(&*place).map_err(quoted)?;
-        let sentinels = sentinels.map(|sentinels| sentinels.secured(&tls)).transpose().map_err(quoted)?;
+        let client = tls.client(&*place)?;
+        let sentinels = sentinels.map(|sentinels| sentinels.secured(&tls)).transpose()?;
         let addr = client.get_connection_info().addr();
         if matches!(addr, ConnectionAddr::TcpTls { insecure: true, .. }) {
             tracing::warn!(host = %addr, "the store's certificate is not checked: whoever answers there is believed");
@@ -47,10 +49,22 @@ impl Place {
 ///
 /// As there.
 pub(crate) fn check(url: &str) -> Result<(), String> {
-    let (plain, _) = sentinel::take_out(url)?;
-    let (plain, _) = tls::take_out(&plain)?;
-    url::Url::parse(&plain).map_err(|why| why.to_string())?;
-    RedisOptions::default().with_url(&plain).map(drop)
+    let parts = || {
+        let (plain, _) = sentinel::take_out(url)?;
+        let (plain, _) = tls::take_out(&plain)?;
+        url::Url::parse(&plain).map_err(|why| why.to_string())?;
+        RedisOptions::default().with_url(&plain).map(drop)
+    };
+    parts().map_err(|why| unquoted(url, why))
+}
+
+/// What is wrong quotes what stands behind the `?` of `url`, as it came, which may be the end of a password.
+fn unquoted(url: &str, why: String) -> String {
+    if is_cut(url) {
+        "no parameters stand behind its `?`; one in a password is written as `%3F`".to_owned()
+    } else {
+        why
+    }
 }
 
 #[cfg(test)]
@@ -59,7 +73,17 @@ mod tests {
 
     #[test]
     fn what_may_be_a_password_is_not_shown() {
-        let why = Place::of("rediss://:pass?ssl_ca_certs=s3cret@host", RedisOptions::default()).unwrap_err();
-        assert!(!why.contains("s3cret"), "{why}");
+        for url in [
+            "rediss://:pass?ssl_ca_certs=s3cret@host",
+            "rediss://:?s3cret@host",
+            "redis://:?s3cret@host",
+            "redis://:?steps=s3cret@host",
+            "redis+sentinel://:?s3cret@host/mymaster",
+        ] {
+            let placed = Place::of(url, RedisOptions::default()).unwrap_err();
+            let checked = check(url).err().unwrap_or_default();
+            assert!(!placed.contains("s3cret") && !checked.contains("s3cret"), "{url}: {placed}, {checked}");
+            assert!(placed.contains("%3F"), "{url}: {placed}");
+        }
     }
 }
