@@ -28,15 +28,15 @@ pub(crate) struct Body<'a> {
     pub(crate) args: Json,
     pub(crate) kwargs: Json,
     pub(crate) embed: Json,
-    pub(crate) fields: Fields<'a>,
+    pub(crate) fields: Option<Box<Fields<'a>>>,
 }
 
 /// The text of an envelope's body.
 pub(crate) fn body_text<'a>(envelope: &Envelope<'a>, limits: &DecodeLimits) -> Result<Cow<'a, str>, DecodeError> {
     check_content_type(envelope)?;
-    let Some(field) = envelope.body else { return Err(missing("body")) };
+    let Some(field) = envelope.body() else { return Err(missing("body")) };
     let Some(text) = field.text() else { return Err(field.not("a string")) };
-    let compression = match envelope.fields.compression {
+    let compression = match envelope.compression() {
         Some(field) if !field.raw.is_null() => field.text().ok_or_else(|| field.not("a string or null"))?,
         _ => Cow::Borrowed(""),
     };
@@ -61,7 +61,7 @@ fn check_size(bytes: usize, limits: &DecodeLimits) -> Result<(), DecodeError> {
 
 fn is_base64(envelope: &Envelope<'_>) -> Result<bool, DecodeError> {
     let expected = "`base64`, `utf-8` or null";
-    match envelope.property.body_encoding {
+    match envelope.body_encoding() {
         Some(field) if !field.raw.is_null() => match field.text().as_deref() {
             Some("base64") => Ok(true),
             Some("utf-8" | "utf8" | "") => Ok(false),
@@ -79,7 +79,7 @@ fn unpack_base64(text: &str, limits: &DecodeLimits) -> Result<Vec<u8>, DecodeErr
 }
 
 fn check_content_type(envelope: &Envelope<'_>) -> Result<(), DecodeError> {
-    let Some(field) = envelope.content_type else { return Err(missing("content-type")) };
+    let Some(field) = envelope.content_type() else { return Err(missing("content-type")) };
     let Some(content_type) = field.text() else { return Err(field.not("a string")) };
     let hint = match content_type.as_ref() {
         "application/json" => return Ok(()),
@@ -127,7 +127,7 @@ fn cut_array<'b>(text: &'b str, limits: &DecodeLimits) -> Result<Body<'b>, Decod
         args: array("body[0] (args)", args)?,
         kwargs: object("body[1] (kwargs)", kwargs)?,
         embed: embedded(embed)?,
-        fields: Fields::default(),
+        fields: None,
     })
 }
 
@@ -152,7 +152,7 @@ fn embedded(raw: JsonRef<'_>) -> Result<Json, DecodeError> {
 }
 
 fn cut_object<'b>(text: &'b str, limits: &DecodeLimits) -> Result<Body<'b>, DecodeError> {
-    let mut fields = Fields::default();
+    let mut fields: Box<Fields<'_>> = Box::default();
     let (mut args, mut kwargs) = (None, None);
     let (mut callbacks, mut errbacks, mut chord) = (None, None, None);
     let mut scanner = Scanner::new(text, limits.max_depth);
@@ -166,7 +166,9 @@ fn cut_object<'b>(text: &'b str, limits: &DecodeLimits) -> Result<Body<'b>, Deco
             "chord" => chord = Some(raw),
             // A body is compressed as a whole: only the envelope's header says so.
             "compression" => {}
-            _ => fields.set("body", key, raw),
+            // What protocol 1 calls a group.
+            "taskset" if !raw.is_null() => fields.group = Some(raw),
+            _ => fields.set(key, raw),
         }
         Ok(())
     })
@@ -176,7 +178,7 @@ fn cut_object<'b>(text: &'b str, limits: &DecodeLimits) -> Result<Body<'b>, Deco
         args: args.map_or(Ok(Json::empty_array()), |raw| array("body.args", raw))?,
         kwargs: kwargs.map_or(Ok(Json::empty_object()), |raw| object("body.kwargs", raw))?,
         embed: embed_of(callbacks, errbacks, chord),
-        fields,
+        fields: Some(fields),
     })
 }
 

@@ -3,7 +3,7 @@
 use super::body::{self, Body};
 use super::envelope::{Envelope, utf8};
 use super::error::DecodeError;
-use super::fields::{Field, Fields, optional};
+use super::fields::{Field, Found, optional};
 use super::json::Json;
 use super::{DecodeLimits, Message, Text};
 use crate::clock::Timestamp;
@@ -31,13 +31,13 @@ impl Message {
 
 /// What a Celery worker needs to take the message at all, although its task layer never looks at it.
 fn check_required(envelope: &Envelope<'_>) -> Result<(), DecodeError> {
-    object(envelope.properties, "properties")?;
-    object(envelope.property.delivery_info, "properties.delivery_info")?;
-    let Some(tag) = envelope.property.delivery_tag else { return Err(missing("properties.delivery_tag")) };
+    object(envelope.properties(), "properties")?;
+    object(envelope.delivery_info(), "properties.delivery_info")?;
+    let Some(tag) = envelope.delivery_tag() else { return Err(missing("properties.delivery_tag")) };
     if tag.raw.is_null() || (tag.raw.as_str().starts_with(['{', '[']) && tag.text().is_none()) {
         return Err(tag.not("a string or a number"));
     }
-    match envelope.headers {
+    match envelope.headers() {
         Some(headers) if !headers.raw.is_null() => object(Some(headers), "headers"),
         _ => Ok(()),
     }
@@ -56,37 +56,46 @@ fn object(field: Option<Field<'_>>, path: &str) -> Result<(), DecodeError> {
 }
 
 fn message(envelope: &Envelope<'_>, body: Body<'_>) -> Result<Message, DecodeError> {
-    let fields = envelope.fields.or(body.fields);
-    let [time_limit, soft_time_limit] = optional(fields.timelimit, Field::limits)?.unwrap_or_default();
+    let found = Found { headers: &envelope.fields, body: body.fields.as_deref() };
+    let limits = optional(found.field("timelimit", |fields| fields.timelimit), Field::limits)?;
+    let [time_limit, soft_time_limit] = limits.unwrap_or_default();
     Ok(Message {
-        task: task(&fields)?,
-        id: id(&fields)?,
-        retries: optional(fields.retries, |field| field.int("a whole number, 0 or more"))?.unwrap_or(0),
-        eta: optional(fields.eta, Field::date)?,
-        expires: optional(fields.expires, Field::date)?,
+        task: task(&found)?,
+        id: id(&found)?,
+        retries: optional(found.field("retries", |fields| fields.retries), |field| {
+            field.int("a whole number, 0 or more")
+        })?
+        .unwrap_or(0),
+        eta: optional(found.field("eta", |fields| fields.eta), Field::date)?,
+        expires: optional(found.field("expires", |fields| fields.expires), Field::date)?,
         time_limit,
         soft_time_limit,
-        ignore_result: optional(fields.ignore_result, Field::bool)?,
-        root_id: optional(fields.root_id, owned_id)?,
-        parent_id: optional(fields.parent_id, owned_id)?,
-        group: optional(fields.group, owned_id)?,
-        group_index: optional(fields.group_index, |field| field.int("a whole number or null"))?,
-        shadow: optional(fields.shadow, owned_text)?,
-        origin: optional(fields.origin, owned_text)?,
+        ignore_result: optional(found.field("ignore_result", |fields| fields.ignore_result), Field::bool)?,
+        root_id: optional(found.field("root_id", |fields| fields.root_id), owned_id)?,
+        parent_id: optional(found.field("parent_id", |fields| fields.parent_id), owned_id)?,
+        group: optional(found.field("group", |fields| fields.group), owned_id)?,
+        group_index: optional(found.field("group_index", |fields| fields.group_index), |field| {
+            field.int("a whole number or null")
+        })?,
+        shadow: optional(found.field("shadow", |fields| fields.shadow), owned_text)?,
+        origin: optional(found.field("origin", |fields| fields.origin), owned_text)?,
         // Ours; but anybody may send a header of this name.
-        sent_at: fields.sent_at.and_then(|field| field.raw.as_str().parse().ok()).map(Timestamp::from_millis),
+        sent_at: found
+            .field("sent_at", |fields| fields.sent_at)
+            .and_then(|field| field.raw.as_str().parse().ok())
+            .map(Timestamp::from_millis),
         headers: headers(envelope),
         other_headers: envelope.fields.others,
         priority: priority(envelope),
-        exchange: optional(required(envelope.property.exchange, "properties.delivery_info.exchange")?, short_text)?
+        exchange: optional(required(envelope.exchange(), "properties.delivery_info.exchange")?, short_text)?
             .unwrap_or_default(),
-        routing_key: match required(envelope.property.routing_key, "properties.delivery_info.routing_key")? {
+        routing_key: match required(envelope.routing_key(), "properties.delivery_info.routing_key")? {
             Some(field) => short_text(field)?,
             None => Text::default(),
         },
-        delivery_tag: envelope.property.delivery_tag.map(|tag| tag.raw.as_str().into()).unwrap_or_default(),
-        reply_to: optional(envelope.property.reply_to, owned_id)?,
-        correlation_id: optional(envelope.property.correlation_id, owned_id)?,
+        delivery_tag: envelope.delivery_tag().map(|tag| tag.raw.as_str().into()).unwrap_or_default(),
+        reply_to: optional(envelope.reply_to(), owned_id)?,
+        correlation_id: optional(envelope.correlation_id(), owned_id)?,
         args: body.args,
         kwargs: body.kwargs,
         embed: body.embed,
@@ -109,21 +118,21 @@ fn short_text(field: Field<'_>) -> Result<Text, DecodeError> {
     field.text().map(|text| text.as_ref().into()).ok_or_else(|| field.not("a string"))
 }
 
-fn task(fields: &Fields<'_>) -> Result<Text, DecodeError> {
-    let Some(field) = fields.task else { return Err(missing("headers.task")) };
+fn task(found: &Found<'_, '_>) -> Result<Text, DecodeError> {
+    let Some(field) = found.field("task", |fields| fields.task) else { return Err(missing("headers.task")) };
     match short_text(field)? {
         name if name.is_empty() => Err(field.not("a task's name")),
         name => Ok(name),
     }
 }
 
-fn id(fields: &Fields<'_>) -> Result<TaskId, DecodeError> {
-    let Some(field) = fields.id else { return Err(missing("headers.id")) };
+fn id(found: &Found<'_, '_>) -> Result<TaskId, DecodeError> {
+    let Some(field) = found.field("id", |fields| fields.id) else { return Err(missing("headers.id")) };
     TaskId::new(field.id()?).map_err(|_| field.not("a task id of 1 to 512 bytes"))
 }
 
 fn headers(envelope: &Envelope<'_>) -> Json {
-    match envelope.headers {
+    match envelope.headers() {
         Some(headers) if !headers.raw.is_null() => headers.raw.to_json(),
         _ => Json::empty_object(),
     }
@@ -131,7 +140,7 @@ fn headers(envelope: &Envelope<'_>) -> Json {
 
 /// As kombu: whatever is no integer is 0.
 fn priority(envelope: &Envelope<'_>) -> Priority {
-    let number = envelope.property.priority.and_then(|field| field.raw.as_str().parse::<i64>().ok());
+    let number = envelope.priority().and_then(|field| field.raw.as_str().parse::<i64>().ok());
     Priority::new(number.unwrap_or(0))
 }
 

@@ -9,27 +9,27 @@ use super::scan::{Fault, Scanner};
 /// An envelope's parts, as they stand.
 #[derive(Debug, Default)]
 pub(crate) struct Envelope<'a> {
-    pub(crate) body: Option<Field<'a>>,
-    pub(crate) content_type: Option<Field<'a>>,
-    pub(crate) headers: Option<Field<'a>>,
+    body: Option<JsonRef<'a>>,
+    content_type: Option<JsonRef<'a>>,
+    headers: Option<JsonRef<'a>>,
     /// What is in `headers`.
     pub(crate) fields: Fields<'a>,
-    pub(crate) properties: Option<Field<'a>>,
+    properties: Option<JsonRef<'a>>,
     /// What is in `properties`.
-    pub(crate) property: Properties<'a>,
+    property: Properties<'a>,
 }
 
 /// The properties that mean something to us, as they stand.
 #[derive(Debug, Default)]
 pub(crate) struct Properties<'a> {
-    pub(crate) body_encoding: Option<Field<'a>>,
-    pub(crate) delivery_tag: Option<Field<'a>>,
-    pub(crate) delivery_info: Option<Field<'a>>,
-    pub(crate) exchange: Option<Field<'a>>,
-    pub(crate) routing_key: Option<Field<'a>>,
-    pub(crate) priority: Option<Field<'a>>,
-    pub(crate) reply_to: Option<Field<'a>>,
-    pub(crate) correlation_id: Option<Field<'a>>,
+    body_encoding: Option<JsonRef<'a>>,
+    delivery_tag: Option<JsonRef<'a>>,
+    delivery_info: Option<JsonRef<'a>>,
+    exchange: Option<JsonRef<'a>>,
+    routing_key: Option<JsonRef<'a>>,
+    priority: Option<JsonRef<'a>>,
+    reply_to: Option<JsonRef<'a>>,
+    correlation_id: Option<JsonRef<'a>>,
 }
 
 /// `payload` as text.
@@ -72,7 +72,7 @@ impl<'a> Envelope<'a> {
         }
         match key {
             "headers" if object => walk(scanner, |key, scanner| {
-                self.fields.set("headers", key, JsonRef::trusted(scanner.value()?));
+                self.fields.set(key, JsonRef::trusted(scanner.value()?));
                 Ok(())
             })?,
             "properties" if object => walk(scanner, |key, scanner| self.property.entry(key, scanner))?,
@@ -82,10 +82,10 @@ impl<'a> Envelope<'a> {
         }
         let raw = JsonRef::trusted(scanner.since(start));
         match key {
-            "body" => self.body = Some(Field { scope: "", name: "body", raw }),
-            "content-type" => self.content_type = Some(Field { scope: "", name: "content-type", raw }),
-            "headers" => self.headers = Some(Field { scope: "", name: "headers", raw }),
-            "properties" => self.properties = Some(Field { scope: "", name: "properties", raw }),
+            "body" => self.body = Some(raw),
+            "content-type" => self.content_type = Some(raw),
+            "headers" => self.headers = Some(raw),
+            "properties" => self.properties = Some(raw),
             _ => {}
         }
         Ok(())
@@ -105,27 +105,85 @@ impl<'a> Properties<'a> {
             scanner.value()?;
         }
         let raw = JsonRef::trusted(scanner.since(start));
-        let (place, name) = match key {
-            "body_encoding" => (&mut self.body_encoding, "body_encoding"),
-            "delivery_tag" => (&mut self.delivery_tag, "delivery_tag"),
-            "delivery_info" => (&mut self.delivery_info, "delivery_info"),
-            "priority" => (&mut self.priority, "priority"),
-            "reply_to" => (&mut self.reply_to, "reply_to"),
-            "correlation_id" => (&mut self.correlation_id, "correlation_id"),
+        let place = match key {
+            "body_encoding" => &mut self.body_encoding,
+            "delivery_tag" => &mut self.delivery_tag,
+            "delivery_info" => &mut self.delivery_info,
+            "priority" => &mut self.priority,
+            "reply_to" => &mut self.reply_to,
+            "correlation_id" => &mut self.correlation_id,
             _ => return Ok(()),
         };
-        *place = Some(Field { scope: "properties", name, raw });
+        *place = Some(raw);
         Ok(())
     }
 
     fn delivery(&mut self, key: &str, scanner: &mut Scanner<'a>) -> Result<(), Fault> {
         let raw = JsonRef::trusted(scanner.value()?);
-        let (place, name) = match key {
-            "exchange" => (&mut self.exchange, "exchange"),
-            "routing_key" => (&mut self.routing_key, "routing_key"),
-            _ => return Ok(()),
-        };
-        *place = Some(Field { scope: "properties.delivery_info", name, raw });
+        match key {
+            "exchange" => self.exchange = Some(raw),
+            "routing_key" => self.routing_key = Some(raw),
+            _ => {}
+        }
         Ok(())
     }
+}
+
+/// The parts with their names, for what is wrong with them.
+impl<'a> Envelope<'a> {
+    pub(crate) fn body(&self) -> Option<Field<'a>> {
+        named("", "body", self.body)
+    }
+
+    pub(crate) fn content_type(&self) -> Option<Field<'a>> {
+        named("", "content-type", self.content_type)
+    }
+
+    pub(crate) fn headers(&self) -> Option<Field<'a>> {
+        named("", "headers", self.headers)
+    }
+
+    pub(crate) fn compression(&self) -> Option<Field<'a>> {
+        named("headers", "compression", self.fields.compression)
+    }
+
+    pub(crate) fn properties(&self) -> Option<Field<'a>> {
+        named("", "properties", self.properties)
+    }
+
+    pub(crate) fn body_encoding(&self) -> Option<Field<'a>> {
+        named("properties", "body_encoding", self.property.body_encoding)
+    }
+
+    pub(crate) fn delivery_tag(&self) -> Option<Field<'a>> {
+        named("properties", "delivery_tag", self.property.delivery_tag)
+    }
+
+    pub(crate) fn delivery_info(&self) -> Option<Field<'a>> {
+        named("properties", "delivery_info", self.property.delivery_info)
+    }
+
+    pub(crate) fn exchange(&self) -> Option<Field<'a>> {
+        named("properties.delivery_info", "exchange", self.property.exchange)
+    }
+
+    pub(crate) fn routing_key(&self) -> Option<Field<'a>> {
+        named("properties.delivery_info", "routing_key", self.property.routing_key)
+    }
+
+    pub(crate) fn priority(&self) -> Option<Field<'a>> {
+        named("properties", "priority", self.property.priority)
+    }
+
+    pub(crate) fn reply_to(&self) -> Option<Field<'a>> {
+        named("properties", "reply_to", self.property.reply_to)
+    }
+
+    pub(crate) fn correlation_id(&self) -> Option<Field<'a>> {
+        named("properties", "correlation_id", self.property.correlation_id)
+    }
+}
+
+fn named<'a>(scope: &'static str, name: &'static str, raw: Option<JsonRef<'a>>) -> Option<Field<'a>> {
+    raw.map(|raw| Field { scope, name, raw })
 }

@@ -94,49 +94,49 @@ pub(crate) fn path(scope: &str, name: &str) -> String {
     if scope.is_empty() { name.to_owned() } else { format!("{scope}.{name}") }
 }
 
-/// The fields of headers, or of a protocol 1 body, that mean something to us.
+/// The fields of headers, or of a protocol 1 body, that mean something to us, as they stand. What they are called is said where
+/// they are read ([`Found`]): a message has few of them, and each would carry its name along.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Fields<'a> {
-    pub(crate) task: Option<Field<'a>>,
-    pub(crate) id: Option<Field<'a>>,
-    pub(crate) eta: Option<Field<'a>>,
-    pub(crate) expires: Option<Field<'a>>,
-    pub(crate) retries: Option<Field<'a>>,
-    pub(crate) timelimit: Option<Field<'a>>,
-    pub(crate) ignore_result: Option<Field<'a>>,
-    pub(crate) root_id: Option<Field<'a>>,
-    pub(crate) parent_id: Option<Field<'a>>,
-    pub(crate) group: Option<Field<'a>>,
-    pub(crate) group_index: Option<Field<'a>>,
-    pub(crate) shadow: Option<Field<'a>>,
-    pub(crate) origin: Option<Field<'a>>,
-    pub(crate) sent_at: Option<Field<'a>>,
-    pub(crate) compression: Option<Field<'a>>,
+    pub(crate) task: Option<JsonRef<'a>>,
+    pub(crate) id: Option<JsonRef<'a>>,
+    pub(crate) eta: Option<JsonRef<'a>>,
+    pub(crate) expires: Option<JsonRef<'a>>,
+    pub(crate) retries: Option<JsonRef<'a>>,
+    pub(crate) timelimit: Option<JsonRef<'a>>,
+    pub(crate) ignore_result: Option<JsonRef<'a>>,
+    pub(crate) root_id: Option<JsonRef<'a>>,
+    pub(crate) parent_id: Option<JsonRef<'a>>,
+    /// In a body of protocol 1 also `taskset`, what that calls a group.
+    pub(crate) group: Option<JsonRef<'a>>,
+    pub(crate) group_index: Option<JsonRef<'a>>,
+    pub(crate) shadow: Option<JsonRef<'a>>,
+    pub(crate) origin: Option<JsonRef<'a>>,
+    pub(crate) sent_at: Option<JsonRef<'a>>,
+    pub(crate) compression: Option<JsonRef<'a>>,
     /// Whether there were fields that mean nothing here.
     pub(crate) others: bool,
 }
 
 impl<'a> Fields<'a> {
     /// Notes the field if it is one of ours. A later one of the same name counts, as in Python.
-    pub(crate) fn set(&mut self, scope: &'static str, key: &str, raw: JsonRef<'a>) {
-        let (place, name) = match key {
-            "task" => (&mut self.task, "task"),
-            "id" => (&mut self.id, "id"),
-            "eta" => (&mut self.eta, "eta"),
-            "expires" => (&mut self.expires, "expires"),
-            "retries" => (&mut self.retries, "retries"),
-            "timelimit" => (&mut self.timelimit, "timelimit"),
-            "ignore_result" => (&mut self.ignore_result, "ignore_result"),
-            "root_id" => (&mut self.root_id, "root_id"),
-            "parent_id" => (&mut self.parent_id, "parent_id"),
-            "group" => (&mut self.group, "group"),
-            // What protocol 1 calls a group.
-            "taskset" if scope == "body" && !raw.is_null() => (&mut self.group, "taskset"),
-            "group_index" => (&mut self.group_index, "group_index"),
-            "shadow" => (&mut self.shadow, "shadow"),
-            "origin" => (&mut self.origin, "origin"),
-            "sent_at" => (&mut self.sent_at, "sent_at"),
-            "compression" => (&mut self.compression, "compression"),
+    pub(crate) fn set(&mut self, key: &str, raw: JsonRef<'a>) {
+        let place = match key {
+            "task" => &mut self.task,
+            "id" => &mut self.id,
+            "eta" => &mut self.eta,
+            "expires" => &mut self.expires,
+            "retries" => &mut self.retries,
+            "timelimit" => &mut self.timelimit,
+            "ignore_result" => &mut self.ignore_result,
+            "root_id" => &mut self.root_id,
+            "parent_id" => &mut self.parent_id,
+            "group" => &mut self.group,
+            "group_index" => &mut self.group_index,
+            "shadow" => &mut self.shadow,
+            "origin" => &mut self.origin,
+            "sent_at" => &mut self.sent_at,
+            "compression" => &mut self.compression,
             // Says who wrote it, which changes nothing.
             "lang" => return,
             _ => {
@@ -144,28 +144,26 @@ impl<'a> Fields<'a> {
                 return;
             }
         };
-        *place = Some(Field { scope, name, raw });
+        *place = Some(raw);
     }
+}
 
-    /// These fields, and `other`'s where these have none.
-    pub(crate) fn or(self, other: Self) -> Self {
-        Self {
-            task: self.task.or(other.task),
-            id: self.id.or(other.id),
-            eta: self.eta.or(other.eta),
-            expires: self.expires.or(other.expires),
-            retries: self.retries.or(other.retries),
-            timelimit: self.timelimit.or(other.timelimit),
-            ignore_result: self.ignore_result.or(other.ignore_result),
-            root_id: self.root_id.or(other.root_id),
-            parent_id: self.parent_id.or(other.parent_id),
-            group: self.group.or(other.group),
-            group_index: self.group_index.or(other.group_index),
-            shadow: self.shadow.or(other.shadow),
-            origin: self.origin.or(other.origin),
-            sent_at: self.sent_at.or(other.sent_at),
-            compression: self.compression.or(other.compression),
-            others: self.others || other.others,
+/// The fields of a message: its headers', and where they lack one that of a protocol 1 body.
+pub(crate) struct Found<'e, 'a> {
+    pub(crate) headers: &'e Fields<'a>,
+    pub(crate) body: Option<&'e Fields<'a>>,
+}
+
+impl<'a> Found<'_, 'a> {
+    /// The field that `pick` takes, called `name`.
+    pub(crate) fn field(
+        &self,
+        name: &'static str,
+        pick: impl Fn(&Fields<'a>) -> Option<JsonRef<'a>>,
+    ) -> Option<Field<'a>> {
+        match pick(self.headers) {
+            Some(raw) => Some(Field { scope: "headers", name, raw }),
+            None => self.body.and_then(pick).map(|raw| Field { scope: "body", name, raw }),
         }
     }
 }

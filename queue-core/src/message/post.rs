@@ -33,7 +33,7 @@ impl Post {
     pub fn decode(payload: &[u8], limits: &DecodeLimits) -> Result<Self, DecodeError> {
         let envelope = Envelope::read(utf8(payload, "message")?, limits)?;
         let body = Json::new(body_text(&envelope, limits)?.into_owned())?;
-        let headers = match envelope.headers {
+        let headers = match envelope.headers() {
             Some(field) if field.raw.as_str().starts_with('{') => field.raw.to_json(),
             Some(field) if !field.raw.is_null() => return Err(field.not("an object")),
             _ => Json::empty_object(),

@@ -44,11 +44,11 @@ pub fn rewrite(payload: &[u8], changes: &Changes) -> Result<Bytes, DecodeError> 
         properties.push(("body_encoding", "null".into()));
         headers.push(("compression", "null".into()));
     }
-    let Some(old) = envelope.properties else {
+    let Some(old) = envelope.properties() else {
         return Err(DecodeError::Missing { field: "properties".to_owned() });
     };
     top.push(("properties", edit(old.raw.as_str(), "message", properties)?.into()));
-    match envelope.headers {
+    match envelope.headers() {
         _ if headers.is_empty() => {}
         Some(old) if !old.raw.is_null() => {
             top.push(("headers", edit(old.raw.as_str(), "message", headers)?.into()));

@@ -145,12 +145,16 @@ impl<'a> Scanner<'a> {
 
     /// As [`Scanner::plain_key`], but as it stands between its quotes.
     pub(crate) fn key(&mut self, first: &mut bool) -> Result<Option<&'a str>, Fault> {
-        if self.eat(b'}') {
-            return Ok(None);
+        match self.peek() {
+            Some(b'}') => {
+                self.at += 1;
+                return Ok(None);
+            }
+            Some(b',') if !*first => self.at += 1,
+            _ if !*first => return self.expected("`,` or `}`"),
+            _ => {}
         }
-        if !std::mem::take(first) && !self.eat(b',') {
-            return self.expected("`,` or `}`");
-        }
+        *first = false;
         self.key_and_colon().map(Some)
     }
 
