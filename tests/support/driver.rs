@@ -14,7 +14,8 @@ pub enum Driver {
     SqliteFile,
     /// A Redis server on the loopback interface.
     Redis,
-    /// The same, with other names: prefixes, another separator, a step for every priority.
+    /// The same, with other names (prefixes, another separator, a step for every priority) and in RESP3, which the client
+    /// crate's connections speak instead of ours.
     RedisNamed,
     /// The same, with results in database 1.
     RedisDatabase,
@@ -37,7 +38,7 @@ impl Driver {
                 (format!("sqlite:{}", dir.path().join("queue.db").display()), Some(dir))
             }
             Self::RedisNamed => {
-                let named = "prefix=shop%3A&steps=0,1,2,3,4,5,6,7,8,9&sep=%3A&result_prefix=res";
+                let named = "prefix=shop%3A&steps=0,1,2,3,4,5,6,7,8,9&sep=%3A&result_prefix=res&protocol=resp3";
                 (format!("{}?{named}", crate::redis_url()), None)
             }
             Self::Redis | Self::RedisDatabase | Self::RedisTwo => (crate::redis_url(), None),
