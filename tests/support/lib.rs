@@ -28,7 +28,7 @@ pub use self::program::Program;
 pub use self::proxy::{Fault, Proxy};
 pub use self::python::{Celery, CeleryVersion, Finished, Flower, PythonClient, PythonError, PythonWorker};
 pub use self::redis::{RedisServer, redis_url, shared_redis};
-pub use self::sentinel::SentinelSet;
+pub use self::sentinel::{Sentinel, SentinelSet};
 pub use self::worker::TestWorker;
 
 use std::time::Duration;

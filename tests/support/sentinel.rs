@@ -19,8 +19,9 @@ pub struct SentinelSet {
     password: Option<String>,
 }
 
+/// One sentinel; gone when dropped.
 #[derive(Debug)]
-struct Sentinel {
+pub struct Sentinel {
     port: u16,
     shell: Option<Child>,
 }
@@ -109,19 +110,38 @@ impl SentinelSet {
 }
 
 impl Sentinel {
+    /// One that speaks TLS and nothing else, to the master on this port too, with the lines of its configuration that say how.
+    pub fn over_tls(master: u16, tls: &str) -> Self {
+        Self::configured(|port| {
+            format!(
+                "port 0\ntls-port {port}\ntls-replication yes\n{tls}\nsentinel monitor {MASTER} 127.0.0.1 {master} 1\n"
+            )
+        })
+    }
+
     fn start(master: &str, password: Option<&str>) -> Self {
+        let auth = password.map(|password| format!("sentinel auth-pass {MASTER} {password}\n")).unwrap_or_default();
+        Self::configured(|port| {
+            format!(
+                "port {port}\nsentinel monitor {MASTER} 127.0.0.1 {master} 2\n{auth}\
+                 sentinel down-after-milliseconds {MASTER} 1000\nsentinel failover-timeout {MASTER} 5000\n"
+            )
+        })
+    }
+
+    fn configured(lines: impl FnOnce(u16) -> String) -> Self {
         let dir: PathBuf = tempfile::tempdir().unwrap().keep();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let auth = password.map(|password| format!("sentinel auth-pass {MASTER} {password}\n")).unwrap_or_default();
-        let config = format!(
-            "port {port}\nbind 127.0.0.1\ndir {}\nsentinel monitor {MASTER} 127.0.0.1 {master} 2\n{auth}\
-             sentinel down-after-milliseconds {MASTER} 1000\nsentinel failover-timeout {MASTER} 5000\n",
-            dir.display()
-        );
+        let config = format!("bind 127.0.0.1\ndir {}\n{}", dir.display(), lines(port));
         let file = dir.join("sentinel.conf");
         std::fs::write(&file, config).unwrap();
         let shell = shell(&dir, &[file.display().to_string(), "--sentinel".to_owned()]);
         Self { port, shell: Some(shell) }
+    }
+
+    /// The URL by which workers find the master over TLS.
+    pub fn tls_url(&self, query: &str) -> String {
+        format!("rediss+sentinel://127.0.0.1:{}/{MASTER}/0{query}", self.port)
     }
 
     fn knows_all(&self) -> bool {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use queue_core::store::{ConnectError, StoreError, StoreOptions, connect_with};
-use queue_tests::{Bench, Driver, RedisServer};
+use queue_tests::{Bench, Driver, RedisServer, Sentinel};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 
@@ -26,15 +26,8 @@ impl Secured {
         let dir = tempfile::tempdir().unwrap();
         certificates(dir.path(), name);
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let file = |name: &str| dir.path().join(name).display().to_string();
-        let flags = [
-            ("--tls-port", port.to_string()),
-            ("--tls-cert-file", file("server.pem")),
-            ("--tls-key-file", file("server.key")),
-            ("--tls-ca-cert-file", file("ca.pem")),
-            ("--tls-auth-clients", clients.to_owned()),
-        ];
-        let flags: Vec<String> = flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]).collect();
+        let settings = settings(dir.path(), clients).into_iter().chain([("tls-port", port.to_string())]);
+        let flags: Vec<String> = settings.flat_map(|(name, value)| [format!("--{name}"), value]).collect();
         let server = RedisServer::start(&flags.iter().map(String::as_str).collect::<Vec<_>>());
         Self { server, port, dir, flags }
     }
@@ -59,6 +52,17 @@ impl Secured {
         }
         Some(said.join(": "))
     }
+}
+
+/// How a server is told of its certificates.
+fn settings(dir: &Path, clients: &str) -> [(&'static str, String); 4] {
+    let file = |name: &str| dir.join(name).display().to_string();
+    [
+        ("tls-cert-file", file("server.pem")),
+        ("tls-key-file", file("server.key")),
+        ("tls-ca-cert-file", file("ca.pem")),
+        ("tls-auth-clients", clients.to_owned()),
+    ]
 }
 
 /// Writes an authority, and what it says of the server and of a client.
@@ -98,6 +102,30 @@ async fn a_worker_goes_on_over_encrypted_lines_after_an_outage() {
     secured.server.restart(&secured.flags.iter().map(String::as_str).collect::<Vec<_>>());
     queue_tests::wait_until("the store is back", || async { bench.store.now().await.is_ok() }).await;
     assert_eq!(client(&bench).send(add.s(1, 2)).await.unwrap().get(SOON).await.unwrap(), 3);
+    worker.shutdown();
+    worker.wait().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_finds_its_master_by_sentinels_behind_tls() {
+    let secured = Secured::start("127.0.0.1", "no");
+    let lines: Vec<_> =
+        settings(secured.dir.path(), "no").into_iter().map(|(name, value)| format!("{name} {value}")).collect();
+    let sentinel = Sentinel::over_tls(secured.port, &lines.join("\n"));
+    let known = sentinel.tls_url(&format!("?{}", secured.file("ssl_ca_certs", "ca.pem")));
+    queue_tests::wait_until("the sentinel answers", || async {
+        connect_with(&known, StoreOptions::default()).await.is_ok()
+    })
+    .await;
+    let refused = connect_with(&sentinel.tls_url(""), StoreOptions::default()).await.unwrap_err();
+    assert!(format!("{refused:?}").contains("UnknownIssuer"), "{refused:?}");
+    let bench = Bench::at(Driver::Redis, &known, |_| ()).await;
+    let stage = Stage::default();
+    let worker = worker(&bench, &stage).start(client(&bench)).await.unwrap();
+    let jobs = client(&bench).send_many((0..50).map(|n| add.s(n, 1))).await.unwrap();
+    for (n, job) in (0..).zip(&jobs) {
+        assert_eq!(job.get(SOON).await.unwrap(), n + 1);
+    }
     worker.shutdown();
     worker.wait().await.unwrap();
 }
