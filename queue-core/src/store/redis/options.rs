@@ -99,16 +99,23 @@ impl RedisOptions {
         }
         let ascending = self.steps.windows(2).all(|pair| pair[0] < pair[1]);
         if self.steps.first() != Some(&0) || !ascending || self.steps.last() > Some(&9) {
-            return Err("`steps` are ascending numbers from 0, up to 9: `0,3,6,9`".to_owned());
+            return Err(format!("`steps` are not right; {STEPS}"));
         }
         Ok(())
     }
 }
 
 fn steps(text: &str) -> Result<Vec<u8>, String> {
-    let number = |step: &str| step.trim().parse().map_err(|_| format!("`{step}` in `steps` is not a number"));
-    text.split(',').map(number).collect()
+    let number = |step: &str| step.trim().parse().ok();
+    // Not quoted: the values of a URL's parameters are not shown.
+    text.split(',')
+        .map(number)
+        .collect::<Option<_>>()
+        .ok_or_else(|| format!("a part of `steps` is not a number; {STEPS}"))
 }
+
+/// What `steps` are.
+const STEPS: &str = "they are ascending from 0, up to 9: `0,3,6,9`";
 
 #[cfg(test)]
 mod tests {
@@ -143,9 +150,13 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_refused() {
-        for (query, word) in
-            [("prefx=a", "prefx"), ("sep=", "sep"), ("steps=3,6", "steps"), ("steps=0,x", "`x`"), ("steps=0,10", "9")]
-        {
+        for (query, word) in [
+            ("prefx=a", "prefx"),
+            ("sep=", "sep"),
+            ("steps=3,6", "steps"),
+            ("steps=0,x", "not a number"),
+            ("steps=0,10", "9"),
+        ] {
             let why = options(&format!("redis://host/0?{query}")).unwrap_err();
             assert!(why.contains(word), "{query}: {why}");
         }
