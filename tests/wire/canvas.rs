@@ -241,6 +241,7 @@ fn bad_signatures_are_refused() {
         (r#"{"task": "t", "options": "x"}"#, "`options`"),
         (r#"{"task": "t", "options": {"countdown": "soon"}}"#, "`countdown`"),
         (r#"{"task": "t", "options": {"eta": "soon"}}"#, "`eta`"),
+        (r#"{"task": "t", "options": {"shadow": {}}}"#, "`shadow`"),
         (r#"{"task": "t", "options": {"queue": "a\u0000b"}}"#, "task `t` cannot be sent"),
         (r#"{"task": "t", "options": {"exchange": "media", "routing_key": "video"}}"#, "`exchange`"),
         (r#"{"task": "celery.chain", "subtask_type": "chain", "kwargs": {"tasks": []}}"#, "at least one step"),

@@ -91,9 +91,13 @@ impl Reader<'_> {
             let entries = own.entries().map_err(|_| self.wrong("headers", own))?;
             headers.extend(entries.map(|(name, value)| (name.into_owned(), value.to_json())));
         }
-        for name in ["shadow", "replaced_task_nesting"] {
-            headers.extend(self.options.get(name).map(|value| (name.to_owned(), value.to_json())));
+        if let Some(shadow) = self.options.get("shadow") {
+            // Anything else no worker could read.
+            shadow.parse::<Option<String>>().map_err(|_| self.wrong("shadow", shadow))?;
+            headers.push(("shadow".to_owned(), shadow.to_json()));
         }
+        let nesting = self.options.get("replaced_task_nesting");
+        headers.extend(nesting.map(|value| ("replaced_task_nesting".to_owned(), value.to_json())));
         if let Some(names) = self.options.get("stamped_headers") {
             headers.push(("stamped_headers".to_owned(), names.to_json()));
             headers.push(("stamps".to_owned(), self.stamps(names)?));
