@@ -1,4 +1,4 @@
-"""dramatiq: threads in one process."""
+"""dramatiq: threads in two processes."""
 
 import threading
 
@@ -23,7 +23,7 @@ TASKS = {
 
 
 def worker(concurrency):
-    # As the command `dramatiq -p 1 -t N` does in its one process.
+    # As the command `dramatiq -p 2 -t N` does in each process.
     work = dramatiq.Worker(broker, queues={"bench"}, worker_threads=concurrency, worker_timeout=1000)
     work.start()
     import signal

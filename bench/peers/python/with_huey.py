@@ -1,4 +1,4 @@
-"""huey: threads in one process, waiting in Redis."""
+"""huey: threads in two processes, waiting in Redis."""
 
 import contract
 from contract import RESULTS, URL, Order

@@ -1,4 +1,4 @@
-"""taskiq on Redis lists: async tasks in one process."""
+"""taskiq on Redis lists: async tasks in two processes."""
 
 import asyncio
 import sys
@@ -44,7 +44,7 @@ def worker(concurrency):
 
     sys.exit(
         WorkerCMD().exec(
-            ["with_taskiq:broker", "--workers", "1", "--max-async-tasks", str(concurrency), "--log-level", "ERROR", "--app-dir", sys.path[0]]
+            ["with_taskiq:broker", "--workers", "2", "--max-async-tasks", str(concurrency), "--log-level", "ERROR", "--app-dir", sys.path[0]]
         )
     )
 

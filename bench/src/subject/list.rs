@@ -69,12 +69,12 @@ pub(crate) fn peers() -> Vec<Subject> {
             ..python("Celery threads, acks_late", "celery", "as above, acks_late on, visibility timeout 10 s")
         },
         Subject {
-            concurrency: 8,
+            concurrency: 16,
             survey: Some(3200.0),
             ..python(
                 "dramatiq",
                 "dramatiq",
-                "2.2.1, 1 process, 8 threads, heartbeat timeout 5 s, dead letters and results off unless asked",
+                "2.2.1, 2 processes of 16 threads, heartbeat timeout 5 s, dead letters and results off unless asked",
             )
         },
         Subject {
@@ -82,21 +82,29 @@ pub(crate) fn peers() -> Vec<Subject> {
             concurrency: 1,
             results: Results::Always,
             acks: false,
-            ..python("RQ", "rq", "3.0.0, SimpleWorker (no fork a job), result_ttl 500 s; enqueue_many by the 500")
+            ..python(
+                "RQ",
+                "rq",
+                "3.0.0, 2 processes of SimpleWorker (no fork a job), result_ttl 500 s; enqueue_many by the 500",
+            )
         },
         Subject {
-            concurrency: 100,
+            concurrency: 50,
             ..python(
                 "taskiq",
                 "taskiq",
-                "0.13.0, taskiq-redis 1.2.4 ListQueueBroker, 1 process, 100 async tasks, uvloop; results in RedisAsyncResultBackend",
+                "0.13.0, taskiq-redis 1.2.4 ListQueueBroker, 2 processes of 50 async tasks, uvloop; results in RedisAsyncResultBackend",
             )
         },
         Subject {
             concurrency: 4,
             survey: Some(3300.0),
             acks: false,
-            ..python("huey", "huey", "3.5.4, RedisHuey blocking, 4 threads; results kept only when asked")
+            ..python(
+                "huey",
+                "huey",
+                "3.5.4, RedisHuey blocking, 2 processes of 4 threads; results kept only when asked",
+            )
         },
         Subject {
             concurrency: 100,

@@ -120,3 +120,16 @@ async fn several(socket: &Socket, pipeline: &Pipeline, offset: usize, count: usi
     }
     Ok(answers.collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_push_is_what_the_crate_would_send() {
+        for message in [&b""[..], b"{}", b"\r\n\0\xff", &[b'x'; 100_000]] {
+            let theirs = redis::cmd("LPUSH").arg("list:\u{e9}").arg(message).get_packed_command();
+            assert_eq!(packed_push("list:\u{e9}", message), theirs);
+        }
+    }
+}
