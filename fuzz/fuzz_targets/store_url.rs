@@ -24,6 +24,9 @@ fuzz_target!(|data: &[u8]| {
         format!("{scheme}://:{SECRET}@{host}"),
         format!("{scheme}:{user}:{SECRET}@{host}"),
         format!("redis:/{user}:{SECRET}@{host}"),
+        format!("{user}:{SECRET}{more}@{host}"),
+        format!(":{SECRET}@{host}"),
+        format!("redis+sentinel://{user}:{more}{SECRET}@{host}"),
         format!("redis://{host}/0?pass={SECRET}"),
     ] {
         if url.starts_with("sqlite:") {

@@ -90,25 +90,36 @@ impl std::fmt::Debug for StoreUrl {
 }
 
 /// `text` with whatever may be a password replaced: everything up to the last `@` but the scheme and the user's name, and
-/// every query value. A `?` or a missing `//` that makes it no URL does not bring a password to light.
+/// every query value. A `?`, a missing `//` or a missing scheme that makes it no URL does not bring a password to light.
 pub(crate) fn mask(text: &str) -> String {
     let (head, query) = match text.split_once('?') {
         Some((head, _)) => (head, "?***"),
         None => (text, ""),
     };
-    let (scheme, rest) = match head.split_once("://") {
-        Some((scheme, rest)) if !scheme.contains(':') => (format!("{scheme}://"), rest),
-        _ => match head.split_once(':') {
-            Some((scheme, rest)) if text.contains('@') => (format!("{scheme}:"), rest),
-            _ => return format!("{head}{query}"),
-        },
-    };
+    match head.split_once("://") {
+        Some((scheme, rest)) if is_scheme(scheme) => format!("{scheme}://{}{query}", mask_login(text, rest)),
+        _ if !text.contains('@') => format!("{head}{query}"),
+        // What stands before the first `:` is a scheme or a name, what follows may be anything.
+        _ => {
+            let first = head.split_once(':').map(|(first, _)| format!("{first}:")).unwrap_or_default();
+            let host = head.rsplit_once('@').filter(|_| !is_cut(text)).map(|(_, host)| format!("@{host}"));
+            format!("{first}***{}{query}", host.unwrap_or_default())
+        }
+    }
+}
+
+/// What follows the scheme of `text`, up to the `?`.
+fn mask_login(text: &str, rest: &str) -> String {
     let user = |login: &str| login.split(':').next().unwrap_or_default().to_owned();
     match rest.rsplit_once('@') {
-        _ if is_cut(text) && rest.contains(':') => format!("{scheme}{}:***{query}", user(rest)),
-        Some((login, host)) if !is_cut(text) => format!("{scheme}{}:***@{host}{query}", user(login)),
-        _ => format!("{scheme}{rest}{query}"),
+        _ if is_cut(text) && rest.contains(':') => format!("{}:***", user(rest)),
+        Some((login, host)) if !is_cut(text) => format!("{}:***@{host}", user(login)),
+        _ => rest.to_owned(),
     }
+}
+
+fn is_scheme(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }
 
 /// Whether a `?` may be one of a password: an `@` comes after it.
@@ -168,11 +179,17 @@ mod tests {
             ("redis://m@e:s3cret?x@host/0", "redis://m@e:***?***"),
             ("redis://me:1@2?s3cret@host/0", "redis://me:***?***"),
             ("redis://host/0?prefix=a@b", "redis://host/0?***"),
-            ("redis:me:s3cret@host", "redis:me:***@host"),
-            ("redis:/me:s3cret@host", "redis:/me:***@host"),
-            ("redis:me:s3c://ret@host", "redis:me:***@host"),
-            ("red:/me:s3cret@host:1x:///0", "red:/me:***@host:1x:///0"),
-            ("amqp:me:s3cret?@host", "amqp:me:***?***"),
+            ("redis:me:s3cret@host", "redis:***@host"),
+            ("redis:/me:s3cret@host", "redis:***@host"),
+            ("redis:me:s3c://ret@host", "redis:***@host"),
+            ("red:/me:s3cret@host:1x:///0", "red:***@host:1x:///0"),
+            ("amqp:me:s3cret?@host", "amqp:***?***"),
+            ("me:s3cret@host:6379/0", "me:***@host:6379/0"),
+            (":s3cret@host", ":***@host"),
+            ("s3cret@host", "***@host"),
+            ("s3cret?@host", "***?***"),
+            ("me:s3c://ret@host", "me:***@host"),
+            ("redis//:s3cret@host", "redis//:***@host"),
             ("amqp:x", "amqp:x"),
         ] {
             assert_eq!(mask(url), shown, "{url}");

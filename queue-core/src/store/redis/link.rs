@@ -151,7 +151,7 @@ impl Link {
         }
     }
 
-    /// Pushes a message into a list, `now`. What most sends are: it goes as it is, into nothing but the socket's own buffer.
+    /// Pushes a message into a list, `now`. What most sends are: put together once, and written from there.
     pub(super) async fn push(&self, list: &str, message: &[u8], now: Instant) -> Result<(), StoreError> {
         let (age, mut connection) = self.connection().await?;
         let answer = self.bounded(connection.push(list, message)).await;

@@ -37,6 +37,8 @@ impl Default for RedisOptions {
     }
 }
 
+/// Those taken here.
+const OURS: [&str; 5] = ["`prefix`", "`result_prefix`", "`steps`", "`sep`", "`fanout_prefix`"];
 /// What the client itself understands after the `?`.
 const CLIENTS: [&str; 4] = ["protocol", "db", "user", "pass"];
 
@@ -83,11 +85,8 @@ impl RedisOptions {
             "sep" => value.clone_into(&mut self.sep),
             "fanout_prefix" => value.clone_into(&mut self.fanout_prefix),
             "steps" => self.steps = steps(value)?,
-            _ => {
-                return Err(format!(
-                    "`{name}` is no parameter; there are `prefix`, `result_prefix`, `steps`, `sep` and `fanout_prefix`"
-                ));
-            }
+            // Not named: what stands there may be the end of a password, behind an `&`.
+            _ => return Err(format!("a parameter is none of ours, which are {}", OURS.join(", "))),
         }
         Ok(())
     }
@@ -107,7 +106,7 @@ impl RedisOptions {
 
 fn steps(text: &str) -> Result<Vec<u8>, String> {
     let number = |step: &str| step.trim().parse().ok();
-    // Not quoted: the values of a URL's parameters are not shown.
+    // Not quoted: a value may be of a password, as little of the URL as will do is shown.
     text.split(',')
         .map(number)
         .collect::<Option<_>>()
@@ -151,7 +150,7 @@ mod tests {
     #[test]
     fn what_cannot_be_is_refused() {
         for (query, word) in [
-            ("prefx=a", "prefx"),
+            ("prefx=a", "`prefix`"),
             ("sep=", "sep"),
             ("steps=3,6", "steps"),
             ("steps=0,x", "not a number"),
@@ -159,6 +158,8 @@ mod tests {
         ] {
             let why = options(&format!("redis://host/0?{query}")).unwrap_err();
             assert!(why.contains(word), "{query}: {why}");
+            // The value of a parameter may be the end of a password.
+            assert!(!why.contains("s3cret"), "{query}: {why}");
         }
     }
 }

@@ -95,11 +95,12 @@ impl<'a> Parts<'a> {
             let rest = one.strip_prefix(scheme).and_then(|rest| rest.strip_prefix("://"));
             let rest = rest.ok_or_else(|| format!("behind a `;` there is another `{scheme}://`"))?;
             let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-            let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-            let (login, hosts) = match authority.rsplit_once('@') {
-                Some((login, hosts)) => (Some(login), hosts),
-                None => (None, authority),
+            // The login first: a `/` in it is not the one before the path.
+            let (login, place) = match rest.rsplit_once('@') {
+                Some((login, place)) => (Some(login), place),
+                None => (None, rest),
             };
+            let (hosts, path) = place.split_once('/').unwrap_or((place, ""));
             parts.login = parts.login.or(login);
             parts.nodes.extend(hosts.split(',').filter(|host| !host.is_empty()));
             parts.path = if parts.path.is_empty() { path } else { parts.path };

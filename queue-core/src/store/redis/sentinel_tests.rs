@@ -39,6 +39,8 @@ fn what_is_wrong_is_said_without_secrets() {
         ("redis+sentinel://:s3cret@/mymaster", "no sentinel"),
         ("redis+sentinel://:s3cret@h1/mymaster/x", "database"),
         ("redis+sentinel://:s3cret@h1:port/mymaster", "h1:port"),
+        ("redis+sentinel://:s3c/s3cret@h1/mymaster/x", "database"),
+        ("redis+sentinel://ann:s3cret/s3cret@h1:port/mymaster", "h1:port"),
         ("sentinel://:s3cret@h1/0;redis://:s3cret@h2/0?master_name=m", "sentinel://"),
     ] {
         let why = take_out(url).map(drop).unwrap_err();
