@@ -235,7 +235,7 @@ fn bad_signatures_are_refused() {
         ("[]", "a signature is an object"),
         ("{}", "names its task"),
         (r#"{"task": 5}"#, "names its task"),
-        (r#"{"task": "", "args": []}"#, "names its task"),
+        (r#"{"task": "", "args": []}"#, "a task's name must not be empty"),
         (r#"{"task": "t", "args": 5}"#, "`args`"),
         (r#"{"task": "t", "kwargs": []}"#, "`kwargs`"),
         (r#"{"task": "t", "options": "x"}"#, "`options`"),

@@ -122,7 +122,7 @@ proptest! {
     #[test]
     fn any_float_is_read_as_it_was_sent(float in any::<f64>()) {
         let back: f64 = Json::from_value(&float).unwrap().parse().unwrap();
-        prop_assert!(back == float || (back.is_nan() && float.is_nan()), "{float:e} became {back:e}");
+        prop_assert_eq!(back.to_bits(), float.to_bits(), "{:e} became {:e}", float, back);
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub enum CanvasError {
     /// A chain without steps.
     #[error("a chain needs at least one step")]
     EmptyChain,
-    /// A queue's name or a task's id that is none.
+    /// A queue's name or a task's id that is none, or a task without a name.
     #[error("task `{task}` cannot be sent: {source}")]
     Name {
         /// Which task.

@@ -12,7 +12,7 @@ use super::node::ResultNode;
 use super::signature::{Chord, MAX_DEPTH, Shape, Signature};
 use crate::clock::Timestamp;
 use crate::message::{Draft, Json, JsonRef};
-use crate::names::{Priority, QueueName, TaskId};
+use crate::names::{NameError, Priority, QueueName, TaskId};
 use crate::store::{ChordStart, Outgoing};
 use crate::task::{TaskOptions, definition};
 
@@ -193,6 +193,9 @@ impl Plan {
     }
 
     fn send_task(&mut self, sig: &Signature, setting: &Setting) -> Result<(), CanvasError> {
+        if sig.task.is_empty() {
+            return Err(CanvasError::Name { task: String::new(), source: NameError::NoTask });
+        }
         let read = Reader { task: &sig.task, options: &sig.options };
         let known = definition(&sig.task).map(|def| (def.options)());
         let queue = read.queue(|| own_queue(known.as_ref(), setting))?;

@@ -275,7 +275,7 @@ fn read(json: JsonRef<'_>, depth: usize) -> Result<Signature, CanvasError> {
         fields.set(&key, value);
     }
     let task: String = match fields.task.map(JsonRef::parse) {
-        Some(Ok(task)) if !String::is_empty(&task) => task,
+        Some(Ok(task)) => task,
         _ => return Err(malformed(json, "a signature names its task")),
     };
     let args = fields.args.filter(|args| !args.is_null()).map_or_else(Json::empty_array, JsonRef::to_json);

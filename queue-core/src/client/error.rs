@@ -12,7 +12,7 @@ use crate::task::Exception;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// The queue's name or the task's id is none.
+    /// The queue's name or the task's id is none, or the task has no name.
     #[error("task `{task}` cannot be sent")]
     Name {
         /// Which task.

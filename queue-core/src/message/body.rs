@@ -167,7 +167,7 @@ fn cut_object<'b>(text: &'b str, limits: &DecodeLimits) -> Result<Body<'b>, Deco
             // A body is compressed as a whole: only the envelope's header says so.
             "compression" => {}
             // What protocol 1 calls a group.
-            "taskset" if !raw.is_null() => fields.group = Some(raw),
+            "taskset" if !raw.is_null() => (fields.group, fields.taskset) = (Some(raw), true),
             _ => fields.set(key, raw),
         }
         Ok(())

@@ -73,7 +73,7 @@ fn message(envelope: &Envelope<'_>, body: Body<'_>) -> Result<Message, DecodeErr
         ignore_result: optional(found.field("ignore_result", |fields| fields.ignore_result), Field::bool)?,
         root_id: optional(found.field("root_id", |fields| fields.root_id), owned_id)?,
         parent_id: optional(found.field("parent_id", |fields| fields.parent_id), owned_id)?,
-        group: optional(found.field("group", |fields| fields.group), owned_id)?,
+        group: optional(group(&found), owned_id)?,
         group_index: optional(found.field("group_index", |fields| fields.group_index), |field| {
             field.int("a whole number or null")
         })?,
@@ -129,6 +129,11 @@ fn task(found: &Found<'_, '_>) -> Result<Text, DecodeError> {
 fn id(found: &Found<'_, '_>) -> Result<TaskId, DecodeError> {
     let Some(field) = found.field("id", |fields| fields.id) else { return Err(missing("headers.id")) };
     TaskId::new(field.id()?).map_err(|_| field.not("a task id of 1 to 512 bytes"))
+}
+
+fn group<'a>(found: &Found<'_, 'a>) -> Option<Field<'a>> {
+    let taskset = found.headers.group.is_none() && found.body.is_some_and(|body| body.taskset);
+    found.field(if taskset { "taskset" } else { "group" }, |fields| fields.group)
 }
 
 fn headers(envelope: &Envelope<'_>) -> Json {

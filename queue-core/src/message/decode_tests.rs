@@ -217,6 +217,8 @@ fn protocol_1_and_the_mixture_are_read() {
     assert_eq!(message.group.as_deref(), Some("ts"));
     assert_eq!(message.embed.as_str(), r#"{"callbacks": [], "errbacks": null, "chain": null, "chord": null}"#);
     assert!(message.eta.is_some() && message.time_limit.is_some());
+    let odd = payload.replace(r#"\"taskset\": \"ts\""#, r#"\"taskset\": {}"#);
+    assert!(words(decode(&odd)).contains("`body.taskset`"), "{}", words(decode(&odd)));
     let mixed = decode(&payload).unwrap();
     assert_eq!((mixed.task.as_str(), mixed.retries), ("t", 1));
 }

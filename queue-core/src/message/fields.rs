@@ -114,6 +114,8 @@ pub(crate) struct Fields<'a> {
     pub(crate) origin: Option<JsonRef<'a>>,
     pub(crate) sent_at: Option<JsonRef<'a>>,
     pub(crate) compression: Option<JsonRef<'a>>,
+    /// Whether the group was called `taskset`.
+    pub(crate) taskset: bool,
     /// Whether there were fields that mean nothing here.
     pub(crate) others: bool,
 }
@@ -131,7 +133,10 @@ impl<'a> Fields<'a> {
             "ignore_result" => &mut self.ignore_result,
             "root_id" => &mut self.root_id,
             "parent_id" => &mut self.parent_id,
-            "group" => &mut self.group,
+            "group" => {
+                self.taskset = false;
+                &mut self.group
+            }
             "group_index" => &mut self.group_index,
             "shadow" => &mut self.shadow,
             "origin" => &mut self.origin,
