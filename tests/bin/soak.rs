@@ -70,6 +70,12 @@ enum Command {
         /// How many jobs the worker runs at once
         #[arg(long, default_value_t = 16)]
         slots: usize,
+        /// How many more it fetches ahead
+        #[arg(long, default_value_t = 16)]
+        prefetch: usize,
+        /// By how many KiB it may be larger after the last than after the first
+        #[arg(long, default_value_t = 2048)]
+        growth: u64,
     },
 }
 
@@ -117,17 +123,22 @@ fn print(json: bool, report: &(impl Serialize + std::fmt::Display)) {
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let stores: Vec<_> = arguments.common.store.split(',').collect();
-    if let Some(Command::Memory { jobs, size, first, slots }) = arguments.command {
+    let mut well = true;
+    if let Some(Command::Memory { jobs, size, first, slots, prefetch, growth }) = arguments.command {
         for store in stores {
             let place = Place::new(store);
             let worker = beside("crash-worker");
-            let run = Memory { url: place.url(), worker, jobs, size, slots, first: first.min(jobs), tell };
-            print(arguments.common.json, &run.run().await);
+            let run = Memory { url: place.url(), worker, jobs, size, slots, prefetch, first: first.min(jobs), tell };
+            let usage = run.run().await;
+            print(arguments.common.json, &usage);
+            for fault in usage.broken(growth) {
+                well = false;
+                eprintln!("{store}: {fault}");
+            }
         }
-        return ExitCode::SUCCESS;
+        return if well { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
-    let mut well = true;
     for seed in seed..seed + arguments.rounds {
         for store in &stores {
             let place = Place::new(store);

@@ -1,4 +1,4 @@
-//! A few seconds of the soak (`scripts/soak` runs as many as you like): workers are killed all the time, and nothing is lost.
+//! Ten seconds of the soak (`scripts/soak` runs as many as you like): workers are killed all the time, and nothing is lost.
 #![expect(clippy::print_stderr, reason = "the report of a test")]
 
 mod memory;
@@ -14,9 +14,9 @@ async fn soak(url: String, faults: bool) {
     let soak = Soak {
         url,
         seed: seed.unwrap_or_else(|| fastrand::u64(..1_000_000)),
-        jobs: 1000,
-        lasts: Duration::from_secs(5),
-        kill_every: Duration::from_millis(250),
+        jobs: 2000,
+        lasts: Duration::from_secs(10),
+        kill_every: Duration::from_millis(200),
         workers: 3,
         slots: 8,
         faults,
@@ -28,17 +28,17 @@ async fn soak(url: String, faults: bool) {
     let report = soak.run().await;
     eprintln!("{report}");
     assert!(report.is_well(), "QUEUE_CRASH_SEED={}: {}", soak.seed, report.broken().join("; "));
-    assert!(report.kills >= 5, "{report}");
+    assert!(report.kills >= 10, "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn seconds_of_it_redis() {
+async fn ten_seconds_of_it_redis() {
     let server = RedisServer::start(&[]);
     soak(server.url(), true).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn seconds_of_it_sqlite_file() {
+async fn ten_seconds_of_it_sqlite_file() {
     let dir = tempfile::tempdir().unwrap();
     soak(format!("sqlite:{}", dir.path().join("queue.db").display()), false).await;
 }

@@ -31,6 +31,8 @@ pub struct Memory {
     pub slots: usize,
     /// After so many its memory is looked at first.
     pub first: usize,
+    /// How many more it fetches ahead.
+    pub prefetch: usize,
     /// Tells of the progress, a line at a time.
     pub tell: fn(&str),
 }
@@ -44,6 +46,8 @@ pub struct Usage {
     pub jobs: usize,
     /// Bytes of each.
     pub size: usize,
+    /// How many it may hold at a time.
+    pub room: usize,
     /// Before the first job.
     pub idle: u64,
     /// After the first jobs, with nothing to do.
@@ -68,6 +72,7 @@ impl Memory {
             store: self.url.split(':').next().unwrap_or_default().to_owned(),
             jobs: self.jobs,
             size: self.size,
+            room: self.slots + self.prefetch,
             idle: resident(worker.pid()),
             after_first: 0,
             after_last: 0,
@@ -88,8 +93,8 @@ impl Memory {
     }
 
     fn start(&self) -> Child {
-        let slots = self.slots.to_string();
-        let args = ["-Q", QUEUE, "-c", &slots, "--log-level", "warn"];
+        let (slots, prefetch) = (self.slots.to_string(), self.prefetch.to_string());
+        let args = ["-Q", QUEUE, "-c", &slots, "--prefetch", &prefetch, "--log-level", "warn"];
         Child::start(&self.worker, &args, &[("QUEUE_URL", self.url.as_str())])
     }
 
@@ -124,6 +129,21 @@ impl Memory {
     }
 }
 
+impl Usage {
+    /// What is wrong with it, where so many KiB more after the last than after the first jobs are right.
+    pub fn broken(&self, growth: u64) -> Vec<String> {
+        let mut broken = Vec::new();
+        if self.after_last > self.after_first + growth {
+            broken.push(format!("it grew by {} KiB, more than {growth}", self.after_last - self.after_first));
+        }
+        // One more may have come to a worker that was full by then, and be on its way back.
+        if self.held > self.room as u64 + 2 {
+            broken.push(format!("it held {} jobs at a time, and has room for {}", self.held, self.room));
+        }
+        broken
+    }
+}
+
 /// KiB of a process that are in memory.
 fn resident(pid: u32) -> u64 {
     let asked = Command::new("ps").args(["-o", "rss=", "-p", &pid.to_string()]).output().unwrap();
@@ -140,13 +160,13 @@ fn peak(pid: u32) -> u64 {
 
 impl fmt::Display for Usage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { store, jobs, size, idle, after_first, after_last, peak, held, per_second } = self;
+        let Self { store, jobs, size, room, idle, after_first, after_last, peak, held, per_second } = self;
         let grown = after_last.cast_signed() - after_first.cast_signed();
         writeln!(f, "{store}: {jobs} jobs of {size} bytes, {per_second} a second")?;
         writeln!(
             f,
             "  resident: {idle} KiB idle, {after_first} after the first, {after_last} after the last ({grown:+})"
         )?;
-        write!(f, "  at most {peak} KiB, and {held} jobs held at a time")
+        write!(f, "  at most {peak} KiB, and {held} jobs held at a time, with room for {room}")
     }
 }
