@@ -44,7 +44,7 @@ pub(crate) struct Arguments {
     /// Print JSON instead of tables.
     #[arg(long)]
     json: bool,
-    /// Write a Markdown report to this file, and its chart (SVG) beside it.
+    /// Write a Markdown report to this file, and its chart (SVG) and all figures (JSON) beside it.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     /// A remark for the report's head.

@@ -43,11 +43,13 @@ impl Mode {
         if self.results { with_results(what) } else { what.to_owned() }
     }
 
-    fn fits(self, subject: &Subject) -> bool {
+    /// Why this is not measured of `subject`, if it isn't.
+    fn excuse(self, subject: &Subject) -> Option<&'static str> {
         match subject.results {
-            Results::Both => true,
-            Results::Never => !self.results,
-            Results::Always => self.results,
+            Results::Never if self.results => Some("it keeps no results"),
+            Results::Always if !self.results => Some("it always keeps results"),
+            _ if self.aof && subject.jobs < 10_000 => Some("too slow for a file on the disk to make a difference"),
+            _ => None,
         }
     }
 }
@@ -57,9 +59,9 @@ pub(crate) async fn measure(lab: &mut Lab) -> Outcome<()> {
     for mode in Mode::ALL.into_iter().filter(|mode| !(mode.aof && quick)) {
         lab.server.empty().await?;
         lab.server.append_only(mode.aof).await?;
-        for subject in lab.able().iter().filter(|subject| mode.fits(subject)) {
-            // A second look with a file on the disk at the slow ones says nothing new.
-            if mode.aof && subject.jobs < 10_000 {
+        for subject in &lab.able() {
+            if let Some(why) = mode.excuse(subject) {
+                lab.figures.gap(subject.name, &mode.name(), why);
                 continue;
             }
             for _ in 0..times(subject) {

@@ -31,7 +31,7 @@ async fn kill(lab: &mut Lab, subject: &Subject) -> Outcome<()> {
     let file = trial.directory.join("ledger");
     let order = Order { count: JOBS as u64, task: Task::Ledger, file: file.display().to_string(), ..Order::default() };
     trial.enqueue(&order).await?;
-    let concurrency = subject.concurrency.min(10);
+    let concurrency = subject.few();
     let (mut victim, other) = (trial.worker(concurrency, false)?, trial.worker(concurrency, false)?);
     let mut other = [other];
     let third = || numbers::<u64>(&file).len() >= JOBS / 3;

@@ -40,7 +40,7 @@ async fn handover(lab: &mut Lab) -> Outcome<()> {
 async fn idle_worker(lab: &mut Lab, subject: &Subject) -> Outcome<()> {
     let span = Span::begin();
     let trial = lab.trial(subject).await?;
-    let mut worker = [trial.worker(subject.concurrency.min(10), false)?];
+    let mut worker = [trial.worker(subject.few(), false)?];
     stamps(&trial, &mut worker, WARM, Duration::ZERO).await?;
     // Slow pollers get fewer, so that a round ends.
     let slow = subject.adapter == "celery" && subject.name.starts_with("rusty");

@@ -27,6 +27,10 @@ impl Report<'_> {
     }
 
     pub(crate) fn print_json(&self) {
+        println!("{:#}", self.json());
+    }
+
+    fn json(&self) -> serde_json::Value {
         let rows = self.figures.rows.iter().map(|row| {
             serde_json::json!({"subject": row.subject, "what": row.what, "unit": row.unit, "median": row.median(),
                 "values": row.values, "spread_percent": row.spread(), "steal_percent": row.steal(), "load": row.load()})
@@ -40,20 +44,21 @@ impl Report<'_> {
         });
         let goals: Vec<_> = goals.collect();
         let settings = self.subjects.iter().map(|subject| {
-            serde_json::json!({"subject": subject.name, "settings": subject.settings, "failed": subject.program.as_ref().err()})
+            serde_json::json!({"subject": subject.name, "settings": subject.settings, "survey": subject.survey, "failed": subject.program.as_ref().err()})
         });
         let settings: Vec<_> = settings.collect();
-        let all = serde_json::json!({"about": self.about, "figures": rows, "not_measured": gaps, "goals": goals, "subjects": settings});
-        println!("{all:#}");
+        serde_json::json!({"about": self.about, "figures": rows, "not_measured": gaps, "goals": goals, "subjects": settings})
     }
 
-    /// Writes `file` and, beside it, its chart.
+    /// Writes `file` and, beside it, its chart and all figures as JSON.
     pub(crate) fn write(&self, file: &Path) -> Outcome<()> {
         let picture = file.with_extension("svg");
         chart::draw(self.figures, &picture)?;
         let name = picture.file_name().ok_or("a report is a file")?.to_string_lossy().into_owned();
         std::fs::write(file, markdown::text(self, &name))?;
-        eprintln!("written: {} and {}", file.display(), picture.display());
+        let values = file.with_extension("json");
+        std::fs::write(&values, format!("{:#}\n", self.json()))?;
+        eprintln!("written: {}, {} and {}", file.display(), picture.display(), values.display());
         Ok(())
     }
 }

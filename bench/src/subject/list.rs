@@ -11,6 +11,7 @@ fn base(name: &'static str, kind: Kind, adapter: &'static str, settings: &'stati
         adapter,
         variant: "",
         concurrency: 10,
+        processes: 1,
         jobs: 10_000,
         results: Results::Both,
         outer: &[],
@@ -70,6 +71,9 @@ pub(crate) fn peers() -> Vec<Subject> {
         },
         Subject {
             concurrency: 16,
+            processes: 2,
+            // All it asks for is one script.
+            outer: &["evalsha"],
             survey: Some(3200.0),
             ..python(
                 "dramatiq",
@@ -80,6 +84,7 @@ pub(crate) fn peers() -> Vec<Subject> {
         Subject {
             jobs: 2000,
             concurrency: 1,
+            processes: 2,
             results: Results::Always,
             acks: false,
             ..python(
@@ -90,6 +95,7 @@ pub(crate) fn peers() -> Vec<Subject> {
         },
         Subject {
             concurrency: 50,
+            processes: 2,
             ..python(
                 "taskiq",
                 "taskiq",
@@ -98,6 +104,7 @@ pub(crate) fn peers() -> Vec<Subject> {
         },
         Subject {
             concurrency: 4,
+            processes: 2,
             survey: Some(3300.0),
             acks: false,
             ..python(

@@ -36,6 +36,8 @@ pub(crate) struct Subject {
     /// Which set-up of the adapter.
     pub(crate) variant: &'static str,
     pub(crate) concurrency: usize,
+    /// In so many processes each.
+    pub(crate) processes: usize,
     /// Jobs to drain, for each round; few for the slow, so that a run ends.
     pub(crate) jobs: u64,
     pub(crate) results: Results,
@@ -49,4 +51,11 @@ pub(crate) struct Subject {
     pub(crate) acks: bool,
     /// How to start it, or why that cannot be done.
     pub(crate) program: Result<Vec<String>, String>,
+}
+
+impl Subject {
+    /// A few at once, where few are enough: ten, in all of its processes.
+    pub(crate) fn few(&self) -> usize {
+        self.concurrency.min((10 / self.processes).max(1))
+    }
 }
