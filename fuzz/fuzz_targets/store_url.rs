@@ -18,6 +18,10 @@ fuzz_target!(|data: &[u8]| {
     if scheme.contains(':') || host.contains('@') {
         return;
     }
+    // It learns the secret, and puts it where a name stands.
+    if [scheme, user, more, host].iter().any(|part| part.contains(SECRET)) {
+        return;
+    }
     for url in [
         format!("redis://{user}:{SECRET}{more}@{host}"),
         format!("rediss://{user}:{more}{SECRET}@{host}"),
