@@ -166,6 +166,7 @@ mod tests {
         let bytes = std::mem::size_of_val(&*sending.0);
         assert!(bytes <= 1024, "{bytes}");
     }
+
     /// Nobody could take it: our worker would set it aside as no message.
     #[tokio::test]
     async fn a_call_of_no_task_is_refused() {

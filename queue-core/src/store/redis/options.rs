@@ -152,9 +152,10 @@ mod tests {
         for (query, word) in [
             ("prefx=a", "`prefix`"),
             ("sep=", "sep"),
-            ("steps=3,6", "steps"),
-            ("steps=0,x", "not a number"),
-            ("steps=0,10", "9"),
+            ("steps=3,6", "ascending"),
+            ("steps=0,s3cret", "not a number"),
+            ("s3cret", "`prefix`"),
+            ("steps=0,10", "up to 9"),
         ] {
             let why = options(&format!("redis://host/0?{query}")).unwrap_err();
             assert!(why.contains(word), "{query}: {why}");
