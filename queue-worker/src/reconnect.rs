@@ -28,7 +28,7 @@ pub(crate) struct Outage {
     answered: Notify,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     /// Those whose last call failed, as bits.
     failing: u8,
@@ -36,7 +36,14 @@ struct State {
     /// How many began so far.
     count: u64,
     /// When a call succeeded last.
-    answered: Option<Instant>,
+    answered: Instant,
+}
+
+impl Default for State {
+    /// Made when the worker has signed on, which was an answer: a store that goes silent right after it is missed as any other.
+    fn default() -> Self {
+        Self { failing: 0, since: None, count: 0, answered: Instant::now() }
+    }
 }
 
 impl Outage {
@@ -64,7 +71,7 @@ impl Outage {
     /// Notes that a call succeeded; logs where this ends an outage. True when this caller's last call had failed.
     pub(crate) fn answered(&self, caller: Caller) -> bool {
         let mut state = self.lock();
-        state.answered = Some(Instant::now());
+        state.answered = Instant::now();
         let had_failed = state.failing & caller as u8 != 0;
         state.failing &= !(caller as u8);
         if state.failing == 0
@@ -125,8 +132,8 @@ impl Outage {
     }
 
     /// How long ago the store answered last.
-    pub(crate) fn answered_ago(&self) -> Option<Duration> {
-        self.lock().answered.map(|at| at.elapsed())
+    pub(crate) fn answered_ago(&self) -> Duration {
+        self.lock().answered.elapsed()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

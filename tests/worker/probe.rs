@@ -1,13 +1,13 @@
 //! What a worker tells orchestrators and Prometheus, in health and in trouble.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use queue_core::prelude::*;
 use queue_core::store::connect;
-use queue_tests::{Bench, PATIENCE, wait_for, wait_until};
+use queue_tests::{Bench, PATIENCE, get, metric, wait_for, wait_until};
 use queue_worker::{Exit, Worker, WorkerError, WorkerHandle};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
 use crate::outages::behind_proxy;
@@ -18,28 +18,11 @@ use crate::tasks::*;
 pub(crate) const ANY: &str = "127.0.0.1:0";
 const NEVER: Duration = Duration::from_secs(3600);
 
-/// What is answered to `GET path`: the status and the body.
-pub(crate) async fn get(address: SocketAddr, path: &str) -> (u16, String) {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
-}
-
-/// The value of one line of the metrics; `None` when there is no such line.
-pub(crate) async fn metric(address: SocketAddr, line: &str) -> Option<f64> {
-    let (status, page) = get(address, "/metrics").await;
-    assert_eq!(status, 200, "{page}");
-    page.lines().find_map(|found| found.strip_prefix(line)?.strip_prefix(' ')?.parse().ok())
-}
-
 fn probed(bench: &Bench, stage: &Stage) -> Worker {
     worker(bench, stage).probe(ANY.parse().unwrap())
 }
 
-async fn begin(bench: &Bench, stage: &Stage) -> (WorkerHandle, SocketAddr) {
+pub(crate) async fn begin(bench: &Bench, stage: &Stage) -> (WorkerHandle, SocketAddr) {
     let handle = probed(bench, stage).start(client(bench)).await.unwrap();
     let address = handle.probe().unwrap();
     wait_until("it is ready", || async { get(address, "/ready").await.0 == 200 }).await;
@@ -290,7 +273,65 @@ async fn store_that_is_away_makes_it_unready_and_no_less_live() {
     handle.wait().await.unwrap();
 }
 
+/// `/live` tells how long ago the store answered last.
+async fn answered(address: SocketAddr) -> Duration {
+    let (status, said) = get(address, "/live").await;
+    assert_eq!(status, 200, "{said}");
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((&said["status"], &said["reasons"]), (&json!("ok"), &json!([])), "{said}");
+    let ago = said["store_answered_seconds_ago"].as_f64().unwrap_or_else(|| panic!("no such number in {said}"));
+    Duration::from_secs_f64(ago)
+}
+
+/// It is told to a tenth of a second.
+const ROUNDED: Duration = Duration::from_millis(50);
+
+/// The last exchange with the store is told, and an idle worker has one at each heartbeat.
+async fn last_exchange_with_the_store_is_told_and_renewed(bench: &Bench) {
+    let began = Instant::now();
+    let (handle, address) = begin(bench, &Stage::default()).await;
+    for _ in 0..2 {
+        let ago = answered(address).await;
+        assert!(ago <= began.elapsed() + ROUNDED, "{ago:?}, before it began");
+        wait_until("it grows older", || async { answered(address).await >= Duration::from_secs(1) }).await;
+        wait_until("the next one", || async { answered(address).await < Duration::from_secs(1) }).await;
+    }
+    handle.abort();
+}
+
+/// While the store is gone nothing renews it: it has been away for as long as that, the worker is unready and no less live. With
+/// the store it is fresh again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn last_exchange_grows_old_while_the_store_is_gone() {
+    let (bench, proxy, _direct) = behind_proxy().await;
+    let began = Instant::now();
+    let (handle, address) = begin(&bench, &Stage::default()).await;
+    proxy.refuse(true);
+    proxy.cut();
+    status(address, "/ready", 503).await;
+    // No call is under way any more that was sent before.
+    let gone = Instant::now();
+    let mut last = Duration::ZERO;
+    while last < Duration::from_secs(5) {
+        let at_least = gone.elapsed();
+        let ago = answered(address).await;
+        assert!(ago + ROUNDED >= at_least, "{ago:?} ago, and it is gone for {at_least:?}");
+        assert!(ago >= last && ago <= began.elapsed() + ROUNDED, "{ago:?} after {last:?}");
+        last = ago;
+        tokio::task::yield_now().await;
+    }
+    let said: serde_json::Value = serde_json::from_str(&status(address, "/ready", 503).await).unwrap();
+    assert!(said["store_answered_seconds_ago"].as_f64().unwrap() >= 5.0, "{said}");
+    assert!(said["reasons"][0].as_str().unwrap().starts_with("the store does not answer, for "), "{said}");
+    proxy.refuse(false);
+    status(address, "/ready", 200).await;
+    wait_until("it is fresh again", || async { answered(address).await < last }).await;
+    handle.abort();
+    handle.wait().await.unwrap();
+}
+
 queue_tests::conformance!(
+    last_exchange_with_the_store_is_told_and_renewed,
     ends_are_counted_by_task_outcome_and_reason,
     depths_of_its_queues_are_told,
     stopping_worker_is_live_and_not_ready,

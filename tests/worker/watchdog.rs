@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use queue_tests::{Bench, Fault, wait_until};
+use queue_tests::{Bench, Fault, metric, wait_until};
 use queue_worker::WorkerHandle;
 
 use crate::outages::behind_proxy;
-use crate::probe::{ANY, metric};
+use crate::probe::ANY;
 use crate::scene::{SOON, Stage, client, worker};
 use crate::tasks::*;
 

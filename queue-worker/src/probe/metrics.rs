@@ -127,9 +127,8 @@ impl Shown {
         let (engine, health) = (&self.engine, &self.engine.health);
         let up = if engine.outage.is_on() { 0.0 } else { 1.0 };
         sheet.gauge("queue_store_up", "1 while the store answers this worker", up)?;
-        if let Some(ago) = engine.outage.answered_ago() {
-            sheet.gauge("queue_store_silent_seconds", "Since the store answered this worker last", seconds(ago))?;
-        }
+        let silent = seconds(engine.outage.answered_ago());
+        sheet.gauge("queue_store_silent_seconds", "Since the store answered this worker last", silent)?;
         sheet.counter("queue_heartbeats", "Heartbeats that the store answered", get(&health.beats))?;
         sheet.counter("queue_outages", "How often the store went away", engine.outage.count())?;
         sheet.counter("queue_reconnects", "Connections to the store that broke", engine.consumer.reconnects())?;

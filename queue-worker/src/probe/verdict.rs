@@ -24,7 +24,7 @@ pub(super) struct Facts {
     patience: Duration,
     /// Since when the store has been away.
     outage: Option<Duration>,
-    /// Since the store answered last.
+    /// Since the store answered last; not while it starts.
     exchange: Option<Duration>,
     /// Tasks that block threads of the runtime.
     blocking: Vec<String>,
@@ -52,7 +52,7 @@ impl Facts {
             silence: engine.health.pulse.silence(),
             patience: engine.health.patience.runtime,
             outage: engine.outage.lasts(),
-            exchange: engine.outage.answered_ago(),
+            exchange: Some(engine.outage.answered_ago()),
             blocking: blocking
                 .map(|one| format!("{}[{}] for {}", one.task, one.id, seconds(one.since.elapsed())))
                 .collect(),
