@@ -116,13 +116,16 @@ fn main() -> ExitCode {
     }
 }
 
-/// A worker that gives up a blocked runtime after `$CRASH_PATIENCE_MS`, where that is set.
+/// A worker that gives up a blocked runtime after `$CRASH_PATIENCE_MS`, or only names a body that blocks a thread after
+/// `$CRASH_POLL_MS`, where one of them is set.
 fn patient(worker: Worker) -> Worker {
-    let patience = std::env::var("CRASH_PATIENCE_MS").ok().and_then(|ms| ms.parse().ok()).map(Duration::from_millis);
-    match patience {
+    const NEVER: Duration = Duration::from_secs(3600);
+    let number = |name| std::env::var(name).ok().and_then(|ms| ms.parse().ok()).map(Duration::from_millis);
+    match (number("CRASH_PATIENCE_MS"), number("CRASH_POLL_MS")) {
         // A body is named well before the runtime is given up, as by default.
-        Some(patience) => worker.patience(patience, patience / 4, Duration::from_secs(3600)),
-        None => worker,
+        (Some(patience), poll) => worker.patience(patience, poll.unwrap_or(patience / 4), NEVER),
+        (None, Some(poll)) => worker.patience(NEVER, poll, NEVER),
+        (None, None) => worker,
     }
 }
 
@@ -138,6 +141,9 @@ async fn run_with(options: StoreOptions) -> ExitCode {
     let mut worker = flags.queues.iter().fold(Worker::new(), |worker, queue| worker.queue(queue.queue.as_str()));
     if let Some(slots) = flags.concurrency {
         worker = worker.concurrency(slots.get());
+    }
+    if let Some(probe) = &flags.probe {
+        worker = worker.probe_at(probe);
     }
     let asked = async move {
         terminate.recv().await;

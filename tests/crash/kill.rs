@@ -1,6 +1,6 @@
 //! `kill -9` in the middle of the work.
 
-use queue_tests::Bench;
+use queue_tests::{Bench, metric, wait_until};
 
 use crate::scene::{QUEUE, Scene};
 
@@ -73,4 +73,34 @@ async fn a_killed_wait_swallows_nothing(bench: &Bench) {
     assert!(scene.written("done").values().all(|times| *times == 1));
 }
 
-crate::on_both!(nothing_is_lost, somebody_else_takes_over, a_killed_wait_swallows_nothing);
+/// What a killed worker held is counted by the one that takes it back, each message once, by the true clock.
+async fn what_is_taken_back_is_counted(bench: &Bench) {
+    const RECLAIMED: &str = "queue_reclaimed_total";
+    const LEASE: [(&str, &str); 1] = [("CRASH_LEASE_MS", "4000")];
+    let scene = Scene::new(bench).await;
+    for label in ["a", "b", "c", "d", "e"] {
+        scene.send("crash.hold", [label]).await;
+    }
+    let mut victim = scene.worker_with(3, &[], &LEASE);
+    scene.until_written("began", 3).await;
+    // The other two are ready, and not to be counted.
+    assert_eq!(bench.counts(QUEUE).await.leased, 3);
+    victim.kill();
+    let heir = scene.worker_with(2, &["--probe", "127.0.0.1:0"], &LEASE);
+    let probe = scene.probe().await;
+    assert_eq!(metric(probe, RECLAIMED).await, Some(0.0), "none of its leases can have ended");
+    wait_until("three are taken back", || async { metric(probe, RECLAIMED).await == Some(3.0) }).await;
+    scene.until_logged("took back what dead workers held").await;
+    scene.open_gate("all");
+    scene.until_written("done", 5).await;
+    scene.until_empty().await;
+    assert_eq!(metric(probe, RECLAIMED).await, Some(3.0));
+    scene.stop(heir).await;
+}
+
+crate::on_both!(
+    nothing_is_lost,
+    somebody_else_takes_over,
+    a_killed_wait_swallows_nothing,
+    what_is_taken_back_is_counted
+);

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use queue_core::store::JobState;
 use queue_core::{Call, Client, JobHandle};
-use queue_tests::{Bench, Child, PATIENCE, SECOND, TestWorker, signal, wait_until};
+use queue_tests::{Bench, Child, PATIENCE, SECOND, TestWorker, get, signal, wait_for, wait_until};
 use serde::Serialize;
 use tempfile::TempDir;
 
@@ -79,6 +80,18 @@ impl Scene {
     /// Waits until a worker has logged this.
     pub(crate) async fn until_logged(&self, text: &str) {
         wait_until(text, || async { self.log().contains(text) }).await;
+    }
+
+    /// Where the last worker that was given a probe answers, as it has logged; it is ready by then.
+    pub(crate) async fn probe(&self) -> SocketAddr {
+        let address = wait_for("a probe answers", || async {
+            let log = self.log();
+            let line = log.lines().rfind(|line| line.contains("the probe answers"))?;
+            line.split([' ', '=']).find_map(|word| word.parse().ok())
+        })
+        .await;
+        wait_until("it is ready", || async { get(address, "/ready").await.0 == 200 }).await;
+        address
     }
 
     /// Takes back what dead processes held. To be called while no worker runs that shall live: the clock it uses is ahead.

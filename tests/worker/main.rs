@@ -11,6 +11,7 @@ mod gates;
 mod host_clock;
 mod limits;
 mod mail;
+mod metrics;
 mod outages;
 mod probe;
 mod queues;
