@@ -1,9 +1,12 @@
 //! A job that kills its worker, among jobs that do not.
 
+use std::time::{Duration, Instant};
+
 use queue_core::store::DeadReason;
 use queue_tests::{Bench, Child, signal, wait_until};
+use serde_json::{Value, json};
 
-use crate::scene::Scene;
+use crate::scene::{QUEUE, Scene};
 
 /// The poison takes its neighbours with it once; then it is found out alone, three times, and set aside. They all finish.
 async fn is_set_aside(scene: &Scene, how: &str, neighbours: usize, hire: impl Fn() -> Child) {
@@ -95,6 +98,60 @@ async fn body_that_blocks_the_runtime_ends_its_worker_and_is_poison_in_the_end(b
     assert_eq!(dead[0].dead.as_ref().unwrap().1.reason, DeadReason::Poison);
 }
 
+/// What a worker said, a line of JSON each time, of the body that blocks a thread.
+fn named_as_blocking(scene: &Scene) -> Vec<Value> {
+    let lines = scene.log().lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).collect::<Vec<_>>();
+    let says = |line: &Value| line["message"].as_str().is_some_and(|said| said.starts_with("a task blocks a thread"));
+    lines.into_iter().filter(says).collect()
+}
+
+/// A time as a line has it: `251.3ms`, `1.04s`.
+fn time(text: &Value) -> Duration {
+    let text = text.as_str().unwrap();
+    let (number, unit) = match text.strip_suffix("ms") {
+        Some(number) => (number, 1e-3),
+        None => (text.strip_suffix('s').unwrap(), 1.0),
+    };
+    Duration::from_secs_f64(number.parse::<f64>().unwrap() * unit)
+}
+
+/// A body that blocks one thread of several for good is named with the time that has gone by, again and again; the rest of the
+/// worker goes on: it runs others, keeps its leases, and stops in good order.
+async fn body_that_blocks_a_thread_for_good_is_named_with_its_time_and_the_rest_goes_on(bench: &Bench) {
+    const POLL: Duration = Duration::from_millis(250);
+    let scene = Scene::new(bench).await;
+    let sent = Instant::now();
+    let blocker = scene.send("crash.block", ["blocker"]).await;
+    let env = [("TOKIO_WORKER_THREADS", "2"), ("CRASH_POLL_MS", "250")];
+    let worker = scene.worker_with(4, &["--log-format", "json", "--grace", "300ms"], &env);
+    let mut times = Vec::new();
+    for round in 1..=4 {
+        wait_until("it is named again", || async { named_as_blocking(&scene).len() >= round }).await;
+        let line = named_as_blocking(&scene).swap_remove(round - 1);
+        assert_eq!((&line["level"], &line["task"]), (&json!("ERROR"), &json!("crash.block")), "{line}");
+        assert_eq!(
+            (&line["id"], &line["queue"]),
+            (&json!(blocker.id().as_str()), &json!(bench.queue(QUEUE).as_str())),
+            "{line}"
+        );
+        let blocked = time(&line["blocked"]);
+        assert!(blocked >= POLL && blocked <= sent.elapsed(), "{line}");
+        times.push(blocked);
+        for n in 0..10 {
+            let note = scene.send("crash.note", [format!("{round}.{n}")]).await;
+            assert_eq!(scene.ran_by(&note).await, worker.pid());
+        }
+    }
+    assert!(times.is_sorted_by(|before, after| before < after), "{times:?}");
+    let counts = bench.counts(QUEUE).await;
+    assert_eq!((counts.leased, counts.ready, counts.dead), (1, 0, 0));
+    assert!(!scene.log().contains("the runtime is blocked"), "{}", scene.log());
+    scene.stop(worker).await;
+    // What cannot be ended is given back, under no suspicion.
+    let counts = bench.counts(QUEUE).await;
+    assert_eq!((counts.leased, counts.ready, counts.suspects), (0, 1, 0));
+}
+
 /// SIGTERM while a body blocks the whole runtime: it is heard, and the program ends when its grace period is over. What it
 /// held runs elsewhere.
 async fn worker_that_is_blocked_ends_when_it_is_asked_to(bench: &Bench) {
@@ -124,6 +181,7 @@ crate::on_both!(
     poison_is_set_aside_and_neighbours_finish,
     a_stack_that_overflows_is_poison,
     body_that_blocks_the_runtime_ends_its_worker_and_is_poison_in_the_end,
+    body_that_blocks_a_thread_for_good_is_named_with_its_time_and_the_rest_goes_on,
     worker_that_is_blocked_ends_when_it_is_asked_to,
 );
 
