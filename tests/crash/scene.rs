@@ -5,6 +5,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use queue_core::store::JobState;
@@ -21,13 +22,15 @@ pub(crate) struct Scene {
     client: Client,
     undertaker: TestWorker,
     dir: TempDir,
+    /// Who was started, in order; each has a log of its own.
+    started: Mutex<Vec<u32>>,
 }
 
 impl Scene {
     pub(crate) async fn new(bench: &Bench) -> Self {
         let client = Client::new(bench.store.clone());
         let undertaker = bench.worker("undertaker", &[QUEUE]).await;
-        Self { bench: bench.clone(), client, undertaker, dir: tempfile::tempdir().unwrap() }
+        Self { bench: bench.clone(), client, undertaker, dir: tempfile::tempdir().unwrap(), started: Mutex::default() }
     }
 
     /// Enqueues `task` with these arguments.
@@ -66,8 +69,11 @@ impl Scene {
         let ledger = self.ledger().display().to_string();
         let always = [("QUEUE_URL", self.bench.url()), ("CRASH_LEDGER", ledger.as_str())];
         let env: Vec<_> = always.into_iter().chain(env.iter().copied()).collect();
-        let log = OpenOptions::new().create(true).append(true).open(self.dir.path().join("log")).unwrap();
-        Child::start_logged(program, &args, &env, log)
+        let mut started = self.started.lock().unwrap();
+        let log = OpenOptions::new().create(true).append(true).open(self.log_file(started.len())).unwrap();
+        let worker = Child::start_logged(program, &args, &env, log);
+        started.push(worker.pid());
+        worker
     }
 
     /// Starts a worker of so many slots after a shell has done this (set a limit) to itself.
@@ -127,9 +133,24 @@ impl Scene {
         words.filter(|words| words[0] == what).map(|mut words| words.split_off(1)).collect()
     }
 
-    /// What the workers logged, for the report of a failure.
+    /// What the workers logged, one after the other in the order in which they were started.
     pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+        let count = self.started.lock().unwrap().len();
+        (0..count).map(|number| self.log_numbered(number)).collect()
+    }
+
+    /// What this worker logged.
+    pub(crate) fn log_of(&self, pid: u32) -> String {
+        let number = self.started.lock().unwrap().iter().rposition(|started| *started == pid).unwrap();
+        self.log_numbered(number)
+    }
+
+    fn log_numbered(&self, number: usize) -> String {
+        std::fs::read_to_string(self.log_file(number)).unwrap_or_default()
+    }
+
+    fn log_file(&self, number: usize) -> PathBuf {
+        self.dir.path().join(format!("log.{number}"))
     }
 
     /// Lets the jobs of a process (by id), or of `all`, come to their end.

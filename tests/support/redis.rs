@@ -106,6 +106,33 @@ impl RedisServer {
         assert!(self.command(&["CONFIG", "SET", "key-load-delay", "0"]).starts_with("+OK"));
     }
 
+    /// Waits until all that it has answered so far is written to its append-only file; how long that is then, at least.
+    pub fn append_only_file_written(&self) -> u64 {
+        let started = Instant::now();
+        loop {
+            let info = self.command(&["INFO", "persistence"]);
+            if info.contains("aof_buffer_length:0\r") && info.contains("aof_pending_bio_fsync:0\r") {
+                return std::fs::metadata(self.append_only_file()).unwrap().len();
+            }
+            assert!(started.elapsed() < crate::PATIENCE, "the append-only file is not written");
+        }
+    }
+
+    /// After a [`RedisServer::kill`]: its append-only file ends after so many bytes, as if the host had lost its power too.
+    pub fn lose_append_only_file_after(&self, bytes: u64) {
+        let file = std::fs::OpenOptions::new().write(true).open(self.append_only_file()).unwrap();
+        assert!(file.metadata().unwrap().len() > bytes, "nothing was written since");
+        file.set_len(bytes).unwrap();
+    }
+
+    /// Before version 7 it is one file, from then on what was appended since the last rewrite is one.
+    fn append_only_file(&self) -> PathBuf {
+        let parts = std::fs::read_dir(self.dir.join("appendonlydir")).into_iter().flatten();
+        let mut parts = parts.map(|part| part.unwrap().path());
+        let last = parts.find(|part| part.to_string_lossy().ends_with(".incr.aof"));
+        last.unwrap_or_else(|| self.dir.join("appendonly.aof"))
+    }
+
     fn snapshot(&self) -> PathBuf {
         self.dir.join("dump.rdb")
     }
@@ -135,6 +162,13 @@ impl RedisServer {
         let select = format!("SELECT {database}\r\n");
         let answer = ask_after(self.port, &select, words).unwrap_or_else(|why| panic!("{words:?}: {why}"));
         answer.strip_prefix("+OK\r\n").expect("there is such a database").to_owned()
+    }
+
+    /// How far its replication has come: a replica with the offset of its master has all that the master had.
+    pub fn offset(&self) -> u64 {
+        let info = self.command(&["INFO", "replication"]);
+        let line = info.lines().find_map(|line| line.strip_prefix("master_repl_offset:"));
+        line.and_then(|number| number.trim().parse().ok()).expect("a server tells its offset")
     }
 
     fn try_start(extra: &[&str]) -> Option<Self> {

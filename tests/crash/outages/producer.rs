@@ -16,6 +16,8 @@ pub(crate) struct Producer {
     client: Client,
     queue: String,
     accepted: Mutex<Vec<(String, TaskId)>>,
+    /// Accepted, and the store may have forgotten it.
+    doubtful: Mutex<Vec<TaskId>>,
     stop: AtomicBool,
 }
 
@@ -25,7 +27,14 @@ impl Producer {
         let store = bench.reopen(url).await.unwrap();
         let client = Client::new(Arc::clone(&store));
         let queue = bench.queue(QUEUE).to_string();
-        Arc::new(Self { store, client, queue, accepted: Mutex::default(), stop: AtomicBool::new(false) })
+        Arc::new(Self {
+            store,
+            client,
+            queue,
+            accepted: Mutex::default(),
+            doubtful: Mutex::default(),
+            stop: AtomicBool::new(false),
+        })
     }
 
     /// Sends one after the other until it is told to stop.
@@ -65,6 +74,26 @@ impl Producer {
     /// Forgets what was accepted so far: the store has.
     pub(crate) fn forget(&self) {
         self.accepted.lock().unwrap().clear();
+    }
+
+    /// How many were accepted so far.
+    pub(crate) fn accepted(&self) -> usize {
+        self.accepted.lock().unwrap().len()
+    }
+
+    /// The store may have forgotten what was accepted after the first `sure`.
+    pub(crate) fn doubt(&self, sure: usize) {
+        let doubtful = self.accepted.lock().unwrap().split_off(sure);
+        self.doubtful.lock().unwrap().extend(doubtful.into_iter().map(|(_, id)| id));
+    }
+
+    /// Of what is in doubt: how many have ended, which is well, and of how many nothing is known.
+    pub(crate) async fn remembered(&self) -> (usize, usize) {
+        let doubtful = self.doubtful.lock().unwrap().clone();
+        let stored = self.store.get_results(&doubtful).await.unwrap();
+        let known: Vec<_> = stored.into_iter().flatten().collect();
+        assert!(known.iter().all(|meta| is_success(meta)), "not all that is known of ended well: {known:?}");
+        (known.len(), doubtful.len() - known.len())
     }
 
     /// Waits until all that was accepted has run and its end is stored.

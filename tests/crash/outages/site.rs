@@ -24,6 +24,8 @@ pub(crate) struct Site {
     pub(crate) producer: Arc<Producer>,
     url: String,
     workers: Vec<Child>,
+    /// Those that stayed to the end.
+    stayed: Vec<u32>,
     load: Option<JoinHandle<()>>,
     held: Option<JobHandle>,
 }
@@ -42,7 +44,7 @@ impl Site {
         let scene = Scene::new(&bench).await;
         scene.dismiss_undertaker().await;
         let producer = Producer::at(&bench, url).await;
-        Self { scene, producer, url: url.to_owned(), workers: Vec::new(), load: None, held: None }
+        Self { scene, producer, url: url.to_owned(), workers: Vec::new(), stayed: Vec::new(), load: None, held: None }
     }
 
     /// Starts a worker of so many slots that stays to the end.
@@ -123,6 +125,7 @@ impl Site {
         wait_until("the workers say that the store is back", over).await;
         assert_eq!(self.logged("nothing is leased: reconnecting"), 0, "only the watchdog helped:\n{}", self.log());
         for worker in std::mem::take(&mut self.workers) {
+            self.stayed.push(worker.pid());
             self.stop(worker).await;
         }
         leftovers::keys(url);
@@ -136,11 +139,34 @@ impl Site {
         self.log().lines().filter(|line| line.contains(text)).count()
     }
 
-    /// The workers have said so often that the store was away, and as often that it is back: once per outage and worker.
-    pub(crate) fn outages_were(&self, count: RangeInclusive<usize>) {
-        let (away, back) = (self.logged(AWAY), self.logged(BACK));
-        assert!(count.contains(&away), "{away} outages were told, it should be {count:?}:\n{}", self.log());
-        assert_eq!(away, back, "outages told, and their ends:\n{}", self.log());
+    /// Waits until each worker has said so often that the store is away.
+    pub(crate) async fn until_each_is_away(&self, times: usize) {
+        wait_until(&format!("each says `{AWAY}`, {times} times"), || async { self.each_says(AWAY, times) }).await;
+    }
+
+    /// Waits until each worker has said so often that the store is back.
+    pub(crate) async fn until_each_is_back(&self, times: usize) {
+        wait_until(&format!("each says `{BACK}`, {times} times"), || async { self.each_says(BACK, times) }).await;
+    }
+
+    fn each_says(&self, text: &str, times: usize) -> bool {
+        self.workers.iter().all(|worker| self.log_of(worker.pid()).matches(text).count() >= times)
+    }
+
+    /// Each worker that stayed has said so often that the store was away, and each time once that it is back.
+    pub(crate) fn each_told_outages(&self, count: usize) {
+        self.each_told_some(count..=count);
+    }
+
+    /// The same where it is not sure how often.
+    pub(crate) fn each_told_some(&self, count: RangeInclusive<usize>) {
+        for pid in &self.stayed {
+            let log = self.log_of(*pid);
+            let told: Vec<_> = [AWAY, BACK].into_iter().cycle().zip(log.lines().filter(|line| tells(line))).collect();
+            assert!(told.iter().all(|(text, line)| line.contains(text)), "not by turns: {told:#?}");
+            assert_eq!(told.len() % 2, 0, "an outage has no end: {told:#?}");
+            assert!(count.contains(&(told.len() / 2)), "outages told, which should be {count:?}: {told:#?}\n{log}");
+        }
     }
 
     /// Nothing was taken from a worker.
@@ -155,4 +181,9 @@ impl Site {
         let twice: Vec<_> = self.written("done").into_iter().filter(|(_, times)| *times > 1).collect();
         assert!(twice.is_empty(), "ran twice: {twice:?}");
     }
+}
+
+/// Whether this line of a log says that the store is away, or back.
+fn tells(line: &str) -> bool {
+    line.contains(AWAY) || line.contains(BACK)
 }
