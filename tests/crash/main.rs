@@ -13,6 +13,7 @@ mod scene;
 mod signals;
 mod soak;
 mod sqlite;
+mod two_servers;
 mod workflow;
 
 /// Makes tests of cases, one per driver that several processes can share.

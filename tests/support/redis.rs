@@ -164,6 +164,14 @@ impl RedisServer {
         answer.strip_prefix("+OK\r\n").expect("there is such a database").to_owned()
     }
 
+    /// The hash by which it knows the driver's script of this name; it knows the script from now on.
+    pub fn script(&self, name: &str) -> String {
+        let file = format!("{}/../queue-core/src/store/redis/lua/{name}.lua", env!("CARGO_MANIFEST_DIR"));
+        let source = std::fs::read_to_string(file).unwrap();
+        let answer = self.command(&["SCRIPT", "LOAD", &source]);
+        answer.lines().nth(1).unwrap().to_owned()
+    }
+
     /// How far its replication has come: a replica with the offset of its master has all that the master had.
     pub fn offset(&self) -> u64 {
         let info = self.command(&["INFO", "replication"]);

@@ -12,20 +12,12 @@ struct Loss {
     silently: bool,
 }
 
-/// The hash of a script, as the server knows it.
-fn hash(server: &RedisServer, name: &str) -> String {
-    let file = format!("{}/../queue-core/src/store/redis/lua/{name}.lua", env!("CARGO_MANIFEST_DIR"));
-    let source = std::fs::read_to_string(file).unwrap();
-    let answer = server.command(&["SCRIPT", "LOAD", &source]);
-    answer.lines().nth(1).unwrap().to_owned()
-}
-
 /// One worker under load loses the reply to one step, again and again. Nothing is stranded, nothing runs twice.
 async fn strands_nothing(loss: Loss) {
     let server = RedisServer::start(&[]);
     let proxy = Proxy::start(server.address()).await;
     let mut site = Site::at(&server.url()).await;
-    let text = if loss.what == "BLMOVE" { loss.what.to_owned() } else { hash(&server, loss.what) };
+    let text = if loss.what == "BLMOVE" { loss.what.to_owned() } else { server.script(loss.what) };
     site.hire_at(&proxy.url(), 4, &[("CRASH_RESPONSE_MS", "1000")]);
     site.load();
     let rounds = if loss.silently { 2 } else { 5 };
