@@ -123,4 +123,8 @@ fn no_step_is_forgotten() {
     assert_eq!(sqlite_file::STEPS, STEPS);
     let of_redis: Vec<_> = STEPS.iter().copied().filter(|step| !step.starts_with("commit.")).collect();
     assert_eq!(redis::STEPS, of_redis);
+    let table = include_str!("../../../docs/fences.md");
+    let rows: Vec<_> = table.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | ")).collect();
+    let rows: Vec<_> = rows.into_iter().map(|(name, _)| name).filter(|name| STEPS.contains(name)).collect();
+    assert_eq!(rows, STEPS, "the rows of docs/fences.md");
 }
