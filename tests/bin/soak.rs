@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use queue_tests::RedisServer;
 use queue_tests::soak::Soak;
 use queue_tests::soak::memory::Memory;
+use queue_tests::soak::outages::Outages;
 use serde::Serialize;
 
 /// Kills workers for as long as you like, and looks whether anything was lost
@@ -77,6 +78,21 @@ enum Command {
         #[arg(long, default_value_t = 2048)]
         growth: u64,
     },
+    /// Takes Redis away in every way and measures how soon workers consume again (on servers of its own)
+    Outages {
+        /// How often each
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..))]
+        rounds: u8,
+        /// How many workers
+        #[arg(long, default_value_t = 2)]
+        workers: usize,
+        /// How many jobs each runs at once
+        #[arg(long, default_value_t = 4)]
+        slots: usize,
+        /// How many milliseconds it may take
+        #[arg(long, default_value_t = 2000)]
+        within: u64,
+    },
 }
 
 /// A fresh store, which goes when this is dropped.
@@ -122,25 +138,46 @@ fn print(json: bool, report: &(impl Serialize + std::fmt::Display)) {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let stores: Vec<_> = arguments.common.store.split(',').collect();
+    let well = match arguments.command {
+        Some(Command::Memory { .. }) => memory(&arguments).await,
+        Some(Command::Outages { .. }) => outages(&arguments).await,
+        None => soak(&arguments).await,
+    };
+    if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn memory(arguments: &Arguments) -> bool {
+    let Some(Command::Memory { jobs, size, first, slots, prefetch, growth }) = arguments.command else { return false };
     let mut well = true;
-    if let Some(Command::Memory { jobs, size, first, slots, prefetch, growth }) = arguments.command {
-        for store in stores {
-            let place = Place::new(store);
-            let worker = beside("crash-worker");
-            let run = Memory { url: place.url(), worker, jobs, size, slots, prefetch, first: first.min(jobs), tell };
-            let usage = run.run().await;
-            print(arguments.common.json, &usage);
-            for fault in usage.broken(growth) {
-                well = false;
-                eprintln!("{store}: {fault}");
-            }
+    for store in arguments.common.store.split(',') {
+        let place = Place::new(store);
+        let worker = beside("crash-worker");
+        let run = Memory { url: place.url(), worker, jobs, size, slots, prefetch, first: first.min(jobs), tell };
+        let usage = run.run().await;
+        print(arguments.common.json, &usage);
+        for fault in usage.broken(growth) {
+            well = false;
+            eprintln!("{store}: {fault}");
         }
-        return if well { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
+    well
+}
+
+async fn outages(arguments: &Arguments) -> bool {
+    let Some(Command::Outages { rounds, workers, slots, within }) = arguments.command else { return false };
+    let outages = Outages { worker: beside("crash-worker"), rounds: rounds.into(), workers, slots, tell };
+    let times = outages.run().await;
+    print(arguments.common.json, &times);
+    let broken = times.broken(Duration::from_millis(within));
+    broken.iter().for_each(|fault| eprintln!("{fault}"));
+    broken.is_empty()
+}
+
+async fn soak(arguments: &Arguments) -> bool {
+    let mut well = true;
     let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     for seed in seed..seed + arguments.rounds {
-        for store in &stores {
+        for store in arguments.common.store.split(',') {
             let place = Place::new(store);
             let soak = Soak {
                 url: place.url(),
@@ -162,7 +199,7 @@ async fn main() -> ExitCode {
             well &= report.is_well();
         }
     }
-    if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    well
 }
 
 fn tell(line: &str) {

@@ -98,6 +98,13 @@ impl SentinelSet {
         .await
     }
 
+    /// Waits until another server than the one on this port says that it is the master, which the sentinels may not know yet.
+    pub async fn until_promoted(&self, than: u16) {
+        let others = || self.servers.iter().filter(|server| server.port() != than);
+        let is_master = |server| self.ask(server, &["ROLE"]).contains("\nmaster");
+        wait_until("another master", || async { others().any(is_master) }).await;
+    }
+
     fn at(&self, port: u16) -> &RedisServer {
         self.servers.iter().find(|server| server.port() == port).expect("it is one of ours")
     }

@@ -5,6 +5,7 @@
 mod faults;
 mod ledger;
 pub mod memory;
+pub mod outages;
 mod plan;
 mod report;
 mod workers;
