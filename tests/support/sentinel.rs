@@ -98,11 +98,12 @@ impl SentinelSet {
         .await
     }
 
-    /// Waits until another server than the one on this port says that it is the master, which the sentinels may not know yet.
-    pub async fn until_promoted(&self, than: u16) {
-        let others = || self.servers.iter().filter(|server| server.port() != than);
-        let is_master = |server| self.ask(server, &["ROLE"]).contains("\nmaster");
-        wait_until("another master", || async { others().any(is_master) }).await;
+    /// Waits until the first of the sentinels names another master than the one on this port, and it is one: from then on it can
+    /// be known.
+    pub async fn until_one_names_another(&self, than: u16) {
+        let is_master = |port| self.ask(self.at(port), &["ROLE"]).contains("\nmaster");
+        let names = |node: &Sentinel| node.master().is_some_and(|port| port != than && is_master(port));
+        wait_until("another master", || async { self.sentinels.iter().any(names) }).await;
     }
 
     fn at(&self, port: u16) -> &RedisServer {

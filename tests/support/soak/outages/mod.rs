@@ -155,7 +155,7 @@ async fn full(scene: &Scene) -> Back {
     Back { at: Instant::now(), begun }
 }
 
-/// It is back when a replica says that it is the master.
+/// It is back when the first of the sentinels names a master that is one: before, nobody could know it.
 async fn handed_over(scene: &Scene) -> Back {
     let set = scene.server.set();
     set.until_caught_up().await;
@@ -163,6 +163,6 @@ async fn handed_over(scene: &Scene) -> Back {
     set.master().kill();
     scene.until_all_notice().await;
     let begun = scene.begun();
-    set.until_promoted(old).await;
+    set.until_one_names_another(old).await;
     Back { at: Instant::now(), begun }
 }
