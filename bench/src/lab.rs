@@ -22,6 +22,8 @@ pub(crate) struct Lab {
     pub(crate) figures: Figures,
     pub(crate) quick: bool,
     pub(crate) round: usize,
+    /// What is measured just now; a subject may be set up otherwise for one part.
+    pub(crate) part: &'static str,
     trials: usize,
 }
 
@@ -31,12 +33,13 @@ pub(crate) struct Trial {
     pub(crate) directory: PathBuf,
     program: Vec<String>,
     subject: Subject,
+    part: &'static str,
 }
 
 impl Lab {
     pub(crate) fn new(server: Server, directory: &Path, subjects: Vec<Subject>, quick: bool) -> Self {
         let (directory, figures) = (directory.to_owned(), Figures::default());
-        Self { server, directory, subjects, figures, quick, round: 0, trials: 0 }
+        Self { server, directory, subjects, figures, quick, round: 0, part: "", trials: 0 }
     }
 
     /// The subjects that can be run; the order turns with the rounds, so that none is always first.
@@ -63,7 +66,7 @@ impl Lab {
             _ => self.server.url.clone(),
         };
         let program = subject.program.clone()?;
-        Ok(Trial { url, directory, program, subject: subject.clone() })
+        Ok(Trial { url, directory, program, subject: subject.clone(), part: self.part })
     }
 }
 
@@ -76,7 +79,7 @@ impl Trial {
         let (program, first) = self.program.split_first().ok_or("no program")?;
         let mut command = Command::new(program);
         command.args(first).arg(what).current_dir(&self.directory);
-        command.env("BENCH_URL", &self.url).env("BENCH_NOTES", self.notes());
+        command.env("BENCH_URL", &self.url).env("BENCH_NOTES", self.notes()).env("BENCH_PART", self.part);
         command.env("BENCH_ADAPTER", self.subject.adapter).env("BENCH_VARIANT", self.subject.variant);
         Ok(command)
     }

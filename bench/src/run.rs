@@ -29,6 +29,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome<()> {
         lab.round = round;
         for part in PARTS.into_iter().filter(|part| wants(arguments, part, round)) {
             eprintln!("round {} of {rounds}: {part}", round + 1);
+            lab.part = part;
             if let Err(why) = part_of(&mut lab, part).await {
                 lab.figures.gap("the benchmark", part, why);
             }

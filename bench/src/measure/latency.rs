@@ -6,13 +6,14 @@ use std::time::Duration;
 use super::what::{DUE50, DUE99, P50, P99};
 use crate::Outcome;
 use crate::figures::percentile;
+use crate::group::Group;
 use crate::lab::{Lab, Trial};
 use crate::noise::Span;
 use crate::subject::Subject;
 use crate::subject::contract::{Order, Task, numbers};
 use crate::subject::floor::{self, FLOOR};
 
-/// Between two jobs.
+/// Between two hand-overs.
 const GAP: Duration = Duration::from_millis(10);
 /// The first ones warm things up.
 const WARM: u64 = 10;
@@ -41,20 +42,19 @@ async fn idle_worker(lab: &mut Lab, subject: &Subject) -> Outcome<()> {
     let span = Span::begin();
     let trial = lab.trial(subject).await?;
     let mut worker = [trial.worker(subject.few(), false)?];
-    stamps(&trial, &mut worker, WARM, Duration::ZERO).await?;
-    // Slow pollers get fewer, so that a round ends.
-    let slow = subject.adapter == "celery" && subject.name.starts_with("rusty");
-    let count = if slow {
-        10
+    stamps(&trial, &mut worker, WARM, GAP, Duration::ZERO).await?;
+    // Who looks seldom gets fewer, so that a round ends.
+    let count = if subject.gap > GAP {
+        25
     } else if lab.quick {
         100
     } else {
         300
     };
-    let late = stamps(&trial, &mut worker, count, Duration::ZERO).await?;
+    let late = stamps(&trial, &mut worker, count, subject.gap, Duration::ZERO).await?;
     lab.figures.add(subject.name, P50, "ms", percentile(&late, 0.5), &span);
     lab.figures.add(subject.name, P99, "ms", percentile(&late, 0.99), &span);
-    match stamps(&trial, &mut worker, 50, Duration::from_millis(1500)).await {
+    match stamps(&trial, &mut worker, 50, GAP, Duration::from_millis(1500)).await {
         Ok(late) => {
             lab.figures.add(subject.name, DUE50, "ms", percentile(&late, 0.5), &span);
             lab.figures.add(subject.name, DUE99, "ms", percentile(&late, 0.99), &span);
@@ -67,11 +67,11 @@ async fn idle_worker(lab: &mut Lab, subject: &Subject) -> Outcome<()> {
 }
 
 /// Sends `count` stamps and waits for all; by how many milliseconds each was late.
-async fn stamps(trial: &Trial, worker: &mut [crate::group::Group], count: u64, delay: Duration) -> Outcome<Vec<f64>> {
+async fn stamps(trial: &Trial, worker: &mut [Group], count: u64, gap: Duration, delay: Duration) -> Outcome<Vec<f64>> {
     let file = trial.notes().join("late");
     let before = numbers::<i64>(&file).len();
     let expected = before + usize::try_from(count)?;
-    trial.enqueue(&Order { count, task: Task::Stamp, gap: GAP, delay, ..Order::default() }).await?;
+    trial.enqueue(&Order { count, task: Task::Stamp, gap, delay, ..Order::default() }).await?;
     trial.until(worker, Duration::from_secs(40), || numbers::<i64>(&file).len() >= expected).await?;
     let late = numbers::<i64>(&file);
     Ok(late.get(before..).unwrap_or_default().iter().map(|us| *us as f64 / 1000.0).collect())

@@ -6,6 +6,9 @@
 //! `worker`   runs `BENCH_CONCURRENCY` jobs at once until SIGTERM. Each of its processes keeps a file `PID.ran` in
 //!            `$BENCH_NOTES` with `COUNT FIRST LAST` (bodies run, Unix us), written beside the work now and then.
 //!
+//! Both know by `BENCH_PART` what is measured (`drain`, `latency`, …), for those whose best settings for one are not the
+//! best for the other.
+//!
 //! The tasks: `noop(n)` counts itself; `blob(text)` too; `stamp(at)` appends to `$BENCH_NOTES/late` how many us after `at`
 //! it began; `ledger(n, file)` works for 5 ms, then appends its number to a file.
 

@@ -1,5 +1,7 @@
 //! All subjects and their set-ups.
 
+use std::time::Duration;
+
 use super::{Kind, Results, Subject};
 
 const OURS: &str = "queue";
@@ -17,6 +19,7 @@ fn base(name: &'static str, kind: Kind, adapter: &'static str, settings: &'stati
         outer: &[],
         settings,
         survey: None,
+        gap: Duration::from_millis(10),
         acks: true,
         program: Err("not installed".to_owned()),
     }
@@ -149,7 +152,7 @@ pub(crate) fn peers() -> Vec<Subject> {
                 "apalis-redis, default",
                 Kind::Rust,
                 "apalis",
-                "1.0.0, Config::default() (batches of 10, locks, events, results on), concurrency 100; heartbeat 2 s, 3 missed",
+                "1.0.0, Config::default() (batches of 10, locks, events, results on), concurrency 100; heartbeat 2 s, 3 missed; looks every 100 ms while idle, every ms for latency",
             )
         },
         Subject {
@@ -163,7 +166,7 @@ pub(crate) fn peers() -> Vec<Subject> {
                 "apalis-redis, fastest",
                 Kind::Rust,
                 "apalis",
-                "1.0.0, locks and events off, results on, batches of 1000, concurrency 1000, at most 7,000 jobs waiting; heartbeat 2 s, 3 missed",
+                "1.0.0, locks and events off, results on, batches of 1000, concurrency 1000, at most 7,000 jobs waiting; heartbeat 2 s, 3 missed; looks every 100 ms while idle, every ms for latency",
             )
         },
         Subject {
@@ -172,7 +175,13 @@ pub(crate) fn peers() -> Vec<Subject> {
             results: Results::Never,
             survey: Some(6200.0),
             acks: false,
-            ..base("rusty-celery", Kind::Rust, "celery", "0.5.5, prefetch 1000, acks_late off; bulk: 64 sends at once")
+            gap: Duration::from_millis(370),
+            ..base(
+                "rusty-celery",
+                Kind::Rust,
+                "celery",
+                "0.5.5, prefetch 1000, acks_late off; bulk: 64 sends at once; it looks once a second while idle, which cannot be set",
+            )
         },
     ]
 }

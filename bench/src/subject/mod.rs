@@ -7,6 +7,8 @@ pub(crate) mod list;
 #[allow(dead_code, reason = "most of it is for the program `queue-bench-ours`")]
 pub(crate) mod ours;
 
+use std::time::Duration;
+
 /// What a subject's programs are written in, and how they are fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -47,6 +49,9 @@ pub(crate) struct Subject {
     pub(crate) settings: &'static str,
     /// Drained per second in an earlier survey on a quiet machine of this kind: less than 70 % of it there is a wrong set-up.
     pub(crate) survey: Option<f64>,
+    /// Between two jobs sent to an idle worker. Who looks only now and then gets them further apart, at all times between
+    /// two looks: close together they would all wait for the same one.
+    pub(crate) gap: Duration,
     /// Whether a job whose worker was killed is meant to run again.
     pub(crate) acks: bool,
     /// How to start it, or why that cannot be done.
