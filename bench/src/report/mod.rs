@@ -2,6 +2,7 @@
 
 mod chart;
 mod markdown;
+mod survey;
 mod tables;
 
 use std::path::Path;
@@ -24,6 +25,7 @@ impl Report<'_> {
     pub(crate) fn print_tables(&self) {
         println!("{}", tables::figures(self.figures));
         println!("{}", tables::goals(self.goals));
+        survey::warnings(self.figures).iter().for_each(|line| println!("warning: {line}"));
     }
 
     pub(crate) fn print_json(&self) {
@@ -44,10 +46,10 @@ impl Report<'_> {
         });
         let goals: Vec<_> = goals.collect();
         let settings = self.subjects.iter().map(|subject| {
-            serde_json::json!({"subject": subject.name, "settings": subject.settings, "survey": subject.survey, "failed": subject.program.as_ref().err()})
+            serde_json::json!({"subject": subject.name, "settings": subject.settings, "failed": subject.program.as_ref().err()})
         });
         let settings: Vec<_> = settings.collect();
-        serde_json::json!({"about": self.about, "figures": rows, "not_measured": gaps, "goals": goals, "subjects": settings})
+        serde_json::json!({"about": self.about, "figures": rows, "not_measured": gaps, "goals": goals, "subjects": settings, "survey": survey::json(self.figures)})
     }
 
     /// Writes `file` and, beside it, its chart and all figures as JSON.

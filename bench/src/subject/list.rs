@@ -18,7 +18,6 @@ fn base(name: &'static str, kind: Kind, adapter: &'static str, settings: &'stati
         results: Results::Both,
         outer: &[],
         settings,
-        survey: None,
         gap: Duration::from_millis(10),
         acks: true,
         program: Err("not installed".to_owned()),
@@ -43,7 +42,6 @@ pub(crate) fn peers() -> Vec<Subject> {
             variant: "prefork",
             concurrency: 2,
             jobs: 3000,
-            survey: Some(551.0),
             acks: false,
             ..python(
                 "Celery prefork",
@@ -77,7 +75,6 @@ pub(crate) fn peers() -> Vec<Subject> {
             processes: 2,
             // All it asks for is one script.
             outer: &["evalsha"],
-            survey: Some(3200.0),
             ..python(
                 "dramatiq",
                 "dramatiq",
@@ -108,7 +105,6 @@ pub(crate) fn peers() -> Vec<Subject> {
         Subject {
             concurrency: 4,
             processes: 2,
-            survey: Some(3300.0),
             acks: false,
             ..python(
                 "huey",
@@ -120,7 +116,6 @@ pub(crate) fn peers() -> Vec<Subject> {
             concurrency: 100,
             jobs: 30_000,
             outer: &["evalsha", "bzpopmin"],
-            survey: Some(11_300.0),
             ..base(
                 "BullMQ",
                 Kind::Node,
@@ -132,7 +127,6 @@ pub(crate) fn peers() -> Vec<Subject> {
             concurrency: 100,
             jobs: 50_000,
             results: Results::Never,
-            survey: Some(14_800.0),
             acks: false,
             ..base(
                 "rusty-sidekiq",
@@ -147,7 +141,6 @@ pub(crate) fn peers() -> Vec<Subject> {
             jobs: 5000,
             results: Results::Always,
             outer: &["evalsha", "eval"],
-            survey: Some(5800.0),
             ..base(
                 "apalis-redis, default",
                 Kind::Rust,
@@ -161,7 +154,6 @@ pub(crate) fn peers() -> Vec<Subject> {
             jobs: 7000,
             results: Results::Always,
             outer: &["evalsha", "eval"],
-            survey: Some(33_300.0),
             ..base(
                 "apalis-redis, fastest",
                 Kind::Rust,
@@ -173,7 +165,6 @@ pub(crate) fn peers() -> Vec<Subject> {
             concurrency: 100,
             jobs: 20_000,
             results: Results::Never,
-            survey: Some(6200.0),
             acks: false,
             gap: Duration::from_millis(370),
             ..base(

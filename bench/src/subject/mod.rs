@@ -47,8 +47,6 @@ pub(crate) struct Subject {
     pub(crate) outer: &'static [&'static str],
     /// What a reader must know of the set-up.
     pub(crate) settings: &'static str,
-    /// Drained per second in an earlier survey on a quiet machine of this kind: less than 70 % of it there is a wrong set-up.
-    pub(crate) survey: Option<f64>,
     /// Between two jobs sent to an idle worker. Who looks only now and then gets them further apart, at all times between
     /// two looks: close together they would all wait for the same one.
     pub(crate) gap: Duration,
