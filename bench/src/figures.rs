@@ -81,10 +81,11 @@ impl Row {
         percentile(&self.values, 0.5)
     }
 
-    /// (most − least) ÷ median, in percent.
+    /// (most − least) ÷ median, in percent of its size.
     pub(crate) fn spread(&self) -> f64 {
         let (least, most) = (percentile(&self.values, 0.0), percentile(&self.values, 1.0));
-        if most > least { 100.0 * (most - least) / self.median() } else { 0.0 }
+        // Who begins before its time has a negative one.
+        if most > least { 100.0 * (most - least) / self.median().abs() } else { 0.0 }
     }
 
     pub(crate) fn steal(&self) -> Option<f64> {

@@ -30,13 +30,18 @@ pub(crate) fn load() -> Option<f64> {
     std::fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
 }
 
-/// The machine, in a line: processors, memory, load.
+/// The machine, in a line: processors, memory, system, load.
 pub(crate) fn machine() -> String {
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let cpu = read("/proc/cpuinfo");
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let model = model.map_or("", |(_, model)| model);
+    let memory = read("/proc/meminfo");
+    let memory =
+        memory.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse().ok());
+    let memory = memory.map_or_else(String::new, |kib: f64| format!(", {:.1} GiB", kib / 1024.0 / 1024.0));
+    let kernel = read("/proc/sys/kernel/osrelease");
     let load = load().map_or_else(String::new, |load| format!(", load {load} before the run"));
-    format!("{cores} cores {model}, {}{load}", std::env::consts::OS)
+    format!("{cores} cores {model}{memory}, {} {}{load}", std::env::consts::OS, kernel.trim())
 }
