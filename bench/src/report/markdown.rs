@@ -60,15 +60,19 @@ fn scale(text: &mut String, report: &Report<'_>) {
             "\n## Scale\n\nFew is 1,000; how many are many, docs/performance.md says. On Redis by the server's"
         ),
     );
-    push(text, format_args!("time, on a file by the clock.\n"));
-    push(text, format_args!("| what there is | operation | | who | few | many | many ÷ few | steal | load |"));
-    push(text, format_args!("| --- | --- | --- | --- | --: | --: | --: | --: | --: |"));
+    push(text, format_args!("time, on a file by the clock. Spread, steal and load are of the many.\n"));
+    push(text, format_args!("| what there is | operation | | who | few | many | many ÷ few | spread | steal | load |"));
+    push(text, format_args!("| --- | --- | --- | --- | --: | --: | --: | --: | --: | --: |"));
     for (state, operation, few, many) in pairs {
-        let [_, who, .., unit, _, steal, load] = words(many);
-        let (growth, few, many) = (show(many.median() / few.median()), show(few.median()), show(many.median()));
+        let [_, who, .., unit, spread, steal, load] = words(many);
+        let growth = many.median() / few.median();
+        let growth = if growth.is_finite() { show(growth) } else { "–".to_owned() };
+        let (few, many) = (show(few.median()), show(many.median()));
         push(
             text,
-            format_args!("| {state} | {operation} | {unit} | {who} | {few} | {many} | {growth} | {steal} | {load} |"),
+            format_args!(
+                "| {state} | {operation} | {unit} | {who} | {few} | {many} | {growth} | {spread} | {steal} | {load} |"
+            ),
         );
     }
 }
