@@ -40,6 +40,8 @@ pub(crate) async fn take_in(engine: &Arc<Engine>, deliveries: Vec<Delivery>, roo
     let mut arrivals: Vec<Arrival> = deliveries.into_iter().filter_map(|one| read(engine, one)).collect();
     mark_revoked(engine, &mut arrivals).await;
     let mut brief = Vec::new();
+    // One look at the clock for all of them: what is due within their reading may as well wait for the store to say so.
+    let now = engine.time.now();
     for arrival in arrivals {
         failpoint::hit("message.decoded");
         if chord::is_dispatch(&arrival.held.payload, &arrival.held.message) {
@@ -50,7 +52,7 @@ pub(crate) async fn take_in(engine: &Arc<Engine>, deliveries: Vec<Delivery>, roo
             deaths: arrival.held.deaths,
             revoked: arrival.revoked || engine.control.stamps.cover(&arrival.held.message),
             known: engine.tasks.get(&arrival.held.message.task).is_some(),
-            now: engine.time.now(),
+            now,
         };
         match gate(&arrival.held.message, facts) {
             Gate::Open => match engine.control.rates.admit(&arrival.held.message, facts.now) {

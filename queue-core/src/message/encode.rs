@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::date::write_date;
 use super::json::Json;
 use super::text::{write_escaped, write_int, write_string};
-use super::{Draft, Message, Text};
+use super::{Draft, Message, Text, lean};
 use crate::clock::Timestamp;
 use crate::names::{Priority, TaskId};
 
@@ -52,21 +52,26 @@ impl Draft {
         let content = self.args.as_str().len() + self.kwargs.as_str().len() + self.embed.as_str().len();
         let mut out = Vec::with_capacity(384 + content + content / 8);
         self.write_body(&mut out);
-        out.extend_from_slice(b",\"content-type\":\"application/json\",\"headers\":{\"lang\":\"rs\"");
+        constant(&mut out, lean::HEADERS);
         self.write_headers(&mut out);
-        out.extend_from_slice(b"},\"properties\":{\"delivery_tag\":");
+        out.push(b'}');
+        constant(&mut out, lean::PROPERTIES);
+        constant(&mut out, lean::DELIVERY_TAG);
         write_int(&mut out, fresh_delivery_tag());
         if self.priority != Priority::HIGHEST {
-            number(&mut out, "priority", self.priority.get());
+            constant(&mut out, lean::PRIORITY);
+            write_int(&mut out, self.priority.get());
         }
-        out.extend_from_slice(b",\"delivery_info\":{\"exchange\":\"\",\"routing_key\":");
+        constant(&mut out, lean::DELIVERY_INFO);
+        constant(&mut out, lean::ROUTING_KEY);
         write_string(&mut out, &self.queue);
-        out.extend_from_slice(b"}}}");
+        constant(&mut out, lean::END);
         Bytes::from(out)
     }
 
     fn write_body(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"{\"body\":\"[");
+        constant(out, lean::BODY);
+        out.extend_from_slice(b"\"[");
         write_escaped(out, self.args.as_str());
         out.push(b',');
         write_escaped(out, self.kwargs.as_str());
@@ -76,8 +81,10 @@ impl Draft {
     }
 
     fn write_headers(&self, out: &mut Vec<u8>) {
-        string(out, "task", &self.task);
-        string(out, "id", self.id.as_str());
+        constant(out, lean::TASK);
+        write_string(out, &self.task);
+        constant(out, lean::ID);
+        write_string(out, self.id.as_str());
         if self.retries > 0 {
             number(out, "retries", self.retries);
         }
@@ -113,6 +120,11 @@ impl Draft {
 /// Unique among the messages in flight, which is all that a delivery tag must be. A number is shorter than a UUID.
 pub(crate) fn fresh_delivery_tag() -> u64 {
     fastrand::u64(..)
+}
+
+/// What is the same in each message; `lean` reads it again.
+fn constant(out: &mut Vec<u8>, part: &'static str) {
+    out.extend_from_slice(part.as_bytes());
 }
 
 /// `,"name":` of a name that has nothing to escape: one of ours.

@@ -96,7 +96,7 @@ pub(crate) fn path(scope: &str, name: &str) -> String {
 
 /// The fields of headers, or of a protocol 1 body, that mean something to us, as they stand. What they are called is said where
 /// they are read ([`Found`]): a message has few of them, and each would carry its name along.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Fields<'a> {
     pub(crate) task: Option<JsonRef<'a>>,
     pub(crate) id: Option<JsonRef<'a>>,
@@ -151,6 +151,15 @@ impl<'a> Fields<'a> {
         };
         *place = Some(raw);
     }
+
+    /// Notes what a call carries by default that says nothing of its own.
+    pub(crate) fn set_plain(&mut self) {
+        let null = Some(JsonRef::trusted("null"));
+        (self.shadow, self.eta, self.expires) = (null, null, null);
+        (self.group, self.group_index, self.taskset) = (null, null, false);
+        self.retries = Some(JsonRef::trusted("0"));
+        self.timelimit = Some(JsonRef::trusted("[null, null]"));
+    }
 }
 
 /// The fields of a message: its headers', and where they lack one that of a protocol 1 body.
@@ -161,6 +170,7 @@ pub(crate) struct Found<'e, 'a> {
 
 impl<'a> Found<'_, 'a> {
     /// The field that `pick` takes, called `name`.
+    #[inline]
     pub(crate) fn field(
         &self,
         name: &'static str,
@@ -174,6 +184,7 @@ impl<'a> Found<'_, 'a> {
 }
 
 /// Reads a field that may be absent or null.
+#[inline]
 pub(crate) fn optional<'a, T>(
     field: Option<Field<'a>>,
     read: impl FnOnce(Field<'a>) -> Result<T, DecodeError>,

@@ -13,6 +13,7 @@ mod envelope;
 mod error;
 mod fields;
 mod json;
+mod lean;
 mod post;
 mod python;
 mod rewrite;

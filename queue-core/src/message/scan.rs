@@ -102,6 +102,22 @@ impl<'a> Scanner<'a> {
         &self.text[start..self.at]
     }
 
+    /// From here to the end.
+    pub(crate) fn rest(&self) -> &'a str {
+        &self.text[self.at..]
+    }
+
+    /// The text between two offsets that this scanner said.
+    pub(crate) fn between(&self, start: usize, end: usize) -> &'a str {
+        &self.text[start..end]
+    }
+
+    /// Goes past `run`, exactly as it is, if it comes next.
+    pub(crate) fn run(&mut self, run: &'static str) -> Option<()> {
+        let here = self.text.as_bytes().get(self.at..)?;
+        here.starts_with(run.as_bytes()).then(|| self.at += run.len())
+    }
+
     /// The next byte that is no white space, which is skipped.
     pub(crate) fn peek(&mut self) -> Option<u8> {
         let bytes = self.text.as_bytes();
@@ -179,6 +195,9 @@ impl<'a> Scanner<'a> {
                 self.string()?;
             }
             Some(b'-' | b'0'..=b'9') => self.number()?,
+            // Nor for what is empty; `skip` looks at the limit first.
+            Some(b'{') if self.max_depth > 0 && self.run("{}").is_some() => {}
+            Some(b'[') if self.max_depth > 0 && self.run("[]").is_some() => {}
             _ => self.skip()?,
         }
         Ok(self.since(start))
