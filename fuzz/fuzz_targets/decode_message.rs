@@ -3,15 +3,28 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use queue_core::message::{Changes, DecodeLimits, Json, Message, rewrite};
+use queue_core::message::{Changes, DecodeError, DecodeLimits, Json, Message, rewrite};
 
 fuzz_target!(|payload: &[u8]| {
     let limits = DecodeLimits { max_body: 1 << 20, max_depth: 128 };
-    match Message::decode(payload, &limits) {
+    let decoded = Message::decode(payload, &limits);
+    walked(payload, &decoded, &limits);
+    match decoded {
         Ok(message) => read(payload, &message),
         Err(error) => assert!(error.to_string().len() < 1000),
     }
 });
+
+/// With a space more it has none of the forms that are read by their constant parts, and means the same.
+fn walked(payload: &[u8], decoded: &Result<Message, DecodeError>, limits: &DecodeLimits) {
+    let Some(rest) = payload.strip_prefix(b"{") else { return };
+    let walked = Message::decode(&[b"{ ", rest].concat(), limits);
+    match (decoded, walked) {
+        (Ok(message), Ok(walked)) => assert_eq!(format!("{message:?}"), format!("{walked:?}")),
+        (Err(_), Err(_)) => {}
+        (decoded, walked) => panic!("{decoded:?}, but walked {walked:?}"),
+    }
+}
 
 fn read(payload: &[u8], message: &Message) {
     for argument in message.args.elements().expect("arguments are an array") {
