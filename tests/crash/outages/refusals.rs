@@ -52,6 +52,51 @@ async fn unable_to_save() {
     site.nobody_was_taken_for_dead();
 }
 
+/// A server that has fewer replicas than it wants takes no writes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn too_few_replicas() {
+    let server = RedisServer::start(&[]);
+    let mut site = Site::at(&server.url()).await;
+    site.hire(4);
+    site.hold().await;
+    site.load();
+    site.until_written("done", 30).await;
+    server.command(&["CONFIG", "SET", "min-replicas-to-write", "3"]);
+    site.until_logged("NOREPLICAS").await;
+    site.let_go().await;
+    assert!(!site.producer.try_send("refused").await);
+    server.command(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
+    site.until_more(20).await;
+    site.close().await;
+    assert!(!site.written("done").contains_key("refused"), "what was refused was run");
+    assert_eq!(site.logged("does not hold a queue"), 0, "{}", site.log());
+    site.each_told_outages(1);
+    site.nobody_was_taken_for_dead();
+}
+
+/// All connections are cut, and there is room for no other: the worker says why, and goes on when there is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_room_for_connections() {
+    let server = RedisServer::start(&[]);
+    let mut admin = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+    let mut tell = |words: &[&str]| redis::cmd(words[0]).arg(&words[1..]).query::<redis::Value>(&mut admin).unwrap();
+    let mut site = Site::at(&server.url()).await;
+    site.hire(4);
+    site.producer.send("first").await;
+    site.until_all_ended().await;
+
+    tell(&["CONFIG", "SET", "maxclients", "1"]);
+    tell(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+    tell(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+    site.until_logged("max number of clients").await;
+    assert!(!site.producer.try_send("refused").await);
+    tell(&["CONFIG", "SET", "maxclients", "10000"]);
+    site.until_it_goes_on().await;
+    site.close().await;
+    site.each_told_outages(1);
+    site.nobody_was_taken_for_dead();
+}
+
 /// The password is changed under a running worker, and changed back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn password_changed() {

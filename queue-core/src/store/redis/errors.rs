@@ -1,7 +1,10 @@
 //! What a server's error means to us.
 
+use std::error::Error;
+
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
+use super::client::TOO_MANY;
 use super::link::broken;
 use crate::store::StoreError;
 
@@ -15,15 +18,15 @@ pub(super) fn map_error(url: &str, error: RedisError, sent: bool) -> StoreError 
     let first = error.clone().into_server_errors().and_then(|all| Some(all.first()?.1.code().to_owned()));
     let code = first.or_else(|| error.code().map(str::to_owned));
     let code = inside_script(&error).or_else(|| inside_transaction(&error)).or(code);
+    if let Some(meaning) = code.as_deref().and_then(meaning) {
+        return meaning(url, Box::new(error));
+    }
     match code.as_deref() {
-        Some("NOAUTH" | "WRONGPASS" | "NOPERM") => StoreError::Unauthorized { url, source: Box::new(error) },
-        // MISCONF: the server cannot write its snapshots and therefore takes no writes.
-        Some("OOM" | "MISCONF") => StoreError::Full { url, source: Box::new(error) },
-        Some("READONLY") => StoreError::ReadOnly { url, source: Box::new(error) },
-        Some("LOADING" | "MASTERDOWN" | "TRYAGAIN" | "CLUSTERDOWN" | "BUSY" | "NOREPLICAS") => {
+        Some("WRONGTYPE") => StoreError::Foreign { url, why: error.to_string() },
+        // It says so and closes; the next one may find room.
+        Some("ERR") if error.detail().is_some_and(|why| why.starts_with(TOO_MANY)) => {
             StoreError::Unreachable { url, unknown: false, source: Box::new(error) }
         }
-        Some("WRONGTYPE") => StoreError::Foreign { url, why: error.to_string() },
         _ if is_server_error(&error) => StoreError::Refused { url, source: Box::new(error) },
         _ if error.is_connection_refusal() => StoreError::Unreachable { url, unknown: false, source: Box::new(error) },
         // Half a reply, or one that is none of Redis's, says as little as a line that was cut.
@@ -32,6 +35,23 @@ pub(super) fn map_error(url: &str, error: RedisError, sent: bool) -> StoreError 
         }
         _ => StoreError::Refused { url, source: Box::new(error) },
     }
+}
+
+/// A server's URL and its words, as the error that they are.
+type Meaning = fn(String, Box<dyn Error + Send + Sync>) -> StoreError;
+
+/// What a refusal means to us by its first word; `None` where the rest of it must be looked at.
+pub(super) fn meaning(code: &str) -> Option<Meaning> {
+    Some(match code {
+        "NOAUTH" | "WRONGPASS" | "NOPERM" => |url, source| StoreError::Unauthorized { url, source },
+        // MISCONF: the server cannot write its snapshots and therefore takes no writes.
+        "OOM" | "MISCONF" => |url, source| StoreError::Full { url, source },
+        "READONLY" => |url, source| StoreError::ReadOnly { url, source },
+        "LOADING" | "MASTERDOWN" | "TRYAGAIN" | "CLUSTERDOWN" | "BUSY" | "NOREPLICAS" => {
+            |url, source| StoreError::Unreachable { url, unknown: false, source }
+        }
+        _ => return None,
+    })
 }
 
 /// Before Redis 7 an error inside a script comes as `ERR Error running script …: -OOM …`: its own code is in the text.

@@ -7,6 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use redis::{Cmd, Value};
 
+use super::errors::meaning;
 use super::link::Link;
 use super::shared::{DirtyUnlessDone, Lane, Shared};
 use super::times::ms;
@@ -225,10 +226,8 @@ async fn listed(link: &Link, key: &str) -> Result<Option<Vec<Bytes>>, StoreError
 /// Why a list gave nothing.
 fn refused(shared: &Shared, lane: &Lane, said: String) -> StoreError {
     let url = shared.store.connector.url.clone();
-    match said.split(' ').next() {
-        Some("READONLY") => StoreError::ReadOnly { url, source: said.into() },
-        Some("OOM" | "MISCONF") => StoreError::Full { url, source: said.into() },
-        Some("NOPERM") => StoreError::Unauthorized { url, source: said.into() },
-        _ => StoreError::Foreign { url, why: format!("key `{}` does not hold a queue: {said}", lane.keys.list) },
+    match said.split(' ').next().and_then(meaning) {
+        Some(meaning) => meaning(url, said.into()),
+        None => StoreError::Foreign { url, why: format!("key `{}` does not hold a queue: {said}", lane.keys.list) },
     }
 }

@@ -15,6 +15,7 @@ use redis::{Cmd, Pipeline, RedisFuture, RedisResult, Value};
 
 pub(super) use self::open::open;
 use self::socket::Socket;
+pub(super) use self::socket::TOO_MANY;
 use crate::message::write_int;
 
 /// One connection; clones share it. A command may be asked for while others are under way: answers come in order.

@@ -33,6 +33,9 @@ const MAX_ROOM: usize = 1 << 20;
 /// So much may wait to be sent behind a request whose caller gave up. A server that reads nothing while callers give up and ask again must not cost all memory.
 const MAX_UNSENT: usize = 64 << 20;
 
+/// How a server says that it has no room for another connection.
+pub(in crate::store::redis) const TOO_MANY: &str = "max number of clients";
+
 /// What goes both ways.
 pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
@@ -293,6 +296,9 @@ impl State {
                 Ok(None) => break,
                 Err(error) => return self.fail(error),
             };
+            if let Some(error) = farewell(&value) {
+                return self.fail(error);
+            }
             let Some(call) = self.calls.get_mut(self.answered) else {
                 return self.fail(std::io::Error::other("the server answered what nobody had asked").into());
             };
@@ -341,6 +347,14 @@ impl State {
         let waiting = self.calls.iter_mut().filter_map(|call| call.waker.take());
         self.wake.extend(waiting);
     }
+}
+
+/// What a server says before it closes on somebody who has just come, whatever was asked: that there is no room, or that nobody
+/// may from there.
+fn farewell(value: &Value) -> Option<RedisError> {
+    let Value::ServerError(error) = value else { return None };
+    let full = error.details().is_some_and(|why| why.starts_with(TOO_MANY));
+    (full || error.code() == "DENIED").then(|| error.clone().into())
 }
 
 fn closed() -> RedisError {

@@ -272,3 +272,28 @@ async fn a_large_request_that_is_waited_for_is_not_cut_off_by_the_next() {
     }
     assert!(!socket.is_gone());
 }
+
+/// A server that is full says so and closes, whatever was asked of it; so does one that takes nobody from there.
+#[tokio::test]
+async fn a_farewell_is_why_all_fail() {
+    for (said, asked) in
+        [("ERR max number of clients reached", true), ("DENIED Redis is running in protected mode", false)]
+    {
+        let (socket, mut server) = pair(1 << 16);
+        let two = asked.then(|| {
+            let socket = socket.clone();
+            tokio::spawn(async move { socket.ask(request("two"), 2).await })
+        });
+        if asked {
+            heard(&mut server, 3).await;
+        }
+        server.write_all(format!("-{said}\r\n").as_bytes()).await.unwrap();
+        drop(server);
+        if let Some(two) = two {
+            assert!(two.await.unwrap().unwrap_err().to_string().contains(&said[4..]));
+        }
+        let error = socket.ask(request("more"), 1).await.unwrap_err();
+        assert!(error.to_string().contains(said.split_once(' ').unwrap().1), "{error}");
+        assert!(socket.is_gone());
+    }
+}
