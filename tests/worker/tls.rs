@@ -177,3 +177,16 @@ async fn a_line_of_the_wrong_kind_is_an_error() {
     let refused = connect_with(&encrypted, options).await;
     assert!(matches!(refused, Err(ConnectError::Store(StoreError::Unreachable { .. }))), "{refused:?}");
 }
+
+/// A server that waits for a line of its own protocol answers no handshake: who asked learns for how long, and what to look at.
+#[tokio::test]
+async fn a_port_without_tls_is_told() {
+    let server = RedisServer::start(&[]);
+    let url = server.url().replace("redis://", "rediss://");
+    let options = StoreOptions { connect_timeout: Duration::from_millis(300), ..StoreOptions::default() };
+    let Err(ConnectError::Store(error)) = connect_with(&url, options).await else { panic!("it got in") };
+    assert!(matches!(error, StoreError::Unreachable { unknown: false, .. }), "{error:?}");
+    assert!(error.hint().contains("does it speak TLS there"), "{}", error.hint());
+    let why = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(why, "no connection within 300ms");
+}

@@ -146,6 +146,9 @@ impl StoreError {
                 "is the file at its place, and its disk well? what is to use another file has to be started again"
                     .into()
             }
+            Self::Unreachable { url, .. } if url.starts_with("rediss") => {
+                "is the server running, are host and port right, and does it speak TLS there?".into()
+            }
             Self::Unreachable { .. } => "is the server running, and are host and port right?".into(),
             Self::Unauthorized { .. } => {
                 "the URL's user and password go before the host: redis://user:password@host:6379/0".into()

@@ -4,6 +4,7 @@
 //! bounds every answer by a timeout and drops the connection when one passes, since what was asked may
 //! still happen on the server.
 
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -57,7 +58,7 @@ impl Connector {
         let client = master.as_ref().unwrap_or(&self.client);
         match tokio::time::timeout(self.connect_timeout, client.get_async_pubsub()).await {
             Ok(opened) => opened.map_err(|error| map_error(&self.url, error, false)),
-            Err(elapsed) => Err(self.unreachable(elapsed, false)),
+            Err(_elapsed) => Err(self.no_connection()),
         }
     }
 
@@ -65,8 +66,14 @@ impl Connector {
     pub(super) async fn connect(&self, client: &redis::Client) -> Result<Connection, StoreError> {
         match tokio::time::timeout(self.connect_timeout, client::open(client)).await {
             Ok(connection) => connection.map_err(|error| map_error(&self.url, error, false)),
-            Err(elapsed) => Err(self.unreachable(elapsed, false)),
+            Err(_elapsed) => Err(self.no_connection()),
         }
+    }
+
+    /// The error for a server that lets nobody in for all this time.
+    fn no_connection(&self) -> StoreError {
+        let why = format!("no connection within {:?}", self.connect_timeout);
+        self.unreachable(io::Error::new(io::ErrorKind::TimedOut, why), false)
     }
 
     /// The error for a server that did not answer.
@@ -234,7 +241,7 @@ impl Link {
             }
             None => {
                 self.drop_connection(age);
-                Err(self.connector.unreachable(std::io::Error::from(std::io::ErrorKind::TimedOut), true))
+                Err(self.connector.unreachable(io::Error::from(io::ErrorKind::TimedOut), true))
             }
         }
     }
@@ -251,14 +258,14 @@ impl Link {
         let asked = Instant::now();
         let Ok(_one_at_a_time) = tokio::time::timeout(self.connector.connect_timeout, self.connecting.lock()).await
         else {
-            return Err(self.connector.unreachable(std::io::Error::from(std::io::ErrorKind::TimedOut), false));
+            return Err(self.connector.unreachable(io::Error::from(io::ErrorKind::TimedOut), false));
         };
         if let Some(connection) = self.peek() {
             return Ok(connection);
         }
         // Whoever queued behind an attempt that failed shares its failure, or a hundred callers would wait a hundred timeouts.
         if self.failed.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|at| at > asked) {
-            return Err(self.connector.unreachable(std::io::Error::from(std::io::ErrorKind::NotConnected), false));
+            return Err(self.connector.unreachable(io::Error::from(io::ErrorKind::NotConnected), false));
         }
         let doubts = self.connector.lines.doubts();
         let opened = self.connector.open().await;
