@@ -11,3 +11,4 @@ mod neighbours;
 mod producer;
 mod replies;
 mod sentinels;
+mod windows;

@@ -111,6 +111,7 @@ impl<'a> Claimable<'a> {
         if self.lane.incarnation() == self.incarnation
             && let Some(delivery) = shared.deliver(self.lane, &self.incarnation, self.payload, None)
         {
+            shared.order.arrived(self.lane.index, &delivery);
             shared.inbox().push_back(delivery);
             shared.news.notify_one();
         }

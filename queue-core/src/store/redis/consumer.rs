@@ -16,6 +16,7 @@ use super::ledger::Ledger;
 use super::link::Link;
 use super::revoked::Revocations;
 use super::shared::{Lane, Shared};
+use super::window::HeldOrder;
 use super::{beat, close, lease, settle, wait};
 use crate::names::{QueueName, TaskId};
 use crate::store::{
@@ -47,6 +48,7 @@ impl RedisConsumer {
             lanes: Growing::new(lanes),
             queues: Mutex::new(spec.queues.clone()),
             ledger: Ledger::default(),
+            order: HeldOrder::default(),
             inbox: Mutex::default(),
             room: AtomicUsize::new(0),
             news: Notify::new(),

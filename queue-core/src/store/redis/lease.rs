@@ -100,9 +100,10 @@ async fn take(
     let names: Vec<Arc<str>> = lanes.iter().map(|(lane, _)| lane.incarnation()).collect();
     let call = lease_call(shared, lanes, &names, limit, suspect);
     let guard = DirtyUnlessDone::new(shared);
-    let reply: Vec<Vec<Value>> = shared.store.link.script(&shared.store.scripts.lease, &call).await?;
+    let _leasing = shared.order.leasing();
+    let (age, reply) = shared.store.link.script_by(&shared.store.scripts.lease, &call).await?;
     guard.done();
-    read_reply(shared, lanes, &names, reply)
+    read_reply(shared, lanes, &names, reply, age)
 }
 
 fn lease_call(shared: &Shared, lanes: &[(&Lane, usize)], names: &[Arc<str>], limit: usize, suspect: bool) -> Cmd {
@@ -130,6 +131,7 @@ fn read_reply(
     lanes: &[(&Lane, usize)],
     names: &[Arc<str>],
     reply: Vec<Vec<Value>>,
+    age: u64,
 ) -> Result<(Vec<Delivery>, bool), StoreError> {
     let (mut found, mut renewed, mut error) = (Vec::new(), false, None);
     for row in reply {
@@ -147,7 +149,9 @@ fn read_reply(
             }
             b"m" => {
                 lane.active.store(true, Ordering::Relaxed);
+                let before = found.len();
                 found.extend(rest.filter_map(|payload| shared.deliver(lane, name, payload, None)));
+                shared.order.leased(lane.index, &found[before..], age);
             }
             _ => {
                 let said = rest.next().map(|text| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default();
@@ -195,6 +199,7 @@ pub(super) async fn reconcile(shared: &Shared, link: &Link) -> Result<(), StoreE
             };
             let (adopted, more) = shared.ledger.compare((lane.index, suspect), listed, asked, Instant::now());
             again |= more;
+            shared.order.clear(lane.index);
             if !adopted.is_empty() {
                 // It came by a line that did not say so, and which may be dead without knowing.
                 shared.store.connector.lines.cast_doubt();

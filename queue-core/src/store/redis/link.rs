@@ -183,8 +183,45 @@ impl Link {
 
     /// Calls a script, loading it first where the server does not know it: a script it does not know it did not run.
     pub(super) async fn script<T: FromRedisValue>(&self, script: &Script, call: &Cmd) -> Result<T, StoreError> {
+        self.script_by(script, call).await.map(|(_, answer)| answer)
+    }
+
+    /// As [`Link::script`], and the age of the connection that it went by.
+    pub(super) async fn script_by<T: FromRedisValue>(
+        &self,
+        script: &Script,
+        call: &Cmd,
+    ) -> Result<(u64, T), StoreError> {
+        let (age, connection) = self.connection().await?;
+        Ok((age, self.run(age, connection, script, call).await?))
+    }
+
+    /// As [`Link::script`], on the connection of this `age`; `None`, and nothing was sent, when there is another by now.
+    pub(super) async fn script_on<T: FromRedisValue>(
+        &self,
+        age: u64,
+        script: &Script,
+        call: &Cmd,
+    ) -> Result<Option<T>, StoreError> {
+        match self.peek() {
+            Some((now, connection)) if now == age => self.run(age, connection, script, call).await.map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// What tells the connection that there is now from all others.
+    pub(super) fn age(&self) -> Option<u64> {
+        self.peek().map(|(age, _)| age)
+    }
+
+    async fn run<T: FromRedisValue>(
+        &self,
+        age: u64,
+        mut connection: Connection,
+        script: &Script,
+        call: &Cmd,
+    ) -> Result<T, StoreError> {
         let now = Instant::now();
-        let (age, mut connection) = self.connection().await?;
         let run = async {
             match call.query_async(&mut connection).await {
                 Err(error) if error.code() == Some("NOSCRIPT") => {

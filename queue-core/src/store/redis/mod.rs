@@ -42,6 +42,7 @@ mod times;
 mod tls;
 mod two_servers;
 mod wait;
+mod window;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,14 +1,16 @@
 //! Plain settlements: the message goes, one result is stored or none, and nothing follows. Most are.
 //!
 //! They are told to the script by groups, which is short, and in the order they were leased: so their messages mostly are
-//! the end of the held list, which the script cuts off as a whole.
+//! the end of the held list, which the script cuts off as a whole. Where this process knows so, not even the messages are told
+//! ([`super::window`]).
 
 use redis::{Cmd, Value};
 
 use super::results;
 use super::settle::settled;
 use super::shared::Shared;
-use crate::store::{Ending, Settled, Settlement};
+use super::window::Window;
+use crate::store::{DeliveryTag, Ending, Settled, Settlement};
 
 /// Settlements of one held key whose results, if any, live equally long.
 struct Group<'a> {
@@ -16,6 +18,14 @@ struct Group<'a> {
     ttl: Option<u64>,
     /// Their places in the batch, and they.
     members: Vec<(usize, &'a Settlement)>,
+    /// Where they stand in what is held, if they are told by that.
+    window: Option<Window>,
+}
+
+impl Group<'_> {
+    fn tags(&self) -> Vec<&DeliveryTag> {
+        self.members.iter().filter_map(|(_, settlement)| settlement.tag.as_ref()).collect()
+    }
 }
 
 /// A batch's plain settlements, and which are not.
@@ -45,6 +55,44 @@ impl<'a> Plain<'a> {
         plain
     }
 
+    /// Looks which of them can be told by where they stand, on the connection of this `age`, and notes that all of the batch are
+    /// about to go. True where some are: only on this connection that holds.
+    pub(super) fn place(&mut self, shared: &Shared, batch: &[Settlement], age: Option<u64>) -> bool {
+        let mut placed: Vec<String> = Vec::new();
+        for group in &mut self.groups {
+            let tags = group.tags();
+            let Some(lane) = tags.first().and_then(|tag| shared.lane_of(tag)) else { continue };
+            // A second one of the same list is looked for when the first has been cut off.
+            let age = age.filter(|_| !placed.contains(&group.held));
+            let window = match age {
+                Some(age) => shared.order.window(lane.index, age, &tags),
+                None => {
+                    shared.order.forget(lane.index, &tags);
+                    None
+                }
+            };
+            group.window = window;
+            placed.push(group.held.clone());
+        }
+        for tag in self.others.iter().filter_map(|place| batch[*place].tag.as_ref()) {
+            if let Some(lane) = shared.lane_of(tag) {
+                shared.order.forget(lane.index, &[tag]);
+            }
+        }
+        self.groups.iter().any(|group| group.window.is_some())
+    }
+
+    /// What was told by where it stands stood elsewhere: tells it message by message.
+    pub(super) fn displace(&mut self, shared: &Shared) {
+        for group in &mut self.groups {
+            if group.window.take().is_some()
+                && let Some(lane) = group.tags().first().and_then(|tag| shared.lane_of(tag))
+            {
+                shared.order.doubt(lane.index);
+            }
+        }
+    }
+
     fn take(&mut self, place: usize, settlement: &'a Settlement, batch: usize) -> bool {
         let Some(tag) = settlement.tag.as_ref().filter(|tag| !tag.suspect && is_plain(settlement)) else {
             return false;
@@ -61,7 +109,7 @@ impl<'a> Plain<'a> {
                 // Nearly always all of a batch are of one group.
                 let mut members = Vec::with_capacity(batch);
                 members.push((place, settlement));
-                self.groups.push(Group { held, ttl, members });
+                self.groups.push(Group { held, ttl, members, window: None });
             }
         }
         true
@@ -81,8 +129,17 @@ impl<'a> Plain<'a> {
                 Some(ttl) => call.arg(ttl),
                 None => call.arg(""),
             };
+            let told = group.window.is_none();
+            match &group.window {
+                Some(window) => add_window(call, window, group.tags().last()),
+                None => {
+                    call.arg(0);
+                }
+            }
             for (_, settlement) in &group.members {
-                call.arg(settlement.tag.as_ref().map_or(&[][..], |tag| &tag.payload[..]));
+                if told {
+                    call.arg(settlement.tag.as_ref().map_or(&[][..], |tag| &tag.payload[..]));
+                }
                 for result in &settlement.results {
                     call.arg(shared.store.keys.result(result.id.as_str())).arg(&result.meta[..]);
                 }
@@ -110,6 +167,13 @@ impl<'a> Plain<'a> {
 
     fn len(&self) -> usize {
         self.others.len() + self.groups.iter().map(|group| group.members.len()).sum::<usize>()
+    }
+}
+
+fn add_window(call: &mut Cmd, window: &Window, last: Option<&&DeliveryTag>) {
+    call.arg(window.length).arg(last.map_or(&[][..], |tag| &tag.payload[..])).arg(window.staying.len());
+    for (place, message) in &window.staying {
+        call.arg(*place).arg(&message[..]);
     }
 }
 

@@ -36,30 +36,53 @@ pub(super) async fn settle(shared: &Shared, settlements: &[Settlement]) -> Resul
         answers.extend(if shared.store.has_two_servers() {
             two_servers::settle(shared, batch).await?
         } else {
-            let (plain, mut claimable) = (Plain::of(batch), Vec::new());
-            let call = settle_call(shared, batch, &plain, &mut claimable);
-            send(shared, batch, &plain, &call, claimable).await?
+            settle_batch(shared, batch).await?
         });
         rest = others;
     }
     Ok(answers)
 }
 
-/// Calls the script that ends the batch's deliveries.
+async fn settle_batch(shared: &Shared, batch: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
+    let (mut plain, age) = (Plain::of(batch), shared.store.link.age());
+    if plain.place(shared, batch, age) {
+        let mut claimable = Vec::new();
+        let call = settle_call(shared, batch, &plain, &mut claimable);
+        if let Some(answers) = send(shared, batch, &plain, &call, claimable, age).await? {
+            return Ok(answers);
+        }
+        plain.displace(shared);
+    }
+    let mut claimable = Vec::new();
+    let call = settle_call(shared, batch, &plain, &mut claimable);
+    Ok(send(shared, batch, &plain, &call, claimable, None).await?.unwrap_or_default())
+}
+
+/// Calls the script that ends the batch's deliveries; with an `age` on that connection only. `None` when nothing happened, since
+/// what is told by where it stands stands elsewhere, or the connection is another.
 pub(super) async fn send(
     shared: &Shared,
     batch: &[Settlement],
     plain: &Plain<'_>,
     call: &Cmd,
     claimable: Vec<Option<Claimable<'_>>>,
-) -> Result<Vec<Settled>, StoreError> {
+    age: Option<u64>,
+) -> Result<Option<Vec<Settled>>, StoreError> {
     // A dispatch may have been leased although nobody hears of it.
     let guard = claimable.iter().flatten().next().map(|_| DirtyUnlessDone::new(shared));
-    let (groups, others, leased): Reply = shared.store.link.script(&shared.store.scripts.settle, call).await?;
+    let (link, script) = (&shared.store.link, &shared.store.scripts.settle);
+    let reply: Option<Reply> = match age {
+        Some(age) => link.script_on(age, script, call).await?.flatten(),
+        None => Some(link.script(script, call).await?),
+    };
+    let Some((groups, others, leased)) = reply else {
+        guard.into_iter().for_each(DirtyUnlessDone::done);
+        return Ok(None);
+    };
     guard.into_iter().for_each(DirtyUnlessDone::done);
     batch.iter().filter_map(|settlement| settlement.tag.as_ref()).for_each(|tag| forget(shared, tag));
     hand_in(shared, claimable, leased);
-    Ok(plain.answers(&groups, &others))
+    Ok(Some(plain.answers(&groups, &others)))
 }
 
 /// What the script answers: per group of plain settlements, per other one, and which parts' dispatches were leased.
@@ -270,6 +293,9 @@ async fn give_back_group(shared: &Shared, group: &[&DeliveryTag]) -> Result<usiz
     call.arg(INTERNAL);
     for tag in group {
         call.arg(&tag.payload[..]);
+    }
+    if let Some(lane) = shared.lane_of(first) {
+        shared.order.forget(lane.index, group);
     }
     let given: usize = shared.store.link.script(&shared.store.scripts.give_back, &call).await?;
     for tag in group {

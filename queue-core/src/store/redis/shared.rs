@@ -18,6 +18,7 @@ use super::keys::{self, ListKeys};
 use super::ledger::Ledger;
 use super::revoked::Revocations;
 use super::times::NEVER;
+use super::window::HeldOrder;
 use crate::names::QueueName;
 use crate::store::{Delivery, DeliveryTag, WorkerSpec};
 
@@ -58,6 +59,8 @@ pub(super) struct Shared {
     pub(super) queues: Mutex<Vec<QueueName>>,
     pub(super) lanes: Growing<Lane>,
     pub(super) ledger: Ledger,
+    /// How what it holds lies in the store.
+    pub(super) order: HeldOrder,
     /// Deliveries that arrived and were not handed out yet.
     pub(super) inbox: Mutex<VecDeque<Delivery>>,
     /// How many more deliveries a wait in progress takes; 0 when there is none.
@@ -139,6 +142,7 @@ impl Shared {
         *current = Arc::from(format!("{}~{generation}", self.spec.incarnation));
         self.fenced.store(true, Ordering::Release);
         self.ledger.forget_lane(lane.index);
+        self.order.clear(lane.index);
         // What was not handed out yet is somebody else's by now.
         self.inbox().retain(|delivery| *delivery.tag.list != *lane.keys.list);
         true

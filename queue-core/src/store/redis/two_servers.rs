@@ -117,7 +117,8 @@ fn has_results(settlement: &Settlement) -> bool {
 async fn deliver(shared: &Shared, batch: &[Settlement], prepared: &[Prepared<'_>]) -> Result<Vec<Settled>, StoreError> {
     let (mut names, mut claimable) = (Names::default(), Vec::new());
     // What of them is plain was seen to by the second step, or is ended like the others.
-    let plain = Plain::none(batch);
+    let mut plain = Plain::none(batch);
+    plain.place(shared, batch, None);
     let mut call = begin_call(shared, batch, &plain);
     for (settlement, prepared) in batch.iter().zip(prepared) {
         add_tag(&mut call, &mut names, settlement.tag.as_ref(), None);
@@ -131,7 +132,7 @@ async fn deliver(shared: &Shared, batch: &[Settlement], prepared: &[Prepared<'_>
             add_dead(&mut call, shared, settlement);
         }
     }
-    let mut answers = settle::send(shared, batch, &plain, &call, claimable).await?;
+    let mut answers = settle::send(shared, batch, &plain, &call, claimable, None).await?.unwrap_or_default();
     for (answer, prepared) in answers.iter_mut().zip(prepared) {
         if prepared.taken && *answer == Settled::Done {
             *answer = Settled::ChordTaken;

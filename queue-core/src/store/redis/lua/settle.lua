@@ -8,8 +8,10 @@
 -- ARGV[5]  number  the database of the messages
 -- ARGV[6]  number  the database of the results and chords ("" for the same)
 -- ARGV[7]  number  groups of plain settlements: a message of this worker's goes, with one result or none, and nothing follows
--- ARGV[8…] per group: held key, how many, TTL of the results in s ("0" for ever, "" for no results), then per settlement, in
---          the order they were leased: the message [, result key, value]
+-- ARGV[8…] per group: held key, how many, TTL of the results in s ("0" for ever, "" for no results), the length of its window
+--          ("0" for none), then without a window, per settlement, in the order they were leased: the message [, result key, value];
+--          with one: the group's last message, how many stay, per one of them, nearest first: how far from the end, from 1, and the
+--          message; then per settlement: [result key, value]
 -- ARGV[…]  per other settlement:
 --          held key, the message, "{list}:deaths" ("" unless a suspect); or, when it was acknowledged early, "", the key that
 --          says that this end was written ("" for no such fence), "",
@@ -26,7 +28,7 @@
 --            "d", as the second half of "p", from the dispatch on: only leased
 --          count of follow-ups, then per follow-up: list, message, due in Unix ms ("" for now), "{list}:scheduled", "{list}:due",
 --          "1" for a dead letter, then: "{list}:dead", "{list}:dead:why", "{list}:dead:message", entry, why (JSON), message
--- Returns  {per group: how many, when all are done, or per settlement of it: 1 done, 0 the lease was lost and nothing happened;
+-- Returns  nil, and nothing happened: a group does not stand where its window is. Else {per group: how many, when all are done, or per settlement of it: 1 done, 0 the lease was lost and nothing happened;
 --          per other settlement: 1 and 0 likewise, -1 only removed: the chord is somebody else's;
 --          {number of each "p", "c" and "d" of this call, from 1, whose dispatch this worker now holds, or whose chord it now
 --          claims}}
@@ -38,6 +40,8 @@
 --
 -- Most settlements are plain, and most of what a worker ends is what it has held longest. So the plain ones are removed
 -- together where they can be: the end of the held list is read, compared and cut off, three commands however many they are.
+-- Where the worker knows that a group is the end of the list but for some that stay, it says so: a *window*, of which only the last
+-- message and those that stay are looked at. Why that is enough stands in window.rs.
 --
 -- The removal from the held list is the fence and comes first within a settlement. That is safe because nothing after it
 -- can fail: a full or read-only server refuses the probe before anything is touched, and the types of all keys to be written are
@@ -99,15 +103,39 @@ local function look_at(key)
   if held[key] == nil then held[key] = redis.call("TYPE", key).ok == "list" end
 end
 
-local groups = {}
+-- Notes what stays of a group's window, farthest first; false when it stands elsewhere.
+local function look_into(group, at)
+  local function is(place, message) return redis.call("LINDEX", group.key, -place) == message end
+  local stands = is(group.window, ARGV[at])
+  for i = tonumber(ARGV[at + 1]), 1, -1 do
+    stands = stands and is(ARGV[at + 2 * i], ARGV[at + 2 * i + 1])
+    group.stay[#group.stay + 1] = ARGV[at + 2 * i + 1]
+  end
+  return stands
+end
+
+-- A group's arguments are: `width` per settlement from `first` on, its result's key at `result` among them.
+local groups, elsewhere = {}, false
 local at = 8
 for i = 1, tonumber(ARGV[7]) do
-  local group = {key = ARGV[at], n = tonumber(ARGV[at + 1]), ttl = ARGV[at + 2], first = at + 3, step = 3}
-  if group.ttl == "" then group.step = 1 else writes = true end
+  local group = {key = ARGV[at], n = tonumber(ARGV[at + 1]), ttl = ARGV[at + 2], window = tonumber(ARGV[at + 3]), stay = {}}
   look_at(group.key)
+  at = at + 4
+  group.width, group.result = 1, 1
+  if group.window > 0 then
+    if held[group.key] and not look_into(group, at) then elsewhere = true end
+    at = at + 2 + 2 * ARGV[at + 1]
+    group.width, group.result = 0, 0
+  end
+  if group.ttl ~= "" then
+    writes = true
+    group.width = group.width + 2
+  end
+  group.first = at
   groups[i] = group
-  at = at + 3 + group.n * group.step
+  at = at + group.n * group.width
 end
+if elsewhere then return false end
 
 local others = at
 while at <= #ARGV do
@@ -305,7 +333,7 @@ end
 -- Cuts what is to be removed off the end of the held list, together with at most a quarter of as much that stays, which is
 -- put back. Returns how many are gone, the first of them in order: the others lie elsewhere, or nowhere.
 local function cut(group)
-  local key, n, step, at = group.key, group.n, group.step, group.first
+  local key, n, step, at = group.key, group.n, group.width, group.first
   local found = redis.call("LRANGE", key, -n, -1)
   local stay, staying = {}, 0
   for i = #found, 1, -1 do
@@ -322,10 +350,19 @@ local function cut(group)
   return (at - group.first) / step
 end
 
+local function cut_window(group)
+  redis.call("LTRIM", group.key, 0, -group.window - 1)
+  if #group.stay > 0 then redis.call("RPUSH", group.key, unpack(group.stay)) end
+end
+
 -- How many of a group were removed: all, or per settlement whether it was.
 local function remove(group)
-  local key, n, step = group.key, group.n, group.step
+  local key, n, step = group.key, group.n, group.width
   if not held[key] then return 0, {} end
+  if group.window > 0 then
+    cut_window(group)
+    return n
+  end
   local gone = n > 1 and cut(group) or 0
   local done, stood = gone, {}
   for i = 1, n do
@@ -337,8 +374,8 @@ end
 
 local function store_all(group, stood)
   for i = 1, group.n do
-    local at = group.first + 3 * (i - 1)
-    if stood[i] then store(ARGV[at + 1], ARGV[at + 2], group.ttl) end
+    local at = group.first + group.width * (i - 1) + group.result
+    if not stood or stood[i] then store(ARGV[at], ARGV[at + 1], group.ttl) end
   end
 end
 
