@@ -143,21 +143,21 @@ impl Side {
             bare.add(&[b"EXEC"]);
             return;
         }
-        // One group of plain settlements.
-        bare.begin(14 + messages.len() * if self.results { 3 } else { 1 });
+        // One group of plain settlements, told by where it stands: the last of the list, all of it.
+        bare.begin(17 + messages.len() * if self.results { 2 } else { 0 });
         for word in [&b"EVALSHA"[..], &self.settle, b"1", &self.held, b"0", b"8000", b"60", b"60", b"0", b"", b"1"] {
             bare.word(word);
         }
         bare.word(&self.held);
         bare.word(messages.len().to_string().as_bytes());
         bare.word(if self.results { TTL_S.as_bytes() } else { b"" });
-        for (at, message) in messages.iter().enumerate() {
-            bare.word(message);
-            if self.results {
-                let (key, value) = meta(at);
-                bare.word(&key);
-                bare.word(&value);
-            }
+        bare.word(messages.len().to_string().as_bytes());
+        bare.word(messages.last().map_or(&[][..], Vec::as_slice));
+        bare.word(b"0");
+        for at in (0..messages.len()).filter(|_| self.results) {
+            let (key, value) = meta(at);
+            bare.word(&key);
+            bare.word(&value);
         }
     }
 }
