@@ -186,8 +186,7 @@ fn rearm(shared: &Shared) {
 }
 
 async fn arrived(shared: &Shared, lane: &Lane, name: &Arc<str>, payload: Bytes) -> Result<(), StoreError> {
-    let Some(delivery) = shared.deliver(lane, name, payload, None) else { return Ok(()) };
-    shared.order.arrived(lane.index, &delivery);
+    let Some(delivery) = shared.deliver(lane, name, payload, None, None) else { return Ok(()) };
     {
         let mut inbox = shared.inbox();
         if inbox.len() < shared.room.load(Ordering::Acquire) {

@@ -109,9 +109,8 @@ impl<'a> Claimable<'a> {
     pub(super) fn arrived(self, shared: &Shared) {
         // A lane that went on under a fresh name has lost what it held under the old one.
         if self.lane.incarnation() == self.incarnation
-            && let Some(delivery) = shared.deliver(self.lane, &self.incarnation, self.payload, None)
+            && let Some(delivery) = shared.deliver(self.lane, &self.incarnation, self.payload, None, None)
         {
-            shared.order.arrived(self.lane.index, &delivery);
             shared.inbox().push_back(delivery);
             shared.news.notify_one();
         }

@@ -145,13 +145,11 @@ fn read_reply(
             b"s" => {
                 lane.active.store(true, Ordering::Relaxed);
                 let deaths = rest.next().and_then(|count| std::str::from_utf8(&count).ok()?.parse().ok()).unwrap_or(0);
-                found.extend(rest.filter_map(|payload| shared.deliver(lane, name, payload, Some(deaths))));
+                found.extend(rest.filter_map(|payload| shared.deliver(lane, name, payload, Some(deaths), None)));
             }
             b"m" => {
                 lane.active.store(true, Ordering::Relaxed);
-                let before = found.len();
-                found.extend(rest.filter_map(|payload| shared.deliver(lane, name, payload, None)));
-                shared.order.leased(lane.index, &found[before..], age);
+                found.extend(rest.filter_map(|payload| shared.deliver(lane, name, payload, None, Some(age))));
             }
             _ => {
                 let said = rest.next().map(|text| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default();
@@ -199,14 +197,19 @@ pub(super) async fn reconcile(shared: &Shared, link: &Link) -> Result<(), StoreE
             };
             let (adopted, more) = shared.ledger.compare((lane.index, suspect), listed, asked, Instant::now());
             again |= more;
-            shared.order.clear(lane.index);
+            if shared.ledger.has_forgotten((lane.index, suspect)) {
+                shared.order.clear(lane.index);
+            }
             if !adopted.is_empty() {
                 // It came by a line that did not say so, and which may be dead without knowing.
                 shared.store.connector.lines.cast_doubt();
             }
             for payload in adopted {
                 // How many workers died of it is not asked: it must reach the inbox without a pause. The next death asks.
-                shared.inbox().push_back(shared.delivery(lane, &name, payload, suspect.then_some(0)));
+                let delivery = shared.delivery(lane, &name, payload, suspect.then_some(0));
+                // Where it lies, and whether there is another like it, was not looked at.
+                shared.note_order(lane, &delivery.tag, None, true);
+                shared.inbox().push_back(delivery);
             }
         }
     }

@@ -3,7 +3,7 @@
 //! A lease whose reply was lost, or whose future was dropped, leaves a message with a worker that never heard of it and
 //! whose heartbeat would keep it for ever. Whatever the store lists and the ledger does not is such a message: it is adopted.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -35,20 +35,25 @@ struct Books {
     vanished: HashMap<(Slot, Bytes), Instant>,
     /// Adopted, how often and when: should the reply come after all, it brings nothing new.
     adopted: HashMap<(Slot, Bytes), (usize, Instant)>,
+    /// See [`Ledger::has_forgotten`].
+    forgotten: HashSet<Slot>,
     total: usize,
 }
 
 impl Ledger {
-    /// Notes a delivery that is being handed out.
-    pub(super) fn add(&self, slot: Slot, payload: &Bytes) {
+    /// Notes a delivery that is being handed out. True when an equal one is known already: of two nobody can tell which goes when
+    /// one is taken out of the list.
+    pub(super) fn add(&self, slot: Slot, payload: &Bytes) -> bool {
         let mut books = self.lock();
-        *books.known.entry(slot).or_default().entry(payload.clone()).or_default() += 1;
         books.total += 1;
+        let count = books.known.entry(slot).or_default().entry(payload.clone()).or_default();
+        *count += 1;
+        *count > 1
     }
 
-    /// Notes a delivery that a reply brought. False when it was adopted before: then it is here already, or has come and gone,
-    /// and the next comparison tells whether there is one more.
-    pub(super) fn arrive(&self, slot: Slot, payload: &Bytes) -> bool {
+    /// Notes a delivery that a reply brought. `None` when it was adopted before: then it is here already, or has come and gone, and
+    /// the next comparison tells whether there is one more. Else whether an equal one is known already.
+    pub(super) fn arrive(&self, slot: Slot, payload: &Bytes) -> Option<bool> {
         let news = {
             let mut books = self.lock();
             // Whatever an earlier comparison thought of it: here it is.
@@ -57,10 +62,12 @@ impl Ledger {
             }
             books.is_news(slot, payload, Instant::now())
         };
-        if news {
-            self.add(slot, payload);
-        }
-        news
+        news.then(|| self.add(slot, payload))
+    }
+
+    /// Whether comparisons have forgotten something of this slot since this was asked last: it lay no more where it was known to.
+    pub(super) fn has_forgotten(&self, slot: Slot) -> bool {
+        self.lock().forgotten.remove(&slot)
     }
 
     /// Notes that a delivery is no longer held. True when it was known.
@@ -164,6 +171,7 @@ impl Books {
             {
                 *known -= count;
                 self.total -= count;
+                self.forgotten.insert(slot);
                 if *known == 0 {
                     lane.remove(&payload);
                 }
@@ -213,10 +221,10 @@ mod tests {
         let listed = || vec![late.clone()];
         let _ = compare(&ledger, (0, false), listed(), start);
         assert_eq!(compare(&ledger, (0, false), listed(), start + UNDER_WAY), (listed(), false));
-        assert!(!ledger.arrive((0, false), &late));
+        assert_eq!(ledger.arrive((0, false), &late), None);
         assert_eq!((ledger.len(), compare(&ledger, (0, false), listed(), start + UNDER_WAY * 2)), (1, (vec![], false)));
         // The same bytes once more are news.
-        assert!(ledger.arrive((0, false), &late));
+        assert_eq!(ledger.arrive((0, false), &late), Some(true));
         assert_eq!(ledger.len(), 2);
     }
 
@@ -229,7 +237,7 @@ mod tests {
         let _ = compare(&ledger, (0, false), listed(), start);
         let _ = compare(&ledger, (0, false), listed(), start + UNDER_WAY);
         assert!(ledger.remove((0, false), &twin));
-        assert!(!ledger.arrive((0, false), &twin));
+        assert_eq!(ledger.arrive((0, false), &twin), None);
         assert_eq!(compare(&ledger, (0, false), listed(), start + UNDER_WAY * 2), (vec![], true));
         assert_eq!(compare(&ledger, (0, false), listed(), start + UNDER_WAY * 3), (listed(), false));
     }
@@ -243,7 +251,7 @@ mod tests {
         let at = |n: u32| start + UNDER_WAY * n;
         // Leased, and the reply is under way.
         let _ = compare(&ledger, (0, true), listed(), at(0));
-        assert!(ledger.arrive((0, true), &ended) && ledger.remove((0, true), &ended));
+        assert!(ledger.arrive((0, true), &ended) == Some(false) && ledger.remove((0, true), &ended));
         assert_eq!(ledger.compare((0, true), listed(), at(1), at(5)), (vec![], true));
         assert_eq!(ledger.compare((0, true), listed(), at(2), at(9)), (vec![], true));
         assert_eq!(ledger.compare((0, true), vec![], at(9), at(9)), (vec![], false));
@@ -276,13 +284,20 @@ mod tests {
     }
 
     #[test]
+    fn an_equal_one_is_told() {
+        let ledger = Ledger::default();
+        let twin = Bytes::from("twin");
+        assert_eq!([0, 1, 1].map(|lane| ledger.arrive((lane, false), &twin)), [Some(false), Some(false), Some(true)]);
+    }
+
+    #[test]
     fn what_vanished_for_good_is_forgotten() {
         let (ledger, start) = (Ledger::default(), Instant::now());
         let gone = Bytes::from("gone");
         ledger.add((0, false), &gone);
         let _ = compare(&ledger, (0, false), vec![], start);
-        assert_eq!(ledger.len(), 1);
+        assert!(ledger.len() == 1 && !ledger.has_forgotten((0, false)));
         let _ = compare(&ledger, (0, false), vec![], start + UNDER_WAY);
-        assert_eq!(ledger.len(), 0);
+        assert!(ledger.len() == 0 && ledger.has_forgotten((0, false)) && !ledger.has_forgotten((0, false)));
     }
 }

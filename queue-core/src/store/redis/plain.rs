@@ -74,23 +74,33 @@ impl<'a> Plain<'a> {
             group.window = window;
             placed.push(group.held.clone());
         }
+        let mut others: Vec<(usize, &DeliveryTag)> = Vec::new();
         for tag in self.others.iter().filter_map(|place| batch[*place].tag.as_ref()) {
-            if let Some(lane) = shared.lane_of(tag) {
-                shared.order.forget(lane.index, &[tag]);
-            }
+            others.extend(shared.lane_of(tag).map(|lane| (lane.index, tag)));
+        }
+        others.sort_by_key(|(lane, _)| *lane);
+        for of_lane in others.chunk_by(|one, other| one.0 == other.0) {
+            shared.order.forget(of_lane[0].0, &of_lane.iter().map(|(_, tag)| *tag).collect::<Vec<_>>());
         }
         self.groups.iter().any(|group| group.window.is_some())
     }
 
-    /// What was told by where it stands stood elsewhere: tells it message by message.
-    pub(super) fn displace(&mut self, shared: &Shared) {
-        for group in &mut self.groups {
+    /// These groups, counted from 1, stand elsewhere than was told (none of them: the connection is another): tells them, or all,
+    /// message by message. True while some are told by where they stand.
+    pub(super) fn displace(&mut self, shared: &Shared, elsewhere: &[usize]) -> bool {
+        for (at, group) in self.groups.iter_mut().enumerate() {
+            let is_elsewhere = elsewhere.contains(&(at + 1));
+            if !elsewhere.is_empty() && !is_elsewhere {
+                continue;
+            }
             if group.window.take().is_some()
+                && is_elsewhere
                 && let Some(lane) = group.tags().first().and_then(|tag| shared.lane_of(tag))
             {
                 shared.order.doubt(lane.index);
             }
         }
+        self.groups.iter().any(|group| group.window.is_some())
     }
 
     fn take(&mut self, place: usize, settlement: &'a Settlement, batch: usize) -> bool {

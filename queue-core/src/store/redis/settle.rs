@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use redis::{Cmd, Value};
+use redis::{Cmd, FromRedisValue, ParsingError, Value};
 
 use super::chord::{self, Claimable};
 use super::keys;
@@ -45,21 +45,28 @@ pub(super) async fn settle(shared: &Shared, settlements: &[Settlement]) -> Resul
 
 async fn settle_batch(shared: &Shared, batch: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
     let (mut plain, age) = (Plain::of(batch), shared.store.link.age());
-    if plain.place(shared, batch, age) {
+    let mut on = age.filter(|_| plain.place(shared, batch, age));
+    if age.is_none() {
+        plain.place(shared, batch, None);
+    }
+    loop {
         let mut claimable = Vec::new();
         let call = settle_call(shared, batch, &plain, &mut claimable);
-        if let Some(answers) = send(shared, batch, &plain, &call, claimable, age).await? {
-            return Ok(answers);
+        match send(shared, batch, &plain, &call, claimable, on).await? {
+            Sent::Answered(answers) => return Ok(answers),
+            Sent::Elsewhere(groups) => on = on.filter(|_| plain.displace(shared, &groups)),
         }
-        plain.displace(shared);
     }
-    let mut claimable = Vec::new();
-    let call = settle_call(shared, batch, &plain, &mut claimable);
-    Ok(send(shared, batch, &plain, &call, claimable, None).await?.unwrap_or_default())
 }
 
-/// Calls the script that ends the batch's deliveries; with an `age` on that connection only. `None` when nothing happened, since
-/// what is told by where it stands stands elsewhere, or the connection is another.
+/// What became of a call.
+pub(super) enum Sent {
+    Answered(Vec<Settled>),
+    /// Nothing happened: these groups, counted from 1, stand elsewhere than was told; none of them when the connection is another.
+    Elsewhere(Vec<usize>),
+}
+
+/// Calls the script that ends the batch's deliveries; with an `age` on that connection only.
 pub(super) async fn send(
     shared: &Shared,
     batch: &[Settlement],
@@ -67,26 +74,44 @@ pub(super) async fn send(
     call: &Cmd,
     claimable: Vec<Option<Claimable<'_>>>,
     age: Option<u64>,
-) -> Result<Option<Vec<Settled>>, StoreError> {
+) -> Result<Sent, StoreError> {
     // A dispatch may have been leased although nobody hears of it.
     let guard = claimable.iter().flatten().next().map(|_| DirtyUnlessDone::new(shared));
     let (link, script) = (&shared.store.link, &shared.store.scripts.settle);
-    let reply: Option<Reply> = match age {
-        Some(age) => link.script_on(age, script, call).await?.flatten(),
-        None => Some(link.script(script, call).await?),
-    };
-    let Some((groups, others, leased)) = reply else {
-        guard.into_iter().for_each(DirtyUnlessDone::done);
-        return Ok(None);
+    let reply = match age {
+        Some(age) => link.script_on(age, script, call).await?.unwrap_or(Reply::Elsewhere(Vec::new())),
+        None => link.script(script, call).await?,
     };
     guard.into_iter().for_each(DirtyUnlessDone::done);
+    let (groups, others, leased) = match reply {
+        Reply::Done(done) => done,
+        Reply::Elsewhere(groups) => return Ok(Sent::Elsewhere(groups)),
+    };
     batch.iter().filter_map(|settlement| settlement.tag.as_ref()).for_each(|tag| forget(shared, tag));
     hand_in(shared, claimable, leased);
-    Ok(Some(plain.answers(&groups, &others)))
+    Ok(Sent::Answered(plain.answers(&groups, &others)))
 }
 
-/// What the script answers: per group of plain settlements, per other one, and which parts' dispatches were leased.
-pub(super) type Reply = (Vec<Value>, Vec<i64>, Vec<usize>);
+/// What the script did: per group of plain settlements, per other one, and which parts' dispatches were leased.
+pub(super) type Done = (Vec<Value>, Vec<i64>, Vec<usize>);
+
+/// What the script answers.
+pub(super) enum Reply {
+    Done(Done),
+    /// Nothing, since these groups stand elsewhere.
+    Elsewhere(Vec<usize>),
+}
+
+impl FromRedisValue for Reply {
+    fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
+        match &value {
+            Value::Array(parts) if matches!(parts.first(), Some(Value::Int(_))) => {
+                Vec::from_redis_value(value).map(Self::Elsewhere)
+            }
+            _ => Done::from_redis_value(value).map(Self::Done),
+        }
+    }
+}
 
 pub(super) fn settled(answer: i64) -> Settled {
     match answer {
@@ -318,8 +343,10 @@ pub(super) async fn absolve(shared: &Shared, tag: &DeliveryTag) -> Result<Option
         return Ok(None);
     }
     shared.ledger.remove((lane.index, true), &tag.payload);
-    shared.ledger.add((lane.index, false), &tag.payload);
-    Ok(Some(DeliveryTag { suspect: false, ..tag.clone() }))
+    let twin = shared.ledger.add((lane.index, false), &tag.payload);
+    let tag = DeliveryTag { suspect: false, ..tag.clone() };
+    shared.note_order(lane, &tag, None, twin);
+    Ok(Some(tag))
 }
 
 /// See [`crate::store::Consumer::progress`].

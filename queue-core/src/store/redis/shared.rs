@@ -92,20 +92,31 @@ impl Shared {
     }
 
     /// Notes a message that a reply brought as held and makes a delivery of it. `None` for one that is here already: the reply
-    /// came so late that the message was looked up in the store.
+    /// came so late that the message was looked up in the store. It came by a lease over the connection of this `age`, or in another way.
     pub(super) fn deliver(
         &self,
         lane: &Lane,
         incarnation: &Arc<str>,
         payload: Bytes,
         suspect: Option<u32>,
+        age: Option<u64>,
     ) -> Option<Delivery> {
-        if self.ledger.arrive((lane.index, suspect.is_some()), &payload) {
-            return Some(self.delivery(lane, incarnation, payload, suspect));
+        if let Some(twin) = self.ledger.arrive((lane.index, suspect.is_some()), &payload) {
+            let delivery = self.delivery(lane, incarnation, payload, suspect);
+            self.note_order(lane, &delivery.tag, age, twin);
+            return Some(delivery);
         }
         self.dirty.store(true, Ordering::Release);
         self.news.notify_one();
         None
+    }
+
+    /// Notes how what this tag names lies in the store, beside an equal one if it is a `twin`.
+    pub(super) fn note_order(&self, lane: &Lane, tag: &DeliveryTag, age: Option<u64>, twin: bool) {
+        // What was held under an earlier name is somebody else's.
+        if !tag.suspect && lane.incarnation() == tag.incarnation {
+            self.order.note(lane.index, tag, age, twin);
+        }
     }
 
     /// Makes a delivery of a message that is noted already.

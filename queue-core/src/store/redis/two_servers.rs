@@ -9,7 +9,7 @@
 
 use super::chord::{self, End};
 use super::plain::Plain;
-use super::settle::{self, Names, Reply, add_dead, add_follow, add_results, add_tag, begin_call, settled};
+use super::settle::{self, Done, Names, Sent, add_dead, add_follow, add_results, add_tag, begin_call, settled};
 use super::shared::Shared;
 use crate::store::{
     ChordEnd, ChordPart, ChordStep, DeliveryTag, Ending, Settled, Settlement, StoreError, StoredResult,
@@ -99,7 +99,7 @@ async fn prepare<'a>(
         return Ok(prepared);
     }
     let script = &shared.store.scripts.settle;
-    let (_, reply, complete): Reply = shared.store.results_link().script(script, &call).await?;
+    let (_, reply, complete): Done = shared.store.results_link().script(script, &call).await?;
     for (at, answer) in asked.into_iter().zip(reply) {
         prepared[at].taken = settled(answer) == Settled::ChordTaken;
     }
@@ -132,7 +132,10 @@ async fn deliver(shared: &Shared, batch: &[Settlement], prepared: &[Prepared<'_>
             add_dead(&mut call, shared, settlement);
         }
     }
-    let mut answers = settle::send(shared, batch, &plain, &call, claimable, None).await?.unwrap_or_default();
+    let Sent::Answered(mut answers) = settle::send(shared, batch, &plain, &call, claimable, None).await? else {
+        let source = "the script says that something stands elsewhere, of which nothing was told".into();
+        return Err(StoreError::Refused { url: shared.store.connector.url.clone(), source });
+    };
     for (answer, prepared) in answers.iter_mut().zip(prepared) {
         if prepared.taken && *answer == Settled::Done {
             *answer = Settled::ChordTaken;

@@ -7,17 +7,18 @@
 //! nothing else can be in it: the messages of the window all lie between, in this order, and fill it. Whatever else
 //! was put into the list, and whatever is not in it any more, moves the last one, and the batch is told message by message.
 //!
-//! That holds for messages that came by leases of one connection, one call after another, since they lie in the list as they came.
-//! All others (a wait's, a chord's) are noted as *unsure*: they may only stay, which is looked at. A message leaves this book before
-//! the request that takes it out of the list goes, so that nothing here is missing there. And a server that lost its last
-//! second, or another that takes its place, knows none of our connections: with a new one all that was noted is forgotten.
+//! That holds for messages that came by leases of one connection, one call after another, since they lie in the list as they came, and
+//! of which there is no second with the same bytes, since of two it is not known which goes. All others (a wait's, a chord's, those of an
+//! earlier connection) are *unsure*: they may only stay, which is looked at. A message leaves this book before the request that takes
+//! it out of the list goes, so that nothing here is missing there. And a server that lost its last second, or another that takes its
+//! place, knows none of our connections: with a new one nothing of before is sure.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use crate::store::{Delivery, DeliveryTag};
+use crate::store::DeliveryTag;
 
 /// Fewer are told one by one: two texts are needed for a window.
 const FEW: usize = 4;
@@ -83,25 +84,23 @@ impl HeldOrder {
         Leasing(self)
     }
 
-    /// Notes what a lease brought by the connection of this `age`, all of them into one held list.
-    pub(super) fn leased(&self, lane: usize, deliveries: &[Delivery], age: u64) {
-        let Some(first) = deliveries.first() else { return };
+    /// Notes what came into a lane's list under its present name: by a lease over the connection of this `age`, or in another way.
+    /// Beside an equal one (`twin`) neither of them is sure.
+    pub(super) fn note(&self, lane: usize, tag: &DeliveryTag, age: Option<u64>, twin: bool) {
         let mut books = self.lock();
-        let sure = !books.crowded;
+        let sure = age.is_some() && !twin && !books.crowded;
         let line = books.line(lane);
-        if line.age != Some(age) || !line.is_of(&first.tag) {
-            *line = Line { age: Some(age), incarnation: Some(Arc::clone(&first.tag.incarnation)), ..Line::default() };
+        if !line.is_of(tag) {
+            *line = Line { incarnation: Some(Arc::clone(&tag.incarnation)), ..Line::default() };
         }
-        line.entries.extend(deliveries.iter().map(|delivery| Entry::new(delivery, sure)));
-    }
-
-    /// Notes what came in another way.
-    pub(super) fn arrived(&self, lane: usize, delivery: &Delivery) {
-        let mut books = self.lock();
-        let line = books.line(lane);
-        if line.is_of(&delivery.tag) {
-            line.entries.push_back(Entry::new(delivery, false));
+        if age.is_some() && line.age != age {
+            line.entries.iter_mut().for_each(|entry| entry.sure = false);
+            line.age = age;
         }
+        if twin {
+            line.entries.iter_mut().filter(|entry| entry.payload == tag.payload).for_each(|entry| entry.sure = false);
+        }
+        line.entries.push_back(Entry { row: tag.row, payload: tag.payload.clone(), sure });
     }
 
     /// Where these stand, which are in the order of their deliveries and held under one name; `None` to tell them one by one. They
@@ -142,12 +141,6 @@ impl Books {
             self.lanes.resize_with(lane + 1, Line::default);
         }
         &mut self.lanes[lane]
-    }
-}
-
-impl Entry {
-    fn new(Delivery { tag: DeliveryTag { row, payload, .. }, .. }: &Delivery, sure: bool) -> Self {
-        Self { row: *row, payload: payload.clone(), sure }
     }
 }
 

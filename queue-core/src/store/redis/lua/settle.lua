@@ -28,7 +28,7 @@
 --            "d", as the second half of "p", from the dispatch on: only leased
 --          count of follow-ups, then per follow-up: list, message, due in Unix ms ("" for now), "{list}:scheduled", "{list}:due",
 --          "1" for a dead letter, then: "{list}:dead", "{list}:dead:why", "{list}:dead:message", entry, why (JSON), message
--- Returns  nil, and nothing happened: a group does not stand where its window is. Else {per group: how many, when all are done, or per settlement of it: 1 done, 0 the lease was lost and nothing happened;
+-- Returns  the numbers, from 1, of groups that do not stand where their windows are, and nothing happened. Else {per group: how many, when all are done, or per settlement of it: 1 done, 0 the lease was lost and nothing happened;
 --          per other settlement: 1 and 0 likewise, -1 only removed: the chord is somebody else's;
 --          {number of each "p", "c" and "d" of this call, from 1, whose dispatch this worker now holds, or whose chord it now
 --          claims}}
@@ -115,7 +115,7 @@ local function look_into(group, at)
 end
 
 -- A group's arguments are: `width` per settlement from `first` on, its result's key at `result` among them.
-local groups, elsewhere = {}, false
+local groups, elsewhere = {}, {}
 local at = 8
 for i = 1, tonumber(ARGV[7]) do
   local group = {key = ARGV[at], n = tonumber(ARGV[at + 1]), ttl = ARGV[at + 2], window = tonumber(ARGV[at + 3]), stay = {}}
@@ -123,7 +123,7 @@ for i = 1, tonumber(ARGV[7]) do
   at = at + 4
   group.width, group.result = 1, 1
   if group.window > 0 then
-    if held[group.key] and not look_into(group, at) then elsewhere = true end
+    if held[group.key] and not look_into(group, at) then elsewhere[#elsewhere + 1] = i end
     at = at + 2 + 2 * ARGV[at + 1]
     group.width, group.result = 0, 0
   end
@@ -135,7 +135,7 @@ for i = 1, tonumber(ARGV[7]) do
   groups[i] = group
   at = at + group.n * group.width
 end
-if elsewhere then return false end
+if elsewhere[1] then return elsewhere end
 
 local others = at
 while at <= #ARGV do
