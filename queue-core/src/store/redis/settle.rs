@@ -45,10 +45,8 @@ pub(super) async fn settle(shared: &Shared, settlements: &[Settlement]) -> Resul
 
 async fn settle_batch(shared: &Shared, batch: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
     let (mut plain, age) = (Plain::of(batch), shared.store.link.age());
-    let mut on = age.filter(|_| plain.place(shared, batch, age));
-    if age.is_none() {
-        plain.place(shared, batch, None);
-    }
+    let placed = plain.place(shared, batch, age);
+    let mut on = age.filter(|_| placed);
     loop {
         let mut claimable = Vec::new();
         let call = settle_call(shared, batch, &plain, &mut claimable);
