@@ -197,7 +197,7 @@ pub(super) async fn reconcile(shared: &Shared, link: &Link) -> Result<(), StoreE
             };
             let (adopted, more) = shared.ledger.compare((lane.index, suspect), listed, asked, Instant::now());
             again |= more;
-            if shared.ledger.has_forgotten((lane.index, suspect)) {
+            if shared.ledger.has_forgotten((lane.index, suspect)) && !suspect {
                 shared.order.clear(lane.index);
             }
             if !adopted.is_empty() {

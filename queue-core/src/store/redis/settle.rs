@@ -11,7 +11,7 @@ use super::keys;
 use super::plain::Plain;
 use super::shared::{DirtyUnlessDone, Shared};
 use super::times::ms;
-use super::{results, two_servers};
+use super::{results, two_servers, window};
 use crate::names::Priority;
 use crate::store::{
     CLAIM, ChordStep, DONE, DeliveryTag, Ending, INTERNAL, Settled, Settlement, StoreError, StoredResult,
@@ -44,7 +44,9 @@ pub(super) async fn settle(shared: &Shared, settlements: &[Settlement]) -> Resul
 }
 
 async fn settle_batch(shared: &Shared, batch: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
-    let (mut plain, age) = (Plain::of(batch), shared.store.link.age());
+    let mut plain = Plain::of(batch);
+    // Looking at the connection may cost a system call, for which a few ends are no reason.
+    let age = if batch.len() < window::FEW { None } else { shared.store.link.age() };
     let placed = plain.place(shared, batch, age);
     let mut on = age.filter(|_| placed);
     loop {

@@ -21,7 +21,7 @@ use bytes::Bytes;
 use crate::store::DeliveryTag;
 
 /// Fewer are told one by one: two texts are needed for a window.
-const FEW: usize = 4;
+pub(super) const FEW: usize = 4;
 /// So many batches are told message by message after one that stood elsewhere.
 const DOUBTS: u32 = 16;
 

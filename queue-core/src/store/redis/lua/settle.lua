@@ -28,7 +28,8 @@
 --            "d", as the second half of "p", from the dispatch on: only leased
 --          count of follow-ups, then per follow-up: list, message, due in Unix ms ("" for now), "{list}:scheduled", "{list}:due",
 --          "1" for a dead letter, then: "{list}:dead", "{list}:dead:why", "{list}:dead:message", entry, why (JSON), message
--- Returns  the numbers, from 1, of groups that do not stand where their windows are, and nothing happened. Else {per group: how many, when all are done, or per settlement of it: 1 done, 0 the lease was lost and nothing happened;
+-- Returns  the numbers, from 1, of groups that do not stand where their windows are, and nothing happened; else
+--          {per group: how many, when all are done, or per settlement of it: 1 done, 0 the lease was lost and nothing happened;
 --          per other settlement: 1 and 0 likewise, -1 only removed: the chord is somebody else's;
 --          {number of each "p", "c" and "d" of this call, from 1, whose dispatch this worker now holds, or whose chord it now
 --          claims}}
