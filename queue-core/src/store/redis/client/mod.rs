@@ -4,9 +4,11 @@
 //! into the socket itself, and one of those that wait reads for all (`socket`); what arrives is read by a parser that copies
 //! each text once (`reply`). `open` dials and says who we are. TLS, and RESP3 where a URL asks for it, are left to the crate.
 
+mod looking;
 mod open;
 mod reply;
 mod socket;
+mod stream;
 
 use std::sync::Arc;
 
@@ -46,7 +48,7 @@ impl Connection {
     pub(super) async fn push(&mut self, list: &str, message: &[u8]) -> RedisResult<()> {
         match &mut self.0 {
             Kind::Own { socket, .. } => {
-                socket.ask(packed_push(list, message), 1).await?.into_iter().try_for_each(fault)
+                socket.ask_soon(packed_push(list, message)).await?.into_iter().try_for_each(fault)
             }
             Kind::Crate(connection) => redis::cmd("LPUSH").arg(list).arg(message).query_async(connection).await,
         }

@@ -11,7 +11,8 @@ use redis::{
 };
 use tokio::net::TcpStream;
 
-use super::socket::{Duplex, Socket};
+use super::socket::Socket;
+use super::stream::Duplex;
 use super::{Connection, Kind};
 
 /// A connection to where `client` leads, ready for commands. Its caller bounds the time.

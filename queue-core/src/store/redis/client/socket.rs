@@ -10,19 +10,22 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::io;
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 use redis::{RedisError, RedisResult, Value};
 use smallvec::SmallVec;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::AsyncWrite;
 use tokio::time::Sleep;
 use tokio_util::io::poll_read_buf;
 
+use super::looking::{Looking, may_look};
 use super::reply::Replies;
+use super::stream::Duplex;
 
 /// How long somebody waits beside a reader before it reads itself.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -35,11 +38,6 @@ const MAX_UNSENT: usize = 64 << 20;
 
 /// How a server says that it has no room for another connection.
 pub(in crate::store::redis) const TOO_MANY: &str = "max number of clients";
-
-/// What goes both ways.
-pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
 /// The answers to one request.
 pub(super) type Answers = SmallVec<[Value; 1]>;
@@ -71,6 +69,7 @@ struct State {
     gone: Option<RedisError>,
     /// Who is to be woken once the lock is free.
     wake: SmallVec<[Waker; 4]>,
+    looking: Looking,
 }
 
 struct Call {
@@ -94,6 +93,7 @@ impl Socket {
             reader: None,
             gone: None,
             wake: SmallVec::new(),
+            looking: Looking::new(may_look()),
         }))
     }
 
@@ -103,7 +103,31 @@ impl Socket {
     ///
     /// The connection broke, or what came was no answer; then every call fails from now on.
     pub(super) fn ask(&self, request: Vec<u8>, answers: usize) -> Ask<'_> {
-        Ask { socket: self, request, answers, number: None, patience: None }
+        Ask { socket: self, request, answers, number: None, patience: None, looks: false }
+    }
+
+    /// Like [`Socket::ask`], for one answer that is likely to come at once: looks for it before it sleeps.
+    pub(super) fn ask_soon(&self, request: Vec<u8>) -> Ask<'_> {
+        Ask { socket: self, request, answers: 1, number: None, patience: None, looks: true }
+    }
+
+    /// Looks for the answer to a call that has just begun.
+    fn look(&self, number: u64) {
+        let Some(until) = self.with(|state| state.is_alone().then(|| state.looking.begin()).flatten()) else { return };
+        loop {
+            let over = self.with(|state| {
+                let answered = state.look(number);
+                let late = !answered && Instant::now() >= until;
+                if answered || late {
+                    state.looking.note(answered);
+                }
+                answered || late || !state.is_alone()
+            });
+            if over {
+                return;
+            }
+            std::hint::spin_loop();
+        }
     }
 
     /// Whether it broke.
@@ -135,6 +159,7 @@ pub(super) struct Ask<'a> {
     answers: usize,
     number: Option<u64>,
     patience: Option<Pin<Box<Sleep>>>,
+    looks: bool,
 }
 
 impl Future for Ask<'_> {
@@ -143,14 +168,13 @@ impl Future for Ask<'_> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let ask = self.get_mut();
         let mut impatient = false;
+        if ask.looks && ask.number.is_none() {
+            let number = ask.begin(cx);
+            ask.socket.look(number);
+        }
         loop {
-            let polled = ask.socket.with(|state| {
-                let number = match ask.number {
-                    Some(number) => number,
-                    None => *ask.number.insert(state.begin(&std::mem::take(&mut ask.request), ask.answers, cx)),
-                };
-                state.go_on(number, impatient, cx)
-            });
+            let number = ask.number.unwrap_or_else(|| ask.begin(cx));
+            let polled = ask.socket.with(|state| state.go_on(number, impatient, cx));
             if polled.is_ready() {
                 ask.number = None;
                 return polled.map(|answers| answers.ok_or_else(closed)?);
@@ -162,6 +186,12 @@ impl Future for Ask<'_> {
 }
 
 impl Ask<'_> {
+    fn begin(&mut self, cx: &mut Context<'_>) -> u64 {
+        let request = std::mem::take(&mut self.request);
+        let number = self.socket.with(|state| state.begin(&request, self.answers, cx));
+        *self.number.insert(number)
+    }
+
     /// Ready when somebody else should have read the answer by now.
     fn bide(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let state = self.socket.lock();
@@ -193,7 +223,7 @@ impl State {
         // What stops the line was given up; a large request that somebody waits for is not cut off by the next.
         let given_up = self.calls.get(self.answered).is_some_and(|call| call.over);
         if given_up && self.unsent.len() > MAX_UNSENT {
-            self.fail(std::io::Error::from(std::io::ErrorKind::TimedOut).into());
+            self.fail(io::Error::from(io::ErrorKind::TimedOut).into());
         }
         let number = self.first + self.calls.len() as u64;
         self.calls.push_back(Call { left: answers, answers: Answers::new(), waker: None, over: false });
@@ -276,6 +306,22 @@ impl State {
         while !self.is_answered(number) && self.gone.is_none() && self.read_more(cx) {}
     }
 
+    /// Whether one call is under way, and nothing of it still to be sent.
+    fn is_alone(&self) -> bool {
+        self.calls.len() == 1 && self.unsent.is_empty() && self.reader.is_none()
+    }
+
+    /// Reads what is there, if anything; whether the call has its answers, or can't get them.
+    fn look(&mut self, number: u64) -> bool {
+        match self.stream.read_now(&mut self.arrived) {
+            Ok(0) => self.fail(closed()),
+            Ok(_) => self.hand_out(),
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(error) => self.fail(error.into()),
+        }
+        self.is_answered(number) || self.gone.is_some()
+    }
+
     /// Reads once; whether anything was there.
     fn read_more(&mut self, cx: &mut Context<'_>) -> bool {
         self.arrived.reserve(self.replies.missing().clamp(ROOM, MAX_ROOM));
@@ -300,7 +346,7 @@ impl State {
                 return self.fail(error);
             }
             let Some(call) = self.calls.get_mut(self.answered) else {
-                return self.fail(std::io::Error::other("the server answered what nobody had asked").into());
+                return self.fail(io::Error::other("the server answered what nobody had asked").into());
             };
             call.answers.push(value);
             call.left -= 1;
@@ -334,7 +380,7 @@ impl State {
     fn write(&mut self, bytes: &[u8], cx: &mut Context<'_>) -> usize {
         match Pin::new(&mut self.stream).poll_write(cx, bytes) {
             Poll::Pending => return 0,
-            Poll::Ready(Ok(0)) => self.fail(std::io::Error::from(std::io::ErrorKind::WriteZero).into()),
+            Poll::Ready(Ok(0)) => self.fail(io::Error::from(io::ErrorKind::WriteZero).into()),
             Poll::Ready(Ok(sent)) => return sent,
             Poll::Ready(Err(error)) => self.fail(error.into()),
         }
@@ -358,7 +404,7 @@ fn farewell(value: &Value) -> Option<RedisError> {
 }
 
 fn closed() -> RedisError {
-    std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into()
+    io::Error::from(io::ErrorKind::UnexpectedEof).into()
 }
 
 #[cfg(test)]

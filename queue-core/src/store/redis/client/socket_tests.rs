@@ -3,12 +3,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
+use futures_util::FutureExt;
 use redis::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, yield_now};
 
 use super::*;
+
+impl Duplex for DuplexStream {}
 
 /// A socket, and the server's end of it.
 fn pair(room: usize) -> (Arc<Socket>, DuplexStream) {
@@ -296,4 +299,91 @@ async fn a_farewell_is_why_all_fail() {
         assert!(error.to_string().contains(said.split_once(' ').unwrap().1), "{error}");
         assert!(socket.is_gone());
     }
+}
+
+/// A stream whose answer is there at the so many-th look, and of which the runtime never hears.
+struct Quiet {
+    looks: Arc<AtomicUsize>,
+    answer: (usize, &'static str),
+}
+
+/// A socket on such a stream; how often it was looked at.
+fn quiet(at: usize, answer: &'static str) -> (Socket, Arc<AtomicUsize>) {
+    let looks = Arc::new(AtomicUsize::new(0));
+    let socket = Socket::new(Box::new(Quiet { looks: looks.clone(), answer: (at, answer) }));
+    socket.lock().looking = Looking::new(true);
+    (socket, looks)
+}
+
+impl AsyncRead for Quiet {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+impl AsyncWrite for Quiet {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Duplex for Quiet {
+    fn read_now(&self, into: &mut BytesMut) -> io::Result<usize> {
+        let (at, answer) = self.answer;
+        if self.looks.fetch_add(1, Ordering::Relaxed) + 1 != at {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        into.extend_from_slice(answer.as_bytes());
+        Ok(answer.len())
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_at_once_is_there_without_sleeping() {
+    let (socket, looks) = quiet(3, ":7\r\n");
+    assert_eq!(value(socket.ask_soon(request("one")).now_or_never().unwrap()), Value::Int(7));
+    assert_eq!(looks.load(Ordering::Relaxed), 3);
+    // Half an answer, and then the end.
+    let (socket, _) = quiet(1, ":");
+    assert!(socket.ask_soon(request("one")).now_or_never().is_none());
+    let (socket, _) = quiet(2, "");
+    assert!(socket.ask_soon(request("one")).now_or_never().unwrap().is_err() && socket.is_gone());
+}
+
+#[tokio::test]
+async fn nobody_looks_beside_others_or_who_did_not_ask_for_it_or_where_it_does_not_help() {
+    let (socket, looks) = quiet(1, ":7\r\n");
+    let mut other = Box::pin(socket.ask(request("one"), 1));
+    assert!(other.as_mut().now_or_never().is_none());
+    assert!(socket.ask_soon(request("two")).now_or_never().is_none());
+    assert_eq!(looks.load(Ordering::Relaxed), 0);
+    let (socket, looks) = quiet(usize::MAX, "");
+    assert!(socket.ask_soon(request("one")).now_or_never().is_none());
+    let before = looks.load(Ordering::Relaxed);
+    assert!(before > 0);
+    // It did not help there, so the next does without; on a stream where nothing is under way.
+    let tired = std::mem::replace(&mut socket.lock().looking, Looking::new(false));
+    let (socket, looks) = quiet(1, ":7\r\n");
+    socket.lock().looking = tired;
+    assert!(socket.ask_soon(request("two")).now_or_never().is_none());
+    assert_eq!(looks.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn an_answer_that_takes_its_time_is_slept_for() {
+    let (socket, mut server) = pair(1 << 16);
+    let serve = async {
+        heard(&mut server, 3).await;
+        server.write_all(b":1\r\n").await.unwrap();
+    };
+    let (answers, ()) = tokio::join!(socket.ask_soon(request("one")), serve);
+    assert_eq!(value(answers), Value::Int(1));
 }
