@@ -112,6 +112,7 @@ impl Trial {
             let prefetch = if concurrency > 50 { 2 * concurrency } else { 0 };
             command.args(["--url", &self.url, "-Q", crate::subject::ours::QUEUE, "--log-level", "warn"]);
             command.args(["-c", &concurrency.to_string(), "--prefetch", &prefetch.to_string()]);
+            command.args(self.subject.threads.map(|threads| format!("--threads={threads}")));
         }
         command.env("BENCH_CONCURRENCY", concurrency.to_string());
         command.env("BENCH_RESULTS", if results { "1" } else { "0" });

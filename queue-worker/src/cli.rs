@@ -42,6 +42,10 @@ pub struct Flags {
     #[arg(short, long, value_name = "N")]
     pub concurrency: Option<NonZeroUsize>,
 
+    /// How many threads asynchronous tasks share, and the worker with them (default: the number of CPUs).
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+
     /// How long to wait for a store that does not answer at the start (default: not at all).
     #[arg(long, value_parser = humantime::parse_duration, value_name = "TIME")]
     pub wait: Option<Duration>,

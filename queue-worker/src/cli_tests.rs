@@ -51,6 +51,7 @@ fn nonsense_is_refused() {
     for line in [
         "-c 0",
         "-c many",
+        "--threads 0",
         "-Q mail:0",
         "-Q mail,,celery",
         "--grace soon",

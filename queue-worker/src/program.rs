@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::Flags;
@@ -16,7 +17,7 @@ use crate::worker::{Worker, WorkerHandle};
 pub(crate) fn main(worker: Worker, flags: Flags) -> ExitCode {
     // A program that has set up its own log keeps it.
     let _ = crate::logging::init(flags.log_format, &flags.log_level);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match runtime(&flags) {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.into()),
     };
@@ -27,6 +28,15 @@ pub(crate) fn main(worker: Worker, flags: Flags) -> ExitCode {
         Ok(_) => Exit::Clean.into(),
         Err(error) => fail(&error),
     }
+}
+
+/// The runtime that tasks share.
+fn runtime(flags: &Flags) -> std::io::Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = flags.threads {
+        builder.worker_threads(threads.get());
+    }
+    builder.enable_all().build()
 }
 
 async fn serve(worker: Worker, flags: &Flags) -> Result<Report, WorkerError> {
@@ -85,4 +95,19 @@ fn fail(error: &WorkerError) -> ExitCode {
     // Where stderr is gone there is nobody to tell.
     let _ = std::io::stderr().write_all(text.as_bytes());
     error.exit().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[test]
+    fn tasks_share_as_many_threads_as_the_flags_say() {
+        for threads in [1, 3] {
+            let flags = Flags::try_parse_from(["queue-worker", "--threads", &threads.to_string()]).unwrap();
+            assert_eq!(runtime(&flags).unwrap().metrics().num_workers(), threads);
+        }
+    }
 }

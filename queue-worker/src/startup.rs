@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use foldhash::quality::RandomState;
@@ -12,6 +12,7 @@ use queue_core::store::{ConnectError, Store, StoreOptions, connect_with};
 use queue_core::task::{Body, StateMap, TaskDef, TaskOptions};
 
 use crate::error::WorkerError;
+use crate::execute::brevity::Brevity;
 use crate::health::tally::Tally;
 use crate::logging::causes;
 use crate::reconnect::Tries;
@@ -43,8 +44,7 @@ pub(crate) struct Task {
     pub(crate) builtin: bool,
     /// How many jobs of it were started.
     pub(crate) accepted: AtomicU64,
-    /// Whether its last body was done at once.
-    pub(crate) brief: AtomicBool,
+    pub(crate) brevity: Brevity,
     pub(crate) tally: Tally,
 }
 
@@ -148,14 +148,6 @@ impl Tasks {
 }
 
 impl Task {
-    /// Notes whether a body of it was done at once.
-    pub(crate) fn note_brief(&self, brief: bool) {
-        // Read first: what all threads write all the time slows them all down.
-        if self.brief.load(Ordering::Relaxed) != brief {
-            self.brief.store(brief, Ordering::Relaxed);
-        }
-    }
-
     fn new(def: &TaskDef) -> Self {
         Self {
             name: def.name,
@@ -163,7 +155,7 @@ impl Task {
             body: def.body,
             builtin: def.builtin,
             accepted: AtomicU64::new(0),
-            brief: AtomicBool::new(false),
+            brevity: Brevity::default(),
             tally: Tally::new(),
         }
     }

@@ -14,7 +14,7 @@ use crate::lab::{Lab, Trial};
 use crate::noise::Span;
 use crate::subject::contract::{Order, Ran};
 use crate::subject::floor::{self, FLOOR, Pair};
-use crate::subject::{Kind, Results, Subject};
+use crate::subject::{Kind, Results, Subject, list};
 
 /// How long a drain may take.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -67,7 +67,10 @@ pub(crate) async fn measure(lab: &mut Lab) -> Outcome<()> {
             for _ in 0..times(subject) {
                 match drain(lab, subject, mode).await {
                     Err(why) => lab.figures.gap(subject.name, &mode.name(), why),
-                    Ok(batch) if subject.kind == Kind::Ours => floors(lab, subject, mode, batch).await?,
+                    Ok(batch) if subject.kind == Kind::Ours => {
+                        floors(lab, subject, mode, batch).await?;
+                        drain(lab, &list::ours_by_default(subject), mode).await.map(drop)?;
+                    }
                     Ok(_) => {}
                 }
             }
@@ -88,7 +91,8 @@ async fn drain(lab: &mut Lab, subject: &Subject, mode: Mode) -> Outcome<usize> {
     let trial = lab.trial(subject).await?;
     let count = subject.jobs;
     let seconds = trial.enqueue(&Order { count, results: mode.results, ..Order::default() }).await?;
-    if !mode.aof && (!mode.results || subject.results == Results::Always) {
+    let enqueues_otherwise = subject.kind != Kind::Ours || subject.threads.is_some();
+    if enqueues_otherwise && !mode.aof && (!mode.results || subject.results == Results::Always) {
         lab.figures.add(subject.name, BULK, "jobs/s", count as f64 / seconds, &span);
     }
     lab.server.reset().await?;

@@ -13,6 +13,7 @@ fn base(name: &'static str, kind: Kind, adapter: &'static str, settings: &'stati
         adapter,
         variant: "",
         concurrency: 10,
+        threads: None,
         processes: 1,
         jobs: 10_000,
         results: Results::Both,
@@ -28,10 +29,21 @@ fn base(name: &'static str, kind: Kind, adapter: &'static str, settings: &'stati
 pub(crate) fn ours() -> Subject {
     Subject {
         concurrency: 200,
+        threads: Some(1),
         jobs: 200_000,
         outer: &["evalsha", "blmove"],
-        ..base(OURS, Kind::Ours, OURS, "concurrency 200, prefetch 400; every job acknowledged and recovered")
+        ..base(
+            OURS,
+            Kind::Ours,
+            OURS,
+            "concurrency 200, prefetch 400, 1 thread, since the server needs the other core; every job acknowledged and recovered",
+        )
     }
+}
+
+/// Ours as it is without `--threads`; drains only.
+pub(crate) fn ours_by_default(ours: &Subject) -> Subject {
+    Subject { name: "queue, a thread per core", threads: None, ..ours.clone() }
 }
 
 /// The peers.

@@ -38,6 +38,8 @@ pub(crate) struct Subject {
     /// Which set-up of the adapter.
     pub(crate) variant: &'static str,
     pub(crate) concurrency: usize,
+    /// The threads that a worker of ours is told to have.
+    pub(crate) threads: Option<usize>,
     /// In so many processes each.
     pub(crate) processes: usize,
     /// Jobs to drain, for each round; few for the slow, so that a run ends.

@@ -1,6 +1,7 @@
 //! Runs one job: acknowledges early where the task says so, runs the body within its limits, and hands its end to
 //! the settler.
 
+pub(crate) mod brevity;
 mod limits;
 pub(crate) mod runners;
 mod thread;
@@ -263,7 +264,7 @@ impl Run {
         let (children, added) = (context.children(), context.take_added());
         let subject = Subject { children, added, ..Subject::new(&self.engine, &self.held) };
         self.task.tally.run.record_time(took);
-        self.task.note_brief(self.held.polls.only_one() && took < BRIEF);
+        self.task.brevity.note(self.held.polls.only_one() && took < BRIEF);
         let (settlement, counter, telling, outcome) = match verdict(outcome, attempt) {
             Verdict::Succeed(value) => {
                 tracing::info!(runtime, "task succeeded");

@@ -1,6 +1,6 @@
 //! Runs short bodies without making a task of the runtime of each.
 //!
-//! Most bodies either end in their first poll, or wait for something. A job whose task did the first the last time goes
+//! Most bodies either end in their first poll, or wait for something. A job whose task mostly does the first goes
 //! into a line; as many runners as the runtime has threads take from it and poll each job once. One that is not done then
 //! becomes a task of its own, which the runtime polls anew, so that no wake-up is lost.
 //!
@@ -9,7 +9,6 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -65,7 +64,7 @@ impl Runners {
 
 /// Starts `run`: as a task of its own, or, when its task is likely to be done at once, with `brief`.
 pub(crate) fn start(run: Run, brief: &mut Vec<Run>) {
-    if run.task.brief.load(Ordering::Relaxed) {
+    if run.task.brevity.is_likely() {
         brief.push(run);
     } else {
         let held = Arc::clone(&run.held);
@@ -120,7 +119,7 @@ impl Runner {
         // A task waits for this thread, and no other can take it from there: it goes before the next body.
         let mut owed = false;
         while let Some(run) = self.engine.runners.next() {
-            if !run.task.brief.load(Ordering::Relaxed) {
+            if !run.task.brevity.is_likely() {
                 let held = Arc::clone(&run.held);
                 spawn(run.run(), &held);
                 owed = true;
@@ -162,7 +161,7 @@ fn begin(run: Run, place: &mut Option<ReusableBoxFuture<'static, ()>>) -> bool {
             true
         }
         Poll::Pending => {
-            task.note_brief(false);
+            task.brevity.note(false);
             spawn(running, &held);
             false
         }
