@@ -37,9 +37,11 @@ struct Arrival {
 pub(crate) async fn take_in(engine: &Arc<Engine>, deliveries: Vec<Delivery>, room: &mut Room) {
     failpoint::hit_when("lease.answered", || !deliveries.is_empty());
     let deliveries = wanted(engine, deliveries).await;
-    let mut arrivals: Vec<Arrival> = deliveries.into_iter().filter_map(|one| read(engine, one)).collect();
+    // Room for all at once: nearly all can be read, and growing would move them some times.
+    let mut arrivals: Vec<Arrival> = Vec::with_capacity(deliveries.len());
+    arrivals.extend(deliveries.into_iter().filter_map(|one| read(engine, one)));
     mark_revoked(engine, &mut arrivals).await;
-    let mut brief = Vec::new();
+    let mut brief = Vec::with_capacity(arrivals.len());
     // One look at the clock for all of them: what is due within their reading may as well wait for the store to say so.
     let now = engine.time.now();
     for arrival in arrivals {

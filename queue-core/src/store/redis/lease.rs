@@ -139,6 +139,10 @@ fn read_reply(
         let (Some(kind), Some(Value::Int(index))) = (row.next().and_then(bytes), row.next()) else { continue };
         let Some(at) = usize::try_from(index - 1).ok().filter(|at| *at < lanes.len()) else { continue };
         let (lane, name) = (lanes[at].0, &names[at]);
+        // Room for all at once.
+        found.reserve(
+            row.as_slice().iter().map(|part| if let Value::Array(many) = part { many.len() } else { 0 }).sum(),
+        );
         let mut rest = row.flat_map(flat).filter_map(bytes);
         match &kind[..] {
             b"f" => renewed |= shared.renew(lane, name),

@@ -24,7 +24,9 @@ struct Group<'a> {
 
 impl Group<'_> {
     fn tags(&self) -> Vec<&DeliveryTag> {
-        self.members.iter().filter_map(|(_, settlement)| settlement.tag.as_ref()).collect()
+        let mut tags = Vec::with_capacity(self.members.len());
+        tags.extend(self.members.iter().filter_map(|(_, settlement)| settlement.tag.as_ref()));
+        tags
     }
 }
 
