@@ -308,7 +308,7 @@ impl State {
 
     /// Whether one call is under way, and nothing of it still to be sent.
     fn is_alone(&self) -> bool {
-        self.calls.len() == 1 && self.unsent.is_empty() && self.reader.is_none()
+        self.calls.len() == 1 && self.unsent.is_empty() && self.reader.is_none() && self.gone.is_none()
     }
 
     /// Reads what is there, if anything; whether the call has its answers, or can't get them.
