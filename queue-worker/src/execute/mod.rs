@@ -39,9 +39,6 @@ const ABSOLVED_AFTER: Duration = Duration::from_secs(30);
 /// How long a plain function that is terminated has to notice it, before its slot counts as stuck.
 const OBEDIENCE: Duration = Duration::from_secs(10);
 
-/// A body that ends in its first poll and within so long is run in a runner.
-const BRIEF: Duration = Duration::from_millis(1);
-
 type Outcome = Result<Json, TaskError>;
 
 /// How long one run may take.
@@ -264,7 +261,10 @@ impl Run {
         let (children, added) = (context.children(), context.take_added());
         let subject = Subject { children, added, ..Subject::new(&self.engine, &self.held) };
         self.task.tally.run.record_time(took);
-        self.task.brevity.note(self.held.polls.only_one() && took < BRIEF);
+        // Of one that waited its runner has noted that.
+        if self.held.polls.only_one() {
+            self.task.brevity.ended(took);
+        }
         let (settlement, counter, telling, outcome) = match verdict(outcome, attempt) {
             Verdict::Succeed(value) => {
                 tracing::info!(runtime, "task succeeded");

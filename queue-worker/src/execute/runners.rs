@@ -161,7 +161,7 @@ fn begin(run: Run, place: &mut Option<ReusableBoxFuture<'static, ()>>) -> bool {
             true
         }
         Poll::Pending => {
-            task.brevity.note(false);
+            task.brevity.waited();
             spawn(running, &held);
             false
         }
