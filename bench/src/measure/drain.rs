@@ -14,7 +14,8 @@ use crate::lab::{Lab, Trial};
 use crate::noise::Span;
 use crate::subject::contract::{Order, Ran};
 use crate::subject::floor::{self, FLOOR, Pair};
-use crate::subject::{Kind, Results, Subject, list};
+use crate::subject::list::{self, OURS_BY_DEFAULT};
+use crate::subject::{Kind, Results, Subject};
 
 /// How long a drain may take.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -69,7 +70,10 @@ pub(crate) async fn measure(lab: &mut Lab) -> Outcome<()> {
                     Err(why) => lab.figures.gap(subject.name, &mode.name(), why),
                     Ok(batch) if subject.kind == Kind::Ours => {
                         floors(lab, subject, mode, batch).await?;
-                        drain(lab, &list::ours_by_default(subject), mode).await.map(drop)?;
+                        let default = list::ours_by_default(subject);
+                        if let Err(why) = drain(lab, &default, mode).await {
+                            lab.figures.gap(default.name, &mode.name(), why);
+                        }
                     }
                     Ok(_) => {}
                 }
@@ -91,8 +95,7 @@ async fn drain(lab: &mut Lab, subject: &Subject, mode: Mode) -> Outcome<usize> {
     let trial = lab.trial(subject).await?;
     let count = subject.jobs;
     let seconds = trial.enqueue(&Order { count, results: mode.results, ..Order::default() }).await?;
-    let enqueues_otherwise = subject.kind != Kind::Ours || subject.threads.is_some();
-    if enqueues_otherwise && !mode.aof && (!mode.results || subject.results == Results::Always) {
+    if subject.name != OURS_BY_DEFAULT && !mode.aof && (!mode.results || subject.results == Results::Always) {
         lab.figures.add(subject.name, BULK, "jobs/s", count as f64 / seconds, &span);
     }
     lab.server.reset().await?;

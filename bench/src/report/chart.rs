@@ -8,6 +8,7 @@ use crate::Outcome;
 use crate::figures::{Figures, show};
 use crate::measure::what::{BY_SCRIPTS, DRAIN, DRAIN_RESULTS};
 use crate::subject::floor::FLOOR;
+use crate::subject::list::OURS_BY_DEFAULT;
 
 const ROW: u32 = 26;
 const WIDTH: u32 = 900;
@@ -46,7 +47,7 @@ fn bars(figures: &Figures) -> Vec<(String, RGBColor, f64)> {
         rows.sort_by(|a, b| b.median().total_cmp(&a.median()));
         bars.extend(rows.into_iter().map(|row| {
             let colour = match row.subject.as_str() {
-                "queue" => RGBColor(31, 78, 121),
+                "queue" | OURS_BY_DEFAULT => RGBColor(31, 78, 121),
                 FLOOR | BY_SCRIPTS => RGBColor(150, 150, 150),
                 _ => RGBColor(157, 195, 230),
             };

@@ -5,6 +5,8 @@ use std::time::Duration;
 use super::{Kind, Results, Subject};
 
 const OURS: &str = "queue";
+/// The name of ours without `--threads`.
+pub(crate) const OURS_BY_DEFAULT: &str = "queue, a thread per core";
 
 fn base(name: &'static str, kind: Kind, adapter: &'static str, settings: &'static str) -> Subject {
     Subject {
@@ -36,14 +38,14 @@ pub(crate) fn ours() -> Subject {
             OURS,
             Kind::Ours,
             OURS,
-            "concurrency 200, prefetch 400, 1 thread, since the server needs the other core; every job acknowledged and recovered",
+            "concurrency 200, prefetch 400, --threads 1, since the server needs the other core (`queue, a thread per core` is without it, drains only); every job acknowledged and recovered",
         )
     }
 }
 
-/// Ours as it is without `--threads`; drains only.
+/// Ours as it is without `--threads`; its drains only, since it sends as the other does.
 pub(crate) fn ours_by_default(ours: &Subject) -> Subject {
-    Subject { name: "queue, a thread per core", threads: None, ..ours.clone() }
+    Subject { name: OURS_BY_DEFAULT, threads: None, ..ours.clone() }
 }
 
 /// The peers.
