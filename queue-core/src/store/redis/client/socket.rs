@@ -23,7 +23,7 @@ use tokio::io::AsyncWrite;
 use tokio::time::Sleep;
 use tokio_util::io::poll_read_buf;
 
-use super::looking::{Looking, may_look};
+use super::looking::{Looking, When, usual};
 use super::reply::Replies;
 use super::stream::Duplex;
 
@@ -35,6 +35,9 @@ const MAX_ROOM: usize = 1 << 20;
 
 /// So much may wait to be sent behind a request whose caller gave up. A server that reads nothing while callers give up and ask again must not cost all memory.
 const MAX_UNSENT: usize = 64 << 20;
+
+/// Pauses of the processor between two looks, together less than a look takes.
+const SPINS: usize = 16;
 
 /// How a server says that it has no room for another connection.
 pub(in crate::store::redis) const TOO_MANY: &str = "max number of clients";
@@ -93,7 +96,7 @@ impl Socket {
             reader: None,
             gone: None,
             wake: SmallVec::new(),
-            looking: Looking::new(may_look()),
+            looking: Looking::new(usual()),
         }))
     }
 
@@ -111,12 +114,11 @@ impl Socket {
         Ask { socket: self, request, answers: 1, number: None, patience: None, looks: true }
     }
 
-    /// Looks for the answer to a call that has just begun.
-    fn look(&self, number: u64) {
-        let Some(until) = self.with(|state| state.is_alone().then(|| state.looking.begin()).flatten()) else { return };
+    /// Looks for the answer to a call until then, as long as it is alone.
+    fn look(&self, number: u64, until: Instant) {
         loop {
             let over = self.with(|state| {
-                let answered = state.look(number);
+                let answered = state.peek(number);
                 let late = !answered && Instant::now() >= until;
                 if answered || late {
                     state.looking.note(answered);
@@ -126,7 +128,8 @@ impl Socket {
             if over {
                 return;
             }
-            std::hint::spin_loop();
+            // Off the lock for a moment: another may come.
+            (0..SPINS).for_each(|_| std::hint::spin_loop());
         }
     }
 
@@ -168,12 +171,20 @@ impl Future for Ask<'_> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let ask = self.get_mut();
         let mut impatient = false;
-        if ask.looks && ask.number.is_none() {
-            let number = ask.begin(cx);
-            ask.socket.look(number);
+        let began = ask.number.is_none();
+        let number = ask.number.unwrap_or_else(|| ask.begin(cx));
+        if std::mem::take(&mut ask.looks) {
+            match ask.socket.with(|state| state.when_to_look(began)) {
+                When::Never => {}
+                When::Now(until) => ask.socket.look(number, until),
+                When::Later => {
+                    ask.looks = true;
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+            }
         }
         loop {
-            let number = ask.number.unwrap_or_else(|| ask.begin(cx));
             let polled = ask.socket.with(|state| state.go_on(number, impatient, cx));
             if polled.is_ready() {
                 ask.number = None;
@@ -311,8 +322,18 @@ impl State {
         self.calls.len() == 1 && self.unsent.is_empty() && self.reader.is_none() && self.gone.is_none()
     }
 
+    /// When to look for the answer to a call that has just begun, or whose sender let the others go first.
+    fn when_to_look(&mut self, began: bool) -> When {
+        let alone = self.is_alone();
+        match (began, alone) {
+            (true, false) => When::Never,
+            (true, true) => self.looking.begin(),
+            (false, _) => self.looking.go_on(alone),
+        }
+    }
+
     /// Reads what is there, if anything; whether the call has its answers, or can't get them.
-    fn look(&mut self, number: u64) -> bool {
+    fn peek(&mut self, number: u64) -> bool {
         match self.stream.read_now(&mut self.arrived) {
             Ok(0) => self.fail(closed()),
             Ok(_) => self.hand_out(),

@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, yield_now};
 
+use super::super::looking::LOOK;
 use super::*;
 
 impl Duplex for DuplexStream {}
@@ -307,12 +308,26 @@ struct Quiet {
     answer: (usize, &'static str),
 }
 
-/// A socket on such a stream; how often it was looked at.
-fn quiet(at: usize, answer: &'static str) -> (Socket, Arc<AtomicUsize>) {
+/// A socket on such a stream, on which one looks for so long; how often it was looked at.
+fn quiet(at: usize, answer: &'static str, length: Duration) -> (Socket, Arc<AtomicUsize>) {
     let looks = Arc::new(AtomicUsize::new(0));
     let socket = Socket::new(Box::new(Quiet { looks: looks.clone(), answer: (at, answer) }));
-    socket.lock().looking = Looking::new(true);
+    socket.lock().looking = Looking::new(Some(length));
     (socket, looks)
+}
+
+/// Long enough for an answer that is there.
+const LONG: Duration = Duration::from_secs(30);
+
+/// What comes of a call that is polled until it sleeps: the first time it may let others go first.
+async fn awake(ask: Ask<'_>) -> Option<RedisResult<Answers>> {
+    let mut ask = std::pin::pin!(ask);
+    let first = poll_fn(|cx| Poll::Ready(ask.as_mut().poll(cx))).await;
+    let last = if first.is_pending() { poll_fn(|cx| Poll::Ready(ask.as_mut().poll(cx))).await } else { first };
+    match last {
+        Poll::Ready(answers) => Some(answers),
+        Poll::Pending => None,
+    }
 }
 
 impl AsyncRead for Quiet {
@@ -348,32 +363,65 @@ impl Duplex for Quiet {
 
 #[tokio::test]
 async fn an_answer_that_comes_at_once_is_there_without_sleeping() {
-    let (socket, looks) = quiet(3, ":7\r\n");
-    assert_eq!(value(socket.ask_soon(request("one")).now_or_never().unwrap()), Value::Int(7));
+    let (socket, looks) = quiet(3, ":7\r\n", LONG);
+    assert_eq!(value(awake(socket.ask_soon(request("one"))).await.unwrap()), Value::Int(7));
     assert_eq!(looks.load(Ordering::Relaxed), 3);
-    // Half an answer, and then the end.
-    let (socket, _) = quiet(1, ":");
-    assert!(socket.ask_soon(request("one")).now_or_never().is_none());
-    let (socket, _) = quiet(2, "");
-    assert!(socket.ask_soon(request("one")).now_or_never().unwrap().is_err() && socket.is_gone());
+    // The end of the stream is an answer too.
+    let (socket, _) = quiet(2, "", LONG);
+    assert!(awake(socket.ask_soon(request("one"))).await.unwrap().is_err() && socket.is_gone());
+    // Half of one is none.
+    let (socket, _) = quiet(1, ":", LOOK);
+    assert!(awake(socket.ask_soon(request("one"))).await.is_none());
+}
+
+#[tokio::test]
+async fn who_is_to_send_as_well_has_its_turn_before_anybody_looks() {
+    let (socket, looks) = quiet(1, ":7\r\n", LONG);
+    let (mut one, mut two) = (Box::pin(socket.ask_soon(request("one"))), Box::pin(socket.ask_soon(request("two"))));
+    for _ in 0..2 {
+        for call in [&mut one, &mut two] {
+            assert!(poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx).is_pending())).await);
+        }
+    }
+    assert_eq!(looks.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn a_second_caller_and_who_was_to_look_get_their_own_answers() {
+    let (socket, mut server) = pair(1 << 16);
+    socket.lock().looking = Looking::new(Some(LONG));
+    let serve = async {
+        heard(&mut server, 6).await;
+        server.write_all(b":1\r\n:2\r\n").await.unwrap();
+    };
+    let (one, two, ()) = tokio::join!(socket.ask_soon(request("one")), socket.ask_soon(request("two")), serve);
+    assert_eq!((value(one), value(two)), (Value::Int(1), Value::Int(2)));
 }
 
 #[tokio::test]
 async fn nobody_looks_beside_others_or_who_did_not_ask_for_it_or_where_it_does_not_help() {
-    let (socket, looks) = quiet(1, ":7\r\n");
+    let (socket, looks) = quiet(1, ":7\r\n", LONG);
     let mut other = Box::pin(socket.ask(request("one"), 1));
     assert!(other.as_mut().now_or_never().is_none());
-    assert!(socket.ask_soon(request("two")).now_or_never().is_none());
+    assert!(awake(socket.ask_soon(request("two"))).await.is_none());
     assert_eq!(looks.load(Ordering::Relaxed), 0);
-    let (socket, looks) = quiet(usize::MAX, "");
-    assert!(socket.ask_soon(request("one")).now_or_never().is_none());
-    let before = looks.load(Ordering::Relaxed);
-    assert!(before > 0);
+    let (socket, looks) = quiet(usize::MAX, "", LOOK);
+    assert!(awake(socket.ask_soon(request("one"))).await.is_none());
+    assert!(looks.load(Ordering::Relaxed) > 0);
     // It did not help there, so the next does without; on a stream where nothing is under way.
-    let tired = std::mem::replace(&mut socket.lock().looking, Looking::new(false));
-    let (socket, looks) = quiet(1, ":7\r\n");
+    let tired = std::mem::replace(&mut socket.lock().looking, Looking::new(None));
+    let (socket, looks) = quiet(1, ":7\r\n", LONG);
     socket.lock().looking = tired;
-    assert!(socket.ask_soon(request("two")).now_or_never().is_none());
+    assert!(awake(socket.ask_soon(request("two"))).await.is_none());
+    assert_eq!(looks.load(Ordering::Relaxed), 0);
+}
+
+/// Its request was not sent: what comes is no answer to it.
+#[tokio::test]
+async fn nobody_looks_on_a_connection_that_broke() {
+    let (socket, looks) = quiet(1, ":7\r\n", LONG);
+    socket.lock().fail(closed());
+    assert!(awake(socket.ask_soon(request("one"))).await.unwrap().is_err());
     assert_eq!(looks.load(Ordering::Relaxed), 0);
 }
 
