@@ -16,7 +16,7 @@ impl Subject<'_> {
         let root = message.root_id.as_deref().unwrap_or(message.id.as_str());
         // The same ids each time this end is written, others than those of the calls that the body made itself.
         let seed = message.id.child_of_run(&message.delivery_tag, u64::MAX);
-        let setting = Setting::of_client(self.default_queue.clone(), self.now, self.ttl).beside_celery(self.celery);
+        let setting = Setting::of_client(self.default_queue.clone(), self.now(), self.ttl).beside_celery(self.celery);
         setting.of_task(&message.id, root, seed)
     }
 
@@ -79,14 +79,14 @@ impl Subject<'_> {
     /// The failure (or revocation) as the result of another task: a later step of the chain, which now never runs.
     fn ended_too(&self, id: TaskId, state: &State, why: &Exception) -> StoredResult {
         let failure = ResultMeta::exception_json(why);
-        let mut meta = ResultMeta::new(id.clone(), state.clone(), failure, Some(self.now));
+        let mut meta = ResultMeta::new(id.clone(), state.clone(), failure, Some(self.now()));
         meta.traceback.clone_from(&why.traceback);
         StoredResult { id, meta: meta.encode(), ttl: self.ttl }
     }
 
     /// A failure, as it is stored, as the result of a task that never runs.
     pub(crate) fn failed_as(&self, id: TaskId, failure: &Json) -> StoredResult {
-        let meta = ResultMeta::new(id.clone(), State::Failure, failure.clone(), Some(self.now)).encode();
+        let meta = ResultMeta::new(id.clone(), State::Failure, failure.clone(), Some(self.now())).encode();
         StoredResult { id, meta, ttl: self.ttl }
     }
 

@@ -23,8 +23,8 @@ pub(crate) fn is_dispatch(payload: &[u8], message: &Message) -> bool {
 }
 
 /// Does what a dispatch says, beside the slots: it waits for the store only.
-pub(crate) fn start(engine: &Arc<Engine>, held: Held, suspect: Option<SuspectGuard>) {
-    let held = engine.jobs.add(held);
+pub(crate) fn start(engine: &Arc<Engine>, held: Arc<Held>, suspect: Option<SuspectGuard>) {
+    engine.jobs.add(&held);
     let (engine, dispatched) = (Arc::clone(engine), Arc::clone(&held));
     let running = tokio::spawn(async move { run(&engine, &dispatched, suspect).await });
     // Set once, here.
@@ -64,7 +64,7 @@ fn end(engine: &Engine, held: &Held, dispatch: &Dispatch, parts: &Result<ChordPa
     let subject = Subject::new(engine, held);
     let mut end = subject.done();
     let chord_end = |failed| ChordEnd { group: dispatch.group.clone(), token: dispatch.token.clone(), failed };
-    let mut setting = dispatch.setting(subject.default_queue, subject.now, subject.ttl).beside_celery(subject.celery);
+    let mut setting = dispatch.setting(subject.default_queue, subject.now(), subject.ttl).beside_celery(subject.celery);
     let sent = match parts {
         _ if held.deaths >= MAX_DEATHS => Err(Broken::callback("the workers that were to send it died")),
         Ok(parts) => dispatch.send_body(parts, &mut setting),
@@ -74,7 +74,7 @@ fn end(engine: &Engine, held: &Held, dispatch: &Dispatch, parts: &Result<ChordPa
         Ok(plan) => {
             tracing::debug!(group = dispatch.group, "all parts of a chord are in: its body is sent");
             send(&mut end, plan);
-            end.chord_end = Some(chord_end(false));
+            end.chord_end = Some(Box::new(chord_end(false)));
         }
         Err(broken) => {
             tracing::error!(group = dispatch.group, error = %broken.why.message, "the body of a chord is not sent");
@@ -84,7 +84,7 @@ fn end(engine: &Engine, held: &Held, dispatch: &Dispatch, parts: &Result<ChordPa
             send(&mut end, follow.plan);
             end.results.extend(follow.ended.into_iter().map(|id: TaskId| subject.failed_as(id, &failure)));
             end.chords.extend(follow.parts.into_iter().map(|part| ChordStep::Part(subject.part(part))));
-            end.chord_end = Some(chord_end(true));
+            end.chord_end = Some(Box::new(chord_end(true)));
         }
     }
     end

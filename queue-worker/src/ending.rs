@@ -1,5 +1,6 @@
 //! Turns the decision about a job into the one step that ends its delivery.
 
+use std::cell::OnceCell;
 use std::time::Duration;
 
 use queue_core::canvas::{ResultNode, Signature};
@@ -9,14 +10,15 @@ use queue_core::store::{DeadLetter, DeadReason, DeliveryTag, Ending, Outgoing, S
 use queue_core::task::{Again, Exception, MAX_RETRIES, UNKNOWN_HERE};
 use queue_core::{QueueName, Timestamp};
 
-use crate::engine::Engine;
+use crate::engine::{Engine, StoreTime};
 use crate::jobs::Held;
 
 /// A job whose end is being written.
 pub(crate) struct Subject<'a> {
     pub(crate) held: &'a Held,
     pub(crate) worker: &'a str,
-    pub(crate) now: Timestamp,
+    time: &'a StoreTime,
+    now: OnceCell<Timestamp>,
     /// How long its result is kept.
     pub(crate) ttl: Option<Duration>,
     /// Whether its result says what was called.
@@ -39,7 +41,8 @@ impl<'a> Subject<'a> {
         Self {
             held,
             worker: &engine.config.hostname,
-            now: engine.time.now(),
+            time: &engine.time,
+            now: OnceCell::new(),
             ttl: engine.config.result_ttl,
             extended: engine.config.result_extended,
             ignore_result: engine.tasks.ignores_result(&held.message),
@@ -50,6 +53,11 @@ impl<'a> Subject<'a> {
         }
     }
 
+    /// The store's time, the same for all that is written of this end. Asked for only where something needs it.
+    pub(crate) fn now(&self) -> Timestamp {
+        *self.now.get_or_init(|| self.time.now())
+    }
+
     /// The value is stored, and what follows goes out.
     pub(crate) fn succeed(mut self, value: Json) -> Settlement {
         let mut end = self.done();
@@ -58,7 +66,7 @@ impl<'a> Subject<'a> {
             return self.dead(DeadReason::Failed, &exception("queue", "CanvasError", &error.to_string()));
         }
         if !self.ignore_result {
-            end.results.push(self.stored(self.meta(State::Success, value, Some(self.now))));
+            end.results.push(self.stored(self.meta(State::Success, value, Some(self.now()))));
         }
         end
     }
@@ -113,11 +121,11 @@ impl<'a> Subject<'a> {
         let mut end = self.done();
         if end.tag.is_none() {
             let held = self.held;
-            end.early = Some((held.queue.clone(), held.step, held.payload.clone()));
+            end.early = Some(Box::new((held.queue.clone(), held.step, held.payload.clone())));
         }
-        end.ending = Ending::Dead(self.letter(reason, why));
+        end.ending = Ending::Dead(Box::new(self.letter(reason, why)));
         if !self.ignore_result {
-            end.results.push(self.stored(self.failed(State::Failure, why, Some(self.now))));
+            end.results.push(self.stored(self.failed(State::Failure, why, Some(self.now()))));
         }
         self.follow_failure(&mut end, &State::Failure, why);
         end
@@ -128,7 +136,7 @@ impl<'a> Subject<'a> {
         let mut end = self.done();
         let why = exception("celery.exceptions", "TaskRevokedError", why);
         if !self.ignore_result {
-            end.results.push(self.stored(self.failed(State::Revoked, &why, Some(self.now))));
+            end.results.push(self.stored(self.failed(State::Revoked, &why, Some(self.now()))));
         }
         self.follow_failure(&mut end, &State::Revoked, &why);
         end
@@ -138,7 +146,7 @@ impl<'a> Subject<'a> {
     pub(crate) fn expired(&self) -> Settlement {
         let mut end = self.revoked("expired");
         let why = exception("celery.exceptions", "TaskRevokedError", "expired before it started");
-        end.ending = Ending::Dead(self.letter(DeadReason::Expired, &why));
+        end.ending = Ending::Dead(Box::new(self.letter(DeadReason::Expired, &why)));
         end
     }
 
@@ -161,7 +169,7 @@ impl<'a> Subject<'a> {
 
     /// The original bytes with these changes and another time.
     fn later(&self, wait: Duration, changes: Changes) -> Settlement {
-        let due = (!wait.is_zero()).then(|| self.now.after(wait));
+        let due = (!wait.is_zero()).then(|| self.now().after(wait));
         let mut changes = Changes { eta: Some(due), ..changes };
         if self.held.message.other_headers && self.held.message.headers.as_str().contains(UNKNOWN_HERE) {
             // Somebody knew it: the count of those who did not begins anew.
@@ -172,7 +180,7 @@ impl<'a> Subject<'a> {
 
     /// The original bytes with these changes, due after `wait`.
     fn sent_on(&self, wait: Duration, changes: Changes) -> Settlement {
-        let due = (!wait.is_zero()).then(|| self.now.after(wait));
+        let due = (!wait.is_zero()).then(|| self.now().after(wait));
         match rewrite(&self.held.payload, &changes) {
             Ok(payload) => {
                 let mut end = self.done();

@@ -28,7 +28,7 @@ const UNKNOWN_WAIT: Duration = Duration::from_secs(1);
 
 /// A delivery that could be read.
 struct Arrival {
-    held: Held,
+    held: Arc<Held>,
     suspect: Option<SuspectGuard>,
     revoked: bool,
 }
@@ -98,7 +98,7 @@ async fn wanted(engine: &Engine, deliveries: Vec<Delivery>) -> Vec<Delivery> {
 fn read(engine: &Arc<Engine>, delivery: Delivery) -> Option<Arrival> {
     let suspect = delivery.suspect.then(|| engine.slots.take_suspect());
     match Message::decode(delivery.payload(), &engine.config.limits) {
-        Ok(message) => Some(Arrival { held: held(delivery, message), suspect, revoked: false }),
+        Ok(message) => Some(Arrival { held: held(engine, delivery, message), suspect, revoked: false }),
         Err(error) => {
             undecodable(engine, delivery, suspect, &error);
             None
@@ -106,9 +106,9 @@ fn read(engine: &Arc<Engine>, delivery: Delivery) -> Option<Arrival> {
     }
 }
 
-fn held(delivery: Delivery, message: Message) -> Held {
-    Held {
-        key: 0,
+fn held(engine: &Engine, delivery: Delivery, message: Message) -> Arc<Held> {
+    Arc::new(Held {
+        key: engine.jobs.key(),
         message: Arc::new(message),
         payload: delivery.payload().clone(),
         queue: delivery.queue,
@@ -120,7 +120,7 @@ fn held(delivery: Delivery, message: Message) -> Held {
         abort: OnceLock::new(),
         course: Course::default(),
         polls: Polls::default(),
-    }
+    })
 }
 
 fn undecodable(engine: &Engine, delivery: Delivery, suspect: Option<SuspectGuard>, error: &DecodeError) {
@@ -135,7 +135,7 @@ fn undecodable(engine: &Engine, delivery: Delivery, suspect: Option<SuspectGuard
         worker: engine.config.hostname.to_string(),
     };
     let (queue, payload) = (delivery.queue.clone(), delivery.payload().len());
-    let settlement = Settlement { ending: Ending::Dead(letter), ..Settlement::done(delivery.tag) };
+    let settlement = Settlement { ending: Ending::Dead(Box::new(letter)), ..Settlement::done(delivery.tag) };
     let telling = Telling::default();
     engine.settler.settle(Item {
         settlement,
@@ -179,7 +179,8 @@ async fn start(engine: &Arc<Engine>, arrival: Arrival, room: &mut Room, brief: &
     let Some(task) = engine.tasks.get(&arrival.held.message.task) else { return };
     match room.slot() {
         Some(slot) => {
-            let held = engine.jobs.add(arrival.held);
+            let held = arrival.held;
+            engine.jobs.add(&held);
             engine.emitter.received(&held.message);
             let (engine, suspect) = (Arc::clone(engine), arrival.suspect);
             runners::start(Run { engine, held, task, slot: Some(slot), suspect }, brief);

@@ -3,7 +3,7 @@
 //! Each job ends once: whoever takes it off this list (its own run, or the shutdown that gives it back) decides how.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
@@ -20,7 +20,7 @@ use crate::health::polls::Polls;
 /// One message on its way through the worker.
 #[derive(Debug)]
 pub(crate) struct Held {
-    /// Its place on the list; 0 until it is added.
+    /// Its place on the list: see [`Jobs::key`].
     pub(crate) key: u64,
     /// The queue it came from.
     pub(crate) queue: QueueName,
@@ -135,6 +135,7 @@ impl Held {
 /// All jobs held.
 #[derive(Debug, Default)]
 pub(crate) struct Jobs {
+    last_key: AtomicU64,
     list: Mutex<List>,
     empty: Notify,
 }
@@ -144,7 +145,6 @@ struct List {
     held: HashMap<u64, Arc<Held>, RandomState>,
     /// Claimed, and their ends not yet handed to the settler.
     ending: usize,
-    last_key: u64,
 }
 
 /// The right to decide how a job ends. While it exists the job counts as not ended, so that a stop waits for it.
@@ -169,13 +169,13 @@ impl List {
 
 impl Jobs {
     /// Adds a job.
-    pub(crate) fn add(&self, mut held: Held) -> Arc<Held> {
-        let mut list = self.lock();
-        list.last_key += 1;
-        held.key = list.last_key;
-        let held = Arc::new(held);
-        list.held.insert(held.key, Arc::clone(&held));
-        held
+    pub(crate) fn add(&self, held: &Arc<Held>) {
+        self.lock().held.insert(held.key, Arc::clone(held));
+    }
+
+    /// A place for a job that is about to be made, after all before it.
+    pub(crate) fn key(&self) -> u64 {
+        self.last_key.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Takes a job off the list, for the one caller that may decide its end; to be kept until that is handed on.

@@ -290,7 +290,7 @@ impl Settler {
         let why = format!("the store refused the end of this task: {}", causes(error));
         tracing::error!(queue = %origin.queue, task = origin.task(), id = origin.id(), "{why}");
         let aside = Settlement {
-            ending: Ending::Dead(origin.letter(why.clone(), &settlement.ending)),
+            ending: Ending::Dead(Box::new(origin.letter(why.clone(), &settlement.ending))),
             results: Vec::new(),
             follow: Vec::new(),
             chords: Vec::new(),

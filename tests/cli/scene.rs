@@ -118,7 +118,7 @@ impl Scene {
     pub(crate) async fn bury(&self, queue: &str, letter: DeadLetter) {
         let worker = self.worker(&[queue]).await;
         let tag = self.lease(&worker, queue).await;
-        let settlement = Settlement { ending: Ending::Dead(letter), ..Settlement::done(tag) };
+        let settlement = Settlement { ending: Ending::Dead(Box::new(letter)), ..Settlement::done(tag) };
         assert_eq!(worker.settle(&[settlement]).await.unwrap(), [Settled::Done]);
         worker.close().await.unwrap();
     }

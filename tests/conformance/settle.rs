@@ -151,7 +151,7 @@ async fn a_dead_letter_is_kept(bench: &Bench) {
     assert_eq!((&jobs[0].queue, jobs[0].state), (&bench.queue("mail"), JobState::Dead));
     let (at, kept) = jobs[0].dead.clone().unwrap();
     assert!(at >= before && at <= bench.store.now().await.unwrap());
-    assert_eq!(kept, letter);
+    assert_eq!(kept, *letter);
     assert!(bench.result("m1").await.is_some());
     assert_eq!(bench.counts("next").await.ready, 1);
     assert!(worker.take(10).await.is_empty());
@@ -171,7 +171,7 @@ async fn an_early_acknowledged_run_settles(bench: &Bench) {
     assert!(bench.result("m1").await.is_some());
     assert_eq!(bench.counts("next").await.ready, 1);
 
-    let kept = Some((bench.queue("mail"), 3, delivery.payload().clone()));
+    let kept = Some(Box::new((bench.queue("mail"), 3, delivery.payload().clone())));
     let dead = Settlement { ending: dead_letter(&delivery, "too bad").ending, early: kept, ..early };
     assert_eq!(worker.settle_one(dead).await, Settled::Done);
     let jobs = bench.page("mail", JobState::Dead, 10).await.jobs;

@@ -74,7 +74,10 @@ impl Chord {
     /// Ends it under the claim of that label.
     pub fn end(&self, delivery: &Delivery, claim: &str, failed: bool) -> Settlement {
         let token = format!("claim of {claim}");
-        Settlement { chord_end: Some(ChordEnd { group: self.group.clone(), token, failed }), ..done(delivery) }
+        Settlement {
+            chord_end: Some(Box::new(ChordEnd { group: self.group.clone(), token, failed })),
+            ..done(delivery)
+        }
     }
 
     /// Enqueues a task of that label, leases it to `worker` (nothing else may be ready) and settles it as this part.

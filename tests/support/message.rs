@@ -88,5 +88,5 @@ pub fn dead_letter(delivery: &Delivery, error: &str) -> Settlement {
         retries: 2,
         worker: "tester@bench".to_owned(),
     };
-    Settlement { ending: Ending::Dead(letter), ..done(delivery) }
+    Settlement { ending: Ending::Dead(Box::new(letter)), ..done(delivery) }
 }

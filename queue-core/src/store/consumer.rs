@@ -106,7 +106,7 @@ pub enum Ending {
     /// It is done: removed. (A retry is `Done` with the next message in `follow`.)
     Done,
     /// Kept aside with its reason and its original bytes, until somebody retries or deletes it.
-    Dead(DeadLetter),
+    Dead(Box<DeadLetter>),
 }
 
 /// Why a message is kept aside.
@@ -161,14 +161,14 @@ pub struct Settlement {
     /// Messages to enqueue in the same step.
     pub follow: Vec<Outgoing>,
     /// With `tag: None` and [`Ending::Dead`]: the queue, step and bytes to keep aside.
-    pub early: Option<(QueueName, u8, Bytes)>,
+    pub early: Option<Box<(QueueName, u8, Bytes)>>,
     /// With `tag: None`: names this end, so that asking for it again after a lost answer does not do it twice. Kept for an hour,
     /// on Redis with messages and results on one server.
     pub once: Option<String>,
     /// What it means for chords, in the same step: before its follow-ups go out.
     pub chords: Vec<ChordStep>,
     /// Set when this delivery is a chord's dispatch: see [`ChordEnd`].
-    pub chord_end: Option<ChordEnd>,
+    pub chord_end: Option<Box<ChordEnd>>,
 }
 
 impl Settlement {

@@ -258,8 +258,8 @@ impl Run {
         let about = |kind: &str| self.engine.emitter.about(kind, &self.held.message);
         let took = runtime;
         let runtime = tracing::field::display(Seconds(took));
-        let (children, added) = (context.children(), context.take_added());
-        let subject = Subject { children, added, ..Subject::new(&self.engine, &self.held) };
+        let mut subject = Subject::new(&self.engine, &self.held);
+        (subject.children, subject.added) = (context.children(), context.take_added());
         self.task.tally.run.record_time(took);
         // Of one that waited its runner has noted that.
         if self.held.polls.only_one() {

@@ -60,7 +60,7 @@ impl Ledger {
             if !books.ghosts.is_empty() {
                 books.ghosts.remove(&(slot, payload.clone()));
             }
-            books.is_news(slot, payload, Instant::now())
+            books.is_news(slot, payload)
         };
         news.then(|| self.add(slot, payload))
     }
@@ -142,10 +142,12 @@ impl Ledger {
 
 impl Books {
     /// Whether a reply brings what nobody has adopted.
-    fn is_news(&mut self, slot: Slot, payload: &Bytes, now: Instant) -> bool {
+    fn is_news(&mut self, slot: Slot, payload: &Bytes) -> bool {
+        // Nearly always: then nobody need look at the clock.
         if self.adopted.is_empty() {
             return true;
         }
+        let now = Instant::now();
         self.adopted.retain(|_, (_, since)| now.duration_since(*since) < LATEST);
         let key = (slot, payload.clone());
         let Some((count, _)) = self.adopted.get_mut(&key) else { return true };

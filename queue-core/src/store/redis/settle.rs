@@ -191,7 +191,7 @@ fn settle_call<'a>(
     for settlement in plain.others().iter().map(|place| &batch[*place]) {
         let once = settlement.once.as_deref().map(|token| shared.store.keys.once(token));
         add_tag(&mut call, &mut names, settlement.tag.as_ref(), once);
-        chord::add_end(&mut call, shared, settlement.chord_end.as_ref(), chord::End::Whole);
+        chord::add_end(&mut call, shared, settlement.chord_end.as_deref(), chord::End::Whole);
         add_results(&mut call, shared, &settlement.results);
         chord::add_steps(&mut call, shared, &settlement.chords, claimable);
         add_follow(&mut call, shared, settlement);
@@ -259,7 +259,7 @@ pub(super) fn add_dead(call: &mut Cmd, shared: &Shared, settlement: &Settlement)
         call.arg("0");
         return;
     };
-    let (list, message) = match (&settlement.tag, &settlement.early) {
+    let (list, message) = match (&settlement.tag, settlement.early.as_deref()) {
         (Some(tag), _) => (tag.list.to_string(), &tag.payload),
         (None, Some((queue, step, payload))) => {
             let keys = &shared.store.keys;

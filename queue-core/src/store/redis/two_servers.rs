@@ -22,7 +22,7 @@ pub(super) async fn settle(shared: &Shared, batch: &[Settlement]) -> Result<Vec<
     let answers = deliver(shared, batch, &prepared).await?;
     let done = batch.iter().zip(prepared).zip(&answers).filter(|(_, answer)| **answer == Settled::Done);
     let (ended, kept): (Vec<_>, Vec<_>) =
-        done.map(|((one, ready), _)| (one.chord_end.as_ref(), ready.complete)).unzip();
+        done.map(|((one, ready), _)| (one.chord_end.as_deref(), ready.complete)).unzip();
     let (ended, kept) = (ended.into_iter().flatten().collect::<Vec<_>>(), kept.concat());
     if !(ended.is_empty() && kept.is_empty())
         && let Err(error) = tidy_up(shared, &ended, &kept).await
@@ -84,7 +84,7 @@ async fn prepare<'a>(
     let mut asked = Vec::new();
     for (at, settlement) in batch.iter().enumerate().filter(|(at, settlement)| stand[*at] && has_results(settlement)) {
         add_tag(&mut call, &mut Names::default(), None, None);
-        chord::add_end(&mut call, shared, settlement.chord_end.as_ref(), End::Claim);
+        chord::add_end(&mut call, shared, settlement.chord_end.as_deref(), End::Claim);
         add_results(&mut call, shared, &settlement.results);
         chord::add_steps(&mut call, shared, &settlement.chords, &mut Vec::new());
         call.arg("0").arg("0");

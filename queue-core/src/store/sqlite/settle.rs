@@ -53,7 +53,9 @@ fn settle_one(tx: &mut Tx<'_>, owners: &mut Owners, settlement: &Settlement) -> 
         }
         None if taken => (),
         None => {
-            if let (Ending::Dead(letter), Some((queue, step, payload))) = (&settlement.ending, &settlement.early) {
+            if let (Ending::Dead(letter), Some((queue, step, payload))) =
+                (&settlement.ending, settlement.early.as_deref())
+            {
                 add_dead(tx, queue, *step, payload, letter)?;
             }
         }
