@@ -33,7 +33,7 @@ pub(crate) async fn fetch(engine: Arc<Engine>) {
         let turn = tokio::select! {
             biased;
             // What a dropped call had leased is given back when the consumer is closed.
-            () = engine.phase.stop.cancelled() => return,
+            () = engine.phase.stop.cancelled() => break,
             turn = fetcher.turn() => turn,
         };
         match turn {
@@ -41,12 +41,13 @@ pub(crate) async fn fetch(engine: Arc<Engine>) {
             Err(error) => {
                 engine.outage.failed(Caller::Fetch, &error);
                 tokio::select! {
-                    () = engine.phase.stop.cancelled() => return,
+                    () = engine.phase.stop.cancelled() => break,
                     () = engine.outage.rest(&mut tries) => {}
                 }
             }
         }
     }
+    engine.outage.asks_no_more(Caller::Fetch);
 }
 
 fn credits(queues: &List) -> Credits {
@@ -77,13 +78,13 @@ impl<'a> Fetcher<'a> {
     /// Leases as long as every slot is filled, and one wait when slots were left free.
     async fn turn(&mut self) -> Result<(), StoreError> {
         let engine = self.engine;
-        engine.settler.room().await;
+        engine.outage.aside(Caller::Fetch, engine.settler.room()).await;
         self.look_at_queues();
         if self.queues.is_empty() {
-            engine.wakeups.nudged().await;
+            engine.outage.aside(Caller::Fetch, engine.wakeups.nudged()).await;
             return Ok(());
         }
-        let mut room = engine.slots.room(MAX_LEASE).await;
+        let mut room = engine.outage.aside(Caller::Fetch, engine.slots.room(MAX_LEASE)).await;
         let mut deliveries = self.lease(&room, engine.slots.may_take_suspect()).await?;
         while let Some(more) = self.ahead(&deliveries, &room) {
             let suspect = engine.slots.may_take_suspect() && !deliveries.iter().any(|one| one.suspect);

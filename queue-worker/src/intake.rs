@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use queue_core::message::{DecodeError, Message};
-use queue_core::store::{DeadLetter, DeadReason, Delivery, Ending, INTERNAL, Settlement, StoreError};
+use queue_core::store::{DeadLetter, DeadReason, Delivery, Ending, INTERNAL, Settlement};
 use queue_core::task::{Cancel, Exception, UNKNOWN_HERE};
 use queue_core::{TaskId, failpoint};
 
@@ -17,7 +17,8 @@ use crate::gates::{Facts, Gate, gate};
 use crate::health::polls::Polls;
 use crate::health::tally::Outcome;
 use crate::jobs::{Course, Held};
-use crate::reconnect::{Caller, Tries};
+use crate::logging::causes;
+use crate::reconnect::Caller;
 use crate::settle::Item;
 use crate::slots::{Room, SuspectGuard};
 
@@ -150,7 +151,7 @@ fn undecodable(engine: &Engine, delivery: Delivery, suspect: Option<SuspectGuard
     });
 }
 
-/// Asks the store which of them were revoked, until it answers.
+/// Asks the store which of them were revoked.
 async fn mark_revoked(engine: &Engine, arrivals: &mut [Arrival]) {
     let messages: Vec<Arc<Message>> = arrivals.iter().map(|arrival| Arc::clone(&arrival.held.message)).collect();
     let ids: Vec<&TaskId> = messages.iter().map(|message| &message.id).collect();
@@ -163,16 +164,13 @@ async fn mark_revoked(engine: &Engine, arrivals: &mut [Arrival]) {
     }
 }
 
+/// Asks until the store answers. What it will not tell however often it is asked (its list of them is none) holds up nobody.
 async fn ask_revoked(engine: &Engine, ids: &[&TaskId]) -> Vec<bool> {
-    let mut tries = Tries::default();
-    loop {
-        let error: StoreError = match engine.consumer.revoked(ids).await {
-            Ok(revoked) => return revoked,
-            Err(error) => error,
-        };
-        engine.outage.failed(Caller::Fetch, &error);
-        engine.outage.rest(&mut tries).await;
-    }
+    let asked = engine.outage.insist(Caller::Fetch, || engine.consumer.revoked(ids)).await;
+    asked.unwrap_or_else(|error| {
+        tracing::error!(error = %causes(&error), jobs = ids.len(), "which jobs were revoked cannot be read: none of these counts as one");
+        vec![false; ids.len()]
+    })
 }
 
 async fn start(engine: &Arc<Engine>, arrival: Arrival, room: &mut Room, brief: &mut Vec<Run>) {
@@ -250,7 +248,7 @@ fn end(engine: &Engine, arrival: Arrival, closed: Gate) {
         }
         Gate::UnknownTask => {
             let why = engine.tasks.unknown(task);
-            tracing::error!(task, id, %queue, "unknown task, set aside: {why}");
+            tracing::error!(task, id, %queue, error = why, "unknown task, set aside");
             count(&engine.counts.dead);
             let why = exception("celery.exceptions", "NotRegistered", &why);
             let outcome = Outcome::Dead(DeadReason::UnknownTask);

@@ -1,5 +1,6 @@
 //! Outages of the store: one log line when one begins and one when it ends, and how long to wait in between.
 
+use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,10 @@ pub(crate) struct Outage {
 struct State {
     /// Those whose last call failed, as bits.
     failing: u8,
+    /// Of those, and of those that have stopped asking since, who was not answered yet.
+    missed: u8,
+    /// When a call failed last.
+    failed: Option<Instant>,
     since: Option<Instant>,
     /// How many began so far.
     count: u64,
@@ -42,7 +47,7 @@ struct State {
 impl Default for State {
     /// Made when the worker has signed on, which was an answer: a store that goes silent right after it is missed as any other.
     fn default() -> Self {
-        Self { failing: 0, since: None, count: 0, answered: Instant::now() }
+        Self { failing: 0, missed: 0, failed: None, since: None, count: 0, answered: Instant::now() }
     }
 }
 
@@ -53,6 +58,8 @@ impl Outage {
         let mut state = self.lock();
         let first = state.failing & caller as u8 == 0;
         state.failing |= caller as u8;
+        state.missed |= caller as u8;
+        state.failed = Some(Instant::now());
         if first && error.outcome_unknown() && caller != Caller::Beat {
             tracing::debug!(error = %causes(error), "the line to the store broke");
             return;
@@ -72,18 +79,37 @@ impl Outage {
     pub(crate) fn answered(&self, caller: Caller) -> bool {
         let mut state = self.lock();
         state.answered = Instant::now();
-        let had_failed = state.failing & caller as u8 != 0;
+        let had_failed = state.missed & caller as u8 != 0;
+        state.missed &= !(caller as u8);
         state.failing &= !(caller as u8);
-        if state.failing == 0
-            && let Some(since) = state.since.take()
-        {
-            tracing::info!(outage = %seconds(since.elapsed()), "the store answers again");
-        }
+        state.end();
         drop(state);
         if had_failed {
             self.answered.notify_waiters();
         }
         had_failed
+    }
+
+    /// Awaits something else than the store. If that takes time, `caller` asks nothing meanwhile, and what its last call met says
+    /// nothing of how the store is now: the others' calls tell.
+    pub(crate) async fn aside<F: Future>(&self, caller: Caller, waiting: F) -> F::Output {
+        let mut waiting = std::pin::pin!(waiting);
+        tokio::select! {
+            biased;
+            output = &mut waiting => return output,
+            () = std::future::ready(()) => {}
+        }
+        self.asks_no_more(caller);
+        waiting.await
+    }
+
+    /// `caller` asks nothing for now; an outage that only its last call speaks for is over if another was answered since.
+    pub(crate) fn asks_no_more(&self, caller: Caller) {
+        let mut state = self.lock();
+        state.failing &= !(caller as u8);
+        if state.failed.is_none_or(|failed| failed < state.answered) {
+            state.end();
+        }
     }
 
     /// Waits before the next try; no longer than until another caller is answered again.
@@ -141,6 +167,17 @@ impl Outage {
     }
 }
 
+impl State {
+    /// Ends the outage, if there is one and nobody's call fails any more.
+    fn end(&mut self) {
+        if self.failing == 0
+            && let Some(since) = self.since.take()
+        {
+            tracing::info!(outage = %seconds(since.elapsed()), "the store answers again");
+        }
+    }
+}
+
 fn seconds(time: Duration) -> String {
     format!("{:.1} s", time.as_secs_f64())
 }
@@ -180,6 +217,8 @@ impl Tries {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     #[test]
@@ -203,6 +242,35 @@ mod tests {
         assert!(outage.state.lock().unwrap().since.is_some());
         outage.answered(Caller::Beat);
         assert!(outage.state.lock().unwrap().since.is_none());
+    }
+
+    #[tokio::test]
+    async fn an_outage_does_not_wait_for_who_asks_no_more() {
+        let outage = Outage::default();
+        outage.failed(Caller::Fetch, &StoreError::Leased);
+        // Nothing to wait for: it asks again at once.
+        outage.aside(Caller::Fetch, async {}).await;
+        outage.answered(Caller::Beat);
+        assert!(outage.is_on());
+        outage.failed(Caller::Beat, &StoreError::Leased);
+        let waits = outage.aside(Caller::Fetch, std::future::pending::<()>()).now_or_never();
+        assert!(waits.is_none() && outage.is_on(), "nobody was answered since");
+        outage.answered(Caller::Beat);
+        assert!(!outage.is_on());
+        assert!(outage.answered(Caller::Fetch), "its next answer is the first after its failure");
+        assert!(!outage.answered(Caller::Fetch));
+    }
+
+    #[tokio::test]
+    async fn who_asks_no_more_ends_an_outage_that_is_over_for_the_others() {
+        let outage = Outage::default();
+        outage.failed(Caller::Fetch, &StoreError::Leased);
+        outage.answered(Caller::Beat);
+        assert!(outage.is_on());
+        outage.asks_no_more(Caller::Fetch);
+        assert!(!outage.is_on());
+        outage.failed(Caller::Fetch, &StoreError::Leased);
+        assert_eq!(outage.count(), 2, "the next is another one");
     }
 
     #[test]

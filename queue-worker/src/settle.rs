@@ -261,7 +261,11 @@ impl Settler {
                     }
                     self.outage.failed(Caller::Settle, &error);
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    // A refusal is an answer.
+                    self.outage.answered(Caller::Settle);
+                    return Err(error);
+                }
             }
             self.outage.rest(&mut tries).await;
         }
@@ -287,8 +291,10 @@ impl Settler {
 
     /// Keeps a message aside whose end the store refuses, without its result and what follows.
     async fn set_aside(&self, settlement: Settlement, origin: Origin, error: &StoreError) {
-        let why = format!("the store refused the end of this task: {}", causes(error));
-        tracing::error!(queue = %origin.queue, task = origin.task(), id = origin.id(), "{why}");
+        let error = causes(error).to_string();
+        let (queue, task, id) = (&origin.queue, origin.task(), origin.id());
+        tracing::error!(%queue, task, id, error, "the store refused the end of this task");
+        let why = format!("the store refused the end of this task: {error}");
         let aside = Settlement {
             ending: Ending::Dead(Box::new(origin.letter(why.clone(), &settlement.ending))),
             results: Vec::new(),

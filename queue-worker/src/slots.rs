@@ -91,6 +91,8 @@ impl Slots {
                 }
             });
         }
+        // Of those that are left half may be stuck.
+        self.look_whether_worn_out();
         now
     }
 
@@ -141,10 +143,15 @@ impl Slots {
     /// Notes that a slot's thread does not return; true when half of them don't.
     pub(crate) fn stuck(&self) -> usize {
         let stuck = self.stuck.fetch_add(1, Ordering::AcqRel) + 1;
-        if stuck * 2 >= self.concurrency() {
+        self.look_whether_worn_out();
+        stuck
+    }
+
+    fn look_whether_worn_out(&self) {
+        let stuck = self.stuck_now();
+        if stuck > 0 && stuck * 2 >= self.concurrency() {
             self.worn_out.cancel();
         }
-        stuck
     }
 
     /// Notes that a stuck thread came back after all.
@@ -257,6 +264,17 @@ mod tests {
         slots.stuck();
         assert!(!slots.worn_out.is_cancelled());
         slots.stuck();
+        assert!(slots.worn_out.is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn half_of_fewer_slots_is_half_of_them_too() {
+        let slots = Slots::new(8, 0);
+        slots.shrink(1);
+        assert!(!slots.worn_out.is_cancelled());
+        (0..3).for_each(|_| _ = slots.stuck());
+        assert!(!slots.worn_out.is_cancelled());
+        slots.shrink(1);
         assert!(slots.worn_out.is_cancelled());
     }
 }

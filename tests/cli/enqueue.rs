@@ -55,6 +55,10 @@ async fn with_a_key_it_is_sent_once() {
     assert_eq!((&first["before"], &again["before"]), (&false.into(), &true.into()));
     assert_eq!(first["id"], again["id"]);
     looks_like!("enqueue_key_of_another", scene.queue(&keyed("mail.bill")));
+    looks_like!(
+        "enqueue_key_for_no_time",
+        scene.queue(&[&keyed("mail.send")[..], &["--idempotency-ttl", "0s"]].concat())
+    );
     let counts = scene.store.counts(&QueueName::celery()).await.unwrap();
     assert_eq!((counts.ready, counts.scheduled), (0, 1));
 }

@@ -208,6 +208,23 @@ async fn of_many_each_has_its_key(bench: &Bench) {
     assert_eq!(ready(bench).await, 6);
 }
 
+/// A key that stands for no time would guard nothing.
+async fn a_key_stands_for_a_second_at_least(bench: &Bench) {
+    let client = client(bench);
+    for ttl in [Duration::ZERO, Duration::from_millis(999)] {
+        let error = client.send(call(bench, "order").idempotency_ttl(ttl)).await.unwrap_err();
+        assert!(format!("{error:?}").contains("stands for a second at least"), "{error:?}");
+        let mut sig: Signature = Call::named("t.step").queue(bench.queue("mail").as_str()).into();
+        sig.set_key(bench.id("workflow").as_str());
+        sig.set_key_ttl(ttl);
+        assert!(client.send(sig).await.is_err());
+    }
+    assert_eq!(ready(bench).await, 0);
+    client.send(call(bench, "order").idempotency_ttl(SECOND)).await.unwrap();
+    client.send(call(bench, "order").idempotency_ttl(SECOND)).await.unwrap();
+    assert_eq!(ready(bench).await, 1);
+}
+
 /// A key of another task is an error that says whose it is, and nothing is lost of the others.
 async fn another_tasks_key_is_an_error(bench: &Bench) {
     let client = client(bench);
@@ -272,6 +289,7 @@ queue_tests::conformance! {
     a_chord_begins_with_its_header_once,
     a_call_is_sent_once,
     of_many_each_has_its_key,
+    a_key_stands_for_a_second_at_least,
     another_tasks_key_is_an_error,
     a_workflow_is_sent_once,
 }

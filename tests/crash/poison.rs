@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use queue_core::Call;
 use queue_core::store::DeadReason;
 use queue_tests::{Bench, Child, signal, wait_until};
 use serde_json::{Value, json};
@@ -39,6 +40,20 @@ async fn is_set_aside(scene: &Scene, how: &str, neighbours: usize, hire: impl Fn
     assert_eq!(letter.reason, DeadReason::Poison);
     assert_eq!(letter.id.as_deref(), Some(poison.id().as_str()));
     assert!(scene.written("done").values().all(|times| *times == 1), "{:?}", scene.written("done"));
+}
+
+/// Whatever a job is called, what the log says of it is one line.
+async fn no_job_makes_a_line_of_its_own(bench: &Bench) {
+    let scene = Scene::new(bench).await;
+    let worker = scene.worker(1, &[]);
+    // As if it had been given back three times, since nobody knew it.
+    let name = "no such\n1999-11-28T18:14:47Z ERROR forged: \"all\" is lost\\";
+    scene.client().send(Call::named(name).queue(bench.queue(QUEUE).as_str()).header("unknown_here", 3)).await.unwrap();
+    scene.until_logged("unknown task, set aside").await;
+    wait_until("it is set aside", || async { scene.dead().await.len() == 1 }).await;
+    scene.stop(worker).await;
+    let log = scene.log();
+    assert!(!log.lines().any(|line| line.starts_with("1999")), "{log}");
 }
 
 /// It aborts the process.
@@ -180,6 +195,7 @@ async fn worker_that_is_blocked_ends_when_it_is_asked_to(bench: &Bench) {
 crate::on_both!(
     poison_is_set_aside_and_neighbours_finish,
     a_stack_that_overflows_is_poison,
+    no_job_makes_a_line_of_its_own,
     body_that_blocks_the_runtime_ends_its_worker_and_is_poison_in_the_end,
     body_that_blocks_a_thread_for_good_is_named_with_its_time_and_the_rest_goes_on,
     worker_that_is_blocked_ends_when_it_is_asked_to,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use queue_core::prelude::*;
 use queue_core::store::connect;
-use queue_tests::{Bench, PATIENCE, get, metric, wait_for, wait_until};
+use queue_tests::{Bench, Fault, PATIENCE, get, metric, wait_for, wait_until};
 use queue_worker::{Exit, Worker, WorkerError, WorkerHandle};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -270,6 +270,32 @@ async fn store_that_is_away_makes_it_unready_and_no_less_live() {
     assert_eq!(metric(address, "queue_outages_total").await, Some(1.0));
     assert!(metric(address, "queue_reconnects_total").await.unwrap() >= 1.0);
     handle.abort();
+    handle.wait().await.unwrap();
+}
+
+/// An outage that met a worker on its way from a lease to the body: all slots are full from then on, so that nothing more is leased,
+/// and it is over all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn outage_ends_for_a_worker_without_a_free_slot() {
+    let (bench, proxy, direct) = behind_proxy().await;
+    let stage = Stage::default();
+    let handle = probed(&bench, &stage).concurrency(1).start(client(&bench)).await.unwrap();
+    let address = handle.probe().unwrap();
+    status(address, "/ready", 200).await;
+    // Which jobs were revoked is asked only after something was.
+    direct.store().revoke(&[queue_core::TaskId::random()], SOON).await.unwrap();
+    proxy.refuse(true);
+    proxy.arm("queue:revoked", Fault::CutRequest(0));
+    let job = direct.send(hold.s()).await.unwrap();
+    status(address, "/ready", 503).await;
+    assert_eq!((proxy.lost(), stage.count("started")), (1, 0));
+    proxy.refuse(false);
+    stage.heard("started", 1).await;
+    status(address, "/ready", 200).await;
+    assert_eq!(stage.count("ended"), 0);
+    stage.open();
+    assert_eq!(job.get(SOON).await.unwrap(), 7);
+    handle.shutdown();
     handle.wait().await.unwrap();
 }
 

@@ -57,7 +57,7 @@ pub(crate) struct EnqueueArgs {
     #[arg(long, value_name = "KEY", value_parser = idempotency_key)]
     idempotency_key: Option<String>,
     /// How long the key stands
-    #[arg(long, value_name = "24h", value_parser = time::parse, default_value = "24h", requires = "idempotency_key")]
+    #[arg(long, value_name = "24h", value_parser = standing, default_value = "24h", requires = "idempotency_key")]
     idempotency_ttl: Duration,
     /// Wait for the result, 30 seconds or as given
     #[arg(long, value_name = "30s", num_args = 0..=1, default_missing_value = "30s", value_parser = time::parse)]
@@ -68,6 +68,13 @@ fn idempotency_key(key: &str) -> Result<String, String> {
     match key.len() {
         1..=512 => Ok(key.to_owned()),
         bytes => Err(format!("it has 1 to 512 bytes, this one has {bytes}")),
+    }
+}
+
+fn standing(text: &str) -> Result<Duration, String> {
+    match time::parse(text)? {
+        ttl if ttl < Duration::from_secs(1) => Err("it stands for a second at least".to_owned()),
+        ttl => Ok(ttl),
     }
 }
 

@@ -233,11 +233,13 @@ impl<Out, In> Call<Out, In> {
         self
     }
 
-    /// How long its [idempotency key](Call::idempotency_key) stands: longer than anybody may try again; whole seconds, at least
-    /// one. Without a key it means nothing.
+    /// How long its [idempotency key](Call::idempotency_key) stands: longer than anybody may try again; whole seconds, and less
+    /// than one is refused when it is sent. Without a key it means nothing.
     pub fn idempotency_ttl(mut self, ttl: Duration) -> Self {
-        if let Some(key) = &mut self.spec.key {
-            key.ttl = ttl;
+        match self.spec.key.take().map(|key| key.standing(ttl)) {
+            Some(Ok(key)) => self.spec.key = Some(Box::new(key)),
+            Some(Err(why)) => self.fail(Fault::Key(why)),
+            None => {}
         }
         self
     }

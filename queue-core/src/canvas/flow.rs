@@ -333,8 +333,10 @@ impl Signature {
 
     /// How long its key stands: see [`Call::idempotency_ttl`].
     pub fn set_key_ttl(&mut self, ttl: std::time::Duration) {
-        if let Some(key) = &mut self.key {
-            key.ttl = ttl;
+        match self.key.take().map(|key| key.standing(ttl)) {
+            Some(Ok(key)) => self.key = Some(Box::new(key)),
+            Some(Err(why)) => self.fault = Some(Box::new(CanvasError::Call { task: self.task.clone(), why })),
+            None => {}
         }
     }
 

@@ -44,7 +44,9 @@ pub(crate) struct Spec {
     pub(crate) fault: Option<Fault>,
 }
 
-/// How long an idempotency key stands where the call does not say.
+/// Redis counts how long an idempotency key stands in whole seconds, and one that stands for none guards nothing.
+const SHORTEST: Duration = Duration::from_secs(1);
+/// How long it stands where the call does not say.
 const KEY_TTL: Duration = Duration::from_secs(24 * 3600);
 /// The longest idempotency key, in bytes.
 const MAX_KEY: usize = 512;
@@ -61,12 +63,21 @@ impl OnceKey {
         Self { key: key.into(), ttl: KEY_TTL }
     }
 
-    /// Refuses one that is empty or too long.
+    /// Refuses one that is empty or too long, or stands for no time.
     pub(crate) fn check(&self) -> Result<(), String> {
         match self.key.len() {
+            1..=MAX_KEY if self.ttl < SHORTEST => {
+                Err(format!("an idempotency key stands for a second at least, this one for {:?}", self.ttl))
+            }
             1..=MAX_KEY => Ok(()),
             bytes => Err(format!("an idempotency key has 1 to {MAX_KEY} bytes, this one has {bytes}")),
         }
+    }
+
+    /// Another time, if it may be.
+    pub(crate) fn standing(self, ttl: Duration) -> Result<Self, String> {
+        let key = Self { ttl, ..self };
+        key.check().map(|()| key)
     }
 }
 

@@ -86,7 +86,7 @@ pub enum StoreError {
     #[error("message is leased to a worker")]
     Leased,
     /// A cursor that this store did not make.
-    #[error("cursor `{0}` is not one of this store's")]
+    #[error("cursor `{}` is not one of this store's", .0.escape_debug())]
     BadCursor(String),
     /// The server answered with an error of another kind.
     #[error("store `{url}` refused the request")]

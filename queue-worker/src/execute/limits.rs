@@ -7,7 +7,7 @@ use queue_core::task::Cancel;
 
 use crate::engine::Engine;
 use crate::jobs::Held;
-use crate::reconnect::{Caller, Tries, may_pass};
+use crate::reconnect::Caller;
 use crate::slots::SuspectGuard;
 
 /// Runs `body`: its token is cancelled after `soft`; `None` when it was not done after `hard`.
@@ -74,30 +74,14 @@ pub(super) async fn absolving<F: Future>(
 
 async fn absolve(engine: &Engine, held: &Held, suspect: &mut Option<SuspectGuard>) {
     let Some(tag) = held.tag() else { return };
-    let mut tries = Tries::default();
-    loop {
-        let answer = engine.consumer.absolve(&tag).await;
-        if answer.is_ok() {
-            engine.outage.answered(Caller::Settle);
+    // It may have happened: until that is known nobody knows where the message is, so it cannot be settled.
+    match engine.outage.insist(Caller::Settle, || engine.consumer.absolve(&tag)).await {
+        Ok(Some(tag)) => {
+            held.set_tag(Some(tag));
+            suspect.take();
+            tracing::info!("a task whose worker had died before runs well: no longer a suspect");
         }
-        match answer {
-            Ok(Some(tag)) => {
-                held.set_tag(Some(tag));
-                suspect.take();
-                tracing::info!("a task whose worker had died before runs well: no longer a suspect");
-                return;
-            }
-            Ok(None) => {
-                tracing::warn!("the lease of this task was lost while it runs");
-                return;
-            }
-            // It may have happened: until that is known nobody knows where the message is, so it cannot be settled.
-            Err(error) if may_pass(&error) => engine.outage.failed(Caller::Settle, &error),
-            Err(error) => {
-                tracing::warn!(%error, "a suspect could not be absolved");
-                return;
-            }
-        }
-        engine.outage.rest(&mut tries).await;
+        Ok(None) => tracing::warn!("the lease of this task was lost while it runs"),
+        Err(error) => tracing::warn!(%error, "a suspect could not be absolved"),
     }
 }

@@ -19,6 +19,8 @@ const STALLED: Duration = Duration::from_secs(10);
 pub(super) struct Facts {
     starting: bool,
     stopping: bool,
+    /// It was told to consume no queue.
+    without_queues: bool,
     /// How long the runtime has shown no life, and may.
     silence: Duration,
     patience: Duration,
@@ -49,6 +51,7 @@ impl Facts {
         Self {
             starting: false,
             stopping: engine.phase.stop.is_cancelled(),
+            without_queues: engine.queues.now().is_empty(),
             silence: engine.health.pulse.silence(),
             patience: engine.health.patience.runtime,
             outage: engine.outage.lasts(),
@@ -72,6 +75,9 @@ impl Facts {
         }
         if self.stopping {
             reasons.push("stopping".to_owned());
+        }
+        if self.without_queues {
+            reasons.push("it consumes no queue".to_owned());
         }
         match (self.outage, self.exchange) {
             (Some(time), _) => reasons.push(format!("the store does not answer, for {}", seconds(time))),
@@ -145,6 +151,12 @@ mod tests {
     fn a_worker_that_starts_or_stops_is_live_and_not_ready() {
         assert_eq!(said(&Facts::of(None)), (vec![], vec!["starting".to_owned()]));
         assert_eq!(said(&Facts { stopping: true, ..healthy() }), (vec![], vec!["stopping".to_owned()]));
+    }
+
+    #[test]
+    fn a_worker_that_was_told_to_consume_nothing_is_not_ready() {
+        let without = Facts { without_queues: true, ..healthy() };
+        assert_eq!(said(&without), (vec![], vec!["it consumes no queue".to_owned()]));
     }
 
     #[test]

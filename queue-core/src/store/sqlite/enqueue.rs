@@ -1,5 +1,7 @@
 //! Puts messages in: into their queue, or aside until they are due; by number and by key at most once.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use rusqlite::{OptionalExtension, params};
 
@@ -74,7 +76,8 @@ fn is_news(tx: &Tx<'_>, number: Option<&SendNumber>) -> Outcome<bool> {
 
 /// Puts a key up; false when it stands already.
 fn note(tx: &Tx<'_>, SendKey { key, ttl, value }: &SendKey) -> Outcome<bool> {
-    let row = params![&**key, &**value, tx.now.after(*ttl).as_millis(), tx.now.as_millis()];
+    let row =
+        params![&**key, &**value, tx.now.after((*ttl).max(Duration::from_secs(1))).as_millis(), tx.now.as_millis()];
     Ok(tx.prepare(sql::SENT_NOTE)?.execute(row)? == 1)
 }
 
