@@ -1,41 +1,62 @@
-//! The file is removed, or replaced by another one, while workers have it open.
+//! The file, or what SQLite keeps beside it, is removed, or replaced by another one, while workers have it open.
 
 use std::path::{Path, PathBuf};
 
 use queue_core::store::StoreError;
 use queue_core::{Call, Client};
-use queue_tests::Bench;
+use queue_tests::{Bench, wait_until};
 
 use super::{AWAY, BACK, is_sound, one_outage, path, signed_on};
 use crate::scene::{QUEUE, Scene};
 
-/// The file and those that SQLite keeps beside it.
-fn files(path: &Path) -> Vec<PathBuf> {
-    ["", "-wal", "-shm"].map(|end| PathBuf::from(format!("{}{end}", path.display()))).into()
+/// How the names of the file and of those that SQLite keeps beside it end.
+const ALL: &[&str] = &["", "-wal", "-shm"];
+/// Those beside it: the log and its index.
+const LOG: &[&str] = &["-wal", "-shm"];
+
+fn files(path: &Path, ends: &[&str]) -> Vec<PathBuf> {
+    ends.iter().map(|end| PathBuf::from(format!("{}{end}", path.display()))).collect()
 }
 
-fn carry(from: &Path, to: &Path) {
-    for (from, to) in files(from).iter().zip(files(to)) {
+fn carry(ends: &[&str], from: &Path, to: &Path) {
+    for (from, to) in files(from, ends).iter().zip(files(to, ends)) {
         std::fs::rename(from, to).unwrap();
     }
 }
 
-/// While it is away nothing is accepted, and what ends is kept; once it is back all goes on.
+fn remove(ends: &[&str], path: &Path) {
+    for file in files(path, ends) {
+        std::fs::remove_file(file).unwrap();
+    }
+}
+
+/// The file is away for a while.
 async fn away_and_back(bench: &Bench) {
+    for_a_while(bench, ALL).await;
+}
+
+/// The file stays, the log goes: what is committed to it then nobody else would see.
+async fn log_away_and_back(bench: &Bench) {
+    for_a_while(bench, LOG).await;
+}
+
+/// While they are away nothing is accepted, and what ends is kept; once they are back all goes on.
+async fn for_a_while(bench: &Bench, ends: &[&str]) {
     let scene = Scene::new(bench).await;
     let mut worker = scene.worker(2, &[]);
     let job = scene.send("crash.hold", ["before"]).await;
     scene.until_written("began", 1).await;
     let elsewhere = bench.dir().join("elsewhere.db");
-    carry(&path(bench), &elsewhere);
+    carry(ends, &path(bench), &elsewhere);
     let refused = bench.store.enqueue(&[bench.message(QUEUE, "lost?")]).await.unwrap_err();
     assert!(matches!(refused, StoreError::Unreachable { unknown: false, .. }), "{refused:?}");
     scene.until_logged(AWAY).await;
+    assert!(scene.log().contains("was removed while it was open"), "{}", scene.log());
     scene.open_gate("all");
     scene.until_written("done", 1).await;
     assert!(worker.ended().is_none(), "{}", scene.log());
 
-    carry(&elsewhere, &path(bench));
+    carry(ends, &elsewhere, &path(bench));
     scene.until_logged(BACK).await;
     assert_eq!(scene.ran_by(&job).await, worker.pid());
     scene.send_notes(&["after".to_owned()]).await;
@@ -54,9 +75,7 @@ async fn replaced(bench: &Bench) {
     let scene = Scene::new(bench).await;
     let mut worker = scene.worker(2, &[]);
     signed_on(bench, &worker).await;
-    for file in files(&path(bench)) {
-        std::fs::remove_file(file).unwrap();
-    }
+    remove(ALL, &path(bench));
     let fresh = Client::connect(bench.url()).await.unwrap();
     let queue = bench.queue(QUEUE);
     let job = fresh.send(Call::named("crash.note").queue(queue.as_str()).args(["new"])).await.unwrap();
@@ -75,4 +94,25 @@ async fn replaced(bench: &Bench) {
     scene.stop(next).await;
 }
 
-queue_tests::on_driver!(sqlite_file, SqliteFile: away_and_back, replaced);
+/// Whoever opens the file without its log makes a new one: whoever has the old one open commits nothing to either.
+async fn log_replaced(bench: &Bench) {
+    let scene = Scene::new(bench).await;
+    let mut worker = scene.worker(2, &[]);
+    signed_on(bench, &worker).await;
+    remove(LOG, &path(bench));
+    let next = scene.worker(2, &[]);
+    wait_until("the next one is ready", || async { scene.log_of(next.pid()).contains("ready") }).await;
+    let refused = bench.store.enqueue(&[bench.message(QUEUE, "lost?")]).await.unwrap_err();
+    let StoreError::Unreachable { unknown: false, source, .. } = refused else { panic!("{refused:?}") };
+    assert!(source.to_string().contains("(-wal) was replaced"), "{source}");
+    let read = bench.store.counts(&bench.queue(QUEUE)).await.unwrap_err();
+    assert!(matches!(read, StoreError::Unreachable { .. }), "what it reads is not what others see: {read:?}");
+    scene.until_logged(AWAY).await;
+    assert!(worker.ended().is_none(), "{}", scene.log());
+    worker.kill();
+    let calm = scene.log_of(next.pid());
+    assert!(!calm.contains(AWAY), "{calm}");
+    scene.stop(next).await;
+}
+
+queue_tests::on_driver!(sqlite_file, SqliteFile: away_and_back, log_away_and_back, replaced, log_replaced);

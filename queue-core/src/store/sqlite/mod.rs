@@ -50,7 +50,7 @@ use bytes::Bytes;
 
 use self::hub::Hub;
 use self::log::Log;
-use self::presence::Presence;
+use self::presence::{Presence, Watched};
 use self::reader::Reader;
 use self::turn::Gate;
 use self::writer::{Setup, Writer};
@@ -115,20 +115,26 @@ impl Core {
         };
         let log = path.filter(|_| !read_only).map(|path| Log::take_over(path, &connection));
         let log = log.transpose().map_err(|fault| fault.tell(&url, false))?;
+        let presence = path.map(|path| Arc::new(Presence::of(path, read_only)));
+        let watched = |connection| Watched::new(connection, presence.clone());
         let hub = Arc::new(Hub::default());
         let writer = Writer::start(Setup {
-            connection,
+            connection: watched(connection),
             log,
             url: Arc::clone(&url),
             clock: options.clock.clone(),
             hub: Arc::clone(&hub),
             gate,
-            presence: path.map(Presence::of),
             patience: options.response_timeout,
         });
         let thread = |error: std::io::Error| StoreError::Refused { url: url.to_string(), source: error.into() };
         let writer = writer.map_err(thread)?;
-        let reading = || path.map(connection::open_reader).transpose().map_err(|fault| fault.tell(&url, false));
+        let reading = || {
+            path.map(connection::open_reader)
+                .transpose()
+                .map(|opened| opened.map(watched))
+                .map_err(|fault| fault.tell(&url, false))
+        };
         let reader = match reading()? {
             Some(connection) => Reader::start(connection, Arc::clone(&url)).map_err(thread)?,
             None => Reader::Shared(writer.clone()),

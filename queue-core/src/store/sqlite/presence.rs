@@ -1,34 +1,100 @@
-//! Whether the open database is still the file at its path.
+//! Whether the open database is still the file at its path, and its log and its index are still those beside it.
 //!
 //! On Unix a file can be deleted or replaced while it is open: what is written to it then is gone with its last user,
-//! so writing must stop, until it is back at its place. Elsewhere the system refuses to delete an open file, and we only look whether it exists.
+//! so writing must stop, until it is back at its place. The log (`-wal`) and the index of it (`-shm`) are parts of the
+//! database: SQLite makes them when the first connection is set up and deletes them when the last one is closed, so that
+//! they stay the same for as long as one of ours is open. When they are deleted under it, whoever opens the file next makes
+//! others, and neither sees what the other one commits. Elsewhere the system refuses to delete an open file, and we only
+//! look whether it exists.
+//!
+//! By their metadata alone: to open and close them would drop the POSIX locks that SQLite has on the file and the index.
 
+use std::fs::Metadata;
+use std::io::ErrorKind;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+
+use super::connection::beside;
 use super::fault::{Fault, Outcome};
 
-/// Remembers which file was opened.
+#[cfg(test)]
+mod tests;
+
+/// A part of the database: the end of its name, and what to say when it was removed or replaced.
+type Kind = (&'static str, &'static str, &'static str);
+
+const FILE: Kind =
+    ("", "the file was removed while it was open", "the file was replaced by another one while it was open");
+const BESIDE: [Kind; 2] = [
+    (
+        "-wal",
+        "the write-ahead log beside the file (-wal) was removed while it was open",
+        "the write-ahead log beside the file (-wal) was replaced by another one while it was open",
+    ),
+    (
+        "-shm",
+        "the index of the log beside the file (-shm) was removed while it was open",
+        "the index of the log beside the file (-shm) was replaced by another one while it was open",
+    ),
+];
+
+/// Remembers which files were opened.
 #[derive(Debug)]
 pub(super) struct Presence {
+    file: Part,
+    beside: Vec<Part>,
+}
+
+#[derive(Debug)]
+struct Part {
     path: PathBuf,
-    file: Option<(u64, u64)>,
+    identity: Option<Identity>,
+    removed: &'static str,
+    replaced: &'static str,
 }
 
 impl Presence {
-    /// Remembers the file now at `path`.
-    pub(super) fn of(path: &Path) -> Self {
-        let file = std::fs::metadata(path).ok().and_then(|meta| identity(&meta));
-        Self { path: path.to_owned(), file }
+    /// Remembers the file now at `path`, which SQLite has open, and those beside it. One that is only read may have none.
+    pub(super) fn of(path: &Path, read_only: bool) -> Self {
+        let beside = BESIDE.map(|kind| Part::of(path, kind)).into_iter();
+        Self {
+            file: Part::of(path, FILE),
+            beside: beside.filter(|part| !read_only || part.identity.is_some()).collect(),
+        }
     }
 
-    /// An error when it was removed or replaced since.
+    /// An error when one of them was removed or replaced since.
     pub(super) fn check(&self) -> Outcome<()> {
-        match std::fs::metadata(&self.path) {
-            Ok(meta) if identity(&meta) == self.file => Ok(()),
-            Ok(_) => Err(Fault::Away("the file was replaced by another one while it was open")),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Err(Fault::Away("the file was removed while it was open"))
-            }
+        self.file.check()?;
+        self.beside.iter().try_for_each(Part::check)
+    }
+
+    /// Whether others have made a log or an index of their own.
+    fn is_anothers(&self) -> bool {
+        self.beside.iter().any(|part| part.now().is_ok_and(|now| Some(now) != part.identity))
+    }
+}
+
+impl Part {
+    fn of(path: &Path, (end, removed, replaced): Kind) -> Self {
+        let mut part = Self { path: beside(path, end), identity: None, removed, replaced };
+        part.identity = part.now().ok();
+        part
+    }
+
+    fn now(&self) -> std::io::Result<Identity> {
+        std::fs::metadata(&self.path).map(|meta| identity(&meta))
+    }
+
+    fn check(&self) -> Outcome<()> {
+        match self.now() {
+            Ok(now) if Some(now) == self.identity => Ok(()),
+            Ok(_) => Err(Fault::Away(self.replaced)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(Fault::Away(self.removed)),
             // Cannot be looked at just now; SQLite has it open and will say more.
             Err(_) => Ok(()),
         }
@@ -36,12 +102,54 @@ impl Presence {
 }
 
 #[cfg(unix)]
-fn identity(meta: &std::fs::Metadata) -> Option<(u64, u64)> {
+type Identity = (u64, u64);
+
+#[cfg(unix)]
+fn identity(meta: &Metadata) -> Identity {
     use std::os::unix::fs::MetadataExt;
-    Some((meta.dev(), meta.ino()))
+    (meta.dev(), meta.ino())
 }
 
 #[cfg(not(unix))]
-fn identity(_: &std::fs::Metadata) -> Option<(u64, u64)> {
-    None
+type Identity = ();
+
+#[cfg(not(unix))]
+fn identity(_: &Metadata) -> Identity {}
+
+/// A connection and the presence of its files; a database in memory has none.
+#[derive(Debug)]
+pub(super) struct Watched {
+    connection: Connection,
+    presence: Option<Arc<Presence>>,
+}
+
+impl Watched {
+    pub(super) fn new(connection: Connection, presence: Option<Arc<Presence>>) -> Self {
+        Self { connection, presence }
+    }
+
+    /// An error when what is read or written through it is not what others see.
+    pub(super) fn check(&self) -> Outcome<()> {
+        self.presence.as_ref().map_or(Ok(()), |presence| presence.check())
+    }
+}
+
+impl Deref for Watched {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl Drop for Watched {
+    /// The last connection that is closed writes its log into the file, and deletes what is called like it. What others have
+    /// committed to a log of their own would be lost; SQLite looks only whether the file itself is at its place.
+    fn drop(&mut self) {
+        let anothers = self.presence.as_ref().is_some_and(|presence| presence.is_anothers());
+        if anothers && let Err(error) = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+        {
+            tracing::warn!(%error, "another process's log may be deleted");
+        }
+    }
 }

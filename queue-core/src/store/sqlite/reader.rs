@@ -7,10 +7,11 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::fault::{Fault, Outcome};
+use super::presence::Watched;
 use super::writer::Writer;
 use crate::store::StoreError;
 
-type Look = Box<dyn FnOnce(&Connection) + Send>;
+type Look = Box<dyn FnOnce(&Watched) + Send>;
 
 /// Sends looks to the thread; a database in memory has one connection, which the writer keeps.
 #[derive(Debug, Clone)]
@@ -23,7 +24,7 @@ pub(super) enum Reader {
 
 impl Reader {
     /// Starts the thread, which ends when the last clone is gone.
-    pub(super) fn start(connection: Connection, url: Arc<str>) -> std::io::Result<Self> {
+    pub(super) fn start(connection: Watched, url: Arc<str>) -> std::io::Result<Self> {
         let (inbox, looks) = channel::<Look>();
         let run = move || looks.iter().for_each(|look| look(&connection));
         std::thread::Builder::new().name("queue-sqlite-read".into()).spawn(run)?;
@@ -40,6 +41,8 @@ impl Reader {
             Self::Shared(writer) => writer.call(move |tx| look(tx.connection())).await,
             Self::Own { inbox, url } => {
                 let (reply, answer) = oneshot::channel();
+                // What lies in a file or a log that others do not see is not true any more.
+                let mut look = move |connection: &Watched| connection.check().and_then(|()| look(connection));
                 // Nobody waits any more: then nobody needs the answer.
                 let sent = inbox.send(Box::new(move |connection| drop(reply.send(look(connection)))));
                 let outcome = match sent {

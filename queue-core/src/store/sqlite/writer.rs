@@ -15,7 +15,6 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use self::request::{Call, Request};
@@ -23,7 +22,7 @@ use self::thread::Thread;
 use super::fault::{Fault, Outcome};
 use super::hub::Hub;
 use super::log::Log;
-use super::presence::Presence;
+use super::presence::Watched;
 use super::turn::Gate;
 use super::tx::Tx;
 use crate::clock::Clock;
@@ -34,14 +33,13 @@ mod tests;
 
 /// What the thread stands on.
 pub(super) struct Setup {
-    pub(super) connection: Connection,
+    pub(super) connection: Watched,
     /// What this process syncs; without it SQLite does.
     pub(super) log: Option<Log>,
     pub(super) url: Arc<str>,
     pub(super) clock: Clock,
     pub(super) hub: Arc<Hub>,
     pub(super) gate: Option<Gate>,
-    pub(super) presence: Option<Presence>,
     /// How long to try for the lock.
     pub(super) patience: Duration,
 }

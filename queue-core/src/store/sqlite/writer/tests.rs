@@ -1,8 +1,9 @@
 use std::path::Path;
 use std::sync::mpsc;
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
+use super::super::presence::Presence;
 use super::super::{connection, enqueue};
 use super::*;
 use crate::names::{Priority, QueueName, TaskId};
@@ -31,13 +32,12 @@ fn gated_writer(folder: &Path, gate: Gate) -> Writer {
 fn start(connection: Connection, log: Log, gate: Option<Gate>, path: &Path, patience: Duration) -> Writer {
     let options = StoreOptions::default();
     Writer::start(Setup {
-        connection,
+        connection: Watched::new(connection, Some(Arc::new(Presence::of(path, false)))),
         log: Some(log),
         url: "sqlite:test".into(),
         clock: options.clock,
         hub: Arc::new(Hub::default()),
         gate,
-        presence: Some(Presence::of(path)),
         patience,
     })
     .unwrap()

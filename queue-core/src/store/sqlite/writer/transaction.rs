@@ -48,9 +48,7 @@ pub(super) struct Done {
 
 /// Takes this process's turn and SQLite's lock.
 pub(super) fn begin(setup: &Setup) -> Outcome<Option<Turn<'_>>> {
-    if let Some(presence) = &setup.presence {
-        presence.check()?;
-    }
+    setup.connection.check()?;
     let start = Instant::now();
     let turn = setup.gate.as_ref().map(Gate::enter);
     loop {
