@@ -118,6 +118,23 @@ async fn each_kind_is_found_on_redis() {
     assert_eq!(bench.store.orphans_again(&found).await.unwrap().len(), expected.len() - 1);
 }
 
+/// A worker that beats and whose description is gone says at its next heartbeat who it is. One whose lease is over says nothing.
+#[tokio::test]
+async fn a_worker_without_a_description_is_lost_only_when_its_lease_is_over() {
+    let server = RedisServer::start(&[]);
+    let bench = Bench::at(Driver::Redis, &server.url(), |_| ()).await;
+    let worker = bench.worker("a", &["mail"]).await;
+    server.command(&["DEL", &format!("queue:worker:{}", worker.incarnation())]);
+    assert_eq!(search(&bench).await, []);
+    bench.advance(bench.options().lease + SECOND);
+    let lost = search(&bench).await;
+    let list = format!("{{{}}}:workers", bench.queue("mail"));
+    assert_eq!(kinds(&lost), BTreeSet::from([(list, OrphanKind::LostWorker)]));
+    assert!(lost[0].why.contains(worker.incarnation()), "{}", lost[0].why);
+    worker.pulse().await;
+    assert_eq!(search(&bench).await, []);
+}
+
 /// However many keys there are, no step looks at more than a few hundred.
 #[tokio::test]
 async fn a_search_goes_in_small_steps() {

@@ -5,6 +5,7 @@ mod boundaries;
 mod bus;
 mod chords;
 mod errors;
+mod forgotten;
 mod knobs;
 mod lines;
 mod neighbours;

@@ -91,6 +91,7 @@ async fn restarted_empty() {
     site.producer.forget();
     server.restart(&[]);
     site.until_it_goes_on().await;
+    site.until_all_are_described().await;
     site.open_gate("all");
     site.until_logged("the lease of this task was lost before its end was stored").await;
     site.close().await;

@@ -109,6 +109,16 @@ impl Site {
         self.producer.until_all_ended(self).await;
     }
 
+    /// Each worker is listed with its name. A heartbeat or two are enough: whoever waits longer than this does has forgotten it.
+    pub(crate) async fn until_all_are_described(&self) {
+        let hired = self.workers.len();
+        wait_until("each worker is listed with its name", || async {
+            let listed = self.bench.store.workers().await.unwrap_or_default();
+            listed.len() == hired && listed.iter().all(|worker| worker.hostname != "?")
+        })
+        .await;
+    }
+
     /// The end of every case: all that was accepted has ended well, the long job too; the queue is empty, the workers have said
     /// of each outage that it is over and stop in good order, and no key is left but those that go by themselves. The watchdog had
     /// nothing to do: it would hide that a line is dead and nobody else noticed.

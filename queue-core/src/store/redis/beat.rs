@@ -26,7 +26,6 @@ struct Seen {
     surplus: bool,
     /// Deliveries lay in the inbox and nobody came for them.
     unclaimed: bool,
-    beats: u64,
 }
 
 /// Writes down who this worker is, and registers it on its lists.
@@ -48,7 +47,8 @@ pub(super) async fn sign_on(shared: &Shared, link: &Link) -> Result<(), StoreErr
     }
     for lane in shared.lanes.iter().filter(|lane| lane.is_active()) {
         let ends = now + ms(shared.store.options.lease);
-        pipe.cmd("ZADD").arg(&lane.keys.workers).arg(ends).arg(&*spec.incarnation).ignore();
+        // By its present name: nobody extends the lease of an earlier one, which would be taken for a dead worker.
+        pipe.cmd("ZADD").arg(&lane.keys.workers).arg(ends).arg(&*lane.incarnation()).ignore();
     }
     link.pipe(&pipe).await
 }
@@ -81,28 +81,25 @@ pub(super) async fn beat(consumer: &RedisConsumer) -> Result<Beat, StoreError> {
         find_used(consumer).await?;
     }
     check_surplus(consumer, report.held).await?;
-    keep_description(consumer).await?;
+    if !report.described {
+        describe_again(consumer).await;
+    }
     if beat.promoted > 0 || report.suspects > 0 || beat.fenced {
         shared.news.notify_one();
     }
     Ok(beat)
 }
 
-/// Every few beats: is our description still there? A server that restarted empty has forgotten it.
-async fn keep_description(consumer: &RedisConsumer) -> Result<(), StoreError> {
-    let shared = &*consumer.shared;
-    let beats = {
-        let mut seen = consumer.beats.0.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.beats += 1;
-        seen.beats
-    };
-    if beats % 30 != 1 {
-        return Ok(());
+/// A server that came back empty has forgotten who this is. One that has no room for it is asked again at the next beat:
+/// the leases stand, so it is no heartbeat that failed.
+async fn describe_again(consumer: &RedisConsumer) {
+    // Who signs off takes the description away.
+    if consumer.shared.closed.load(Ordering::Acquire) {
+        return;
     }
-    let mut keep = redis::cmd("EXPIRE");
-    keep.arg(shared.store.keys.worker(&shared.spec.incarnation)).arg(WORKER_TTL_S);
-    let there: bool = consumer.pulse.query(&keep).await?;
-    if there { Ok(()) } else { sign_on(shared, &consumer.pulse).await }
+    if let Err(error) = sign_on(&consumer.shared, &consumer.pulse).await {
+        tracing::debug!(%error, "the store has forgotten who this worker is, and was not told");
+    }
 }
 
 /// Lists that were never seen used are now: says which by asking for each.
@@ -123,7 +120,9 @@ async fn find_used(consumer: &RedisConsumer) -> Result<(), StoreError> {
 
 fn beat_call(shared: &Shared, lanes: &[&Lane], names: &[Arc<str>]) -> Cmd {
     let held: Vec<_> = lanes.iter().zip(names).map(|(lane, name)| lane.keys.held(name)).collect();
-    let mut keys: Vec<&str> = Vec::with_capacity(6 * shared.lanes.len());
+    let description = shared.store.keys.worker(&shared.spec.incarnation);
+    let mut keys: Vec<&str> = Vec::with_capacity(6 * shared.lanes.len() + 1);
+    keys.push(&description);
     for (lane, held) in lanes.iter().zip(&held) {
         let k = &lane.keys;
         keys.extend([&*k.list, held, &k.workers, &k.silent, &k.suspects, &k.scheduled]);
@@ -135,7 +134,7 @@ fn beat_call(shared: &Shared, lanes: &[&Lane], names: &[Arc<str>]) -> Cmd {
     let options = &shared.store.options;
     let mut call = shared.store.scripts.beat.call(&keys);
     call.arg(options.clock.skew_ms()).arg(ms(options.lease)).arg(ms(options.grace)).arg(ms(options.sweep_gap));
-    call.arg(TOMBSTONE_TTL_S).arg(lanes.len());
+    call.arg(TOMBSTONE_TTL_S).arg(WORKER_TTL_S).arg(lanes.len());
     for name in names {
         call.arg(&**name);
     }
@@ -148,10 +147,11 @@ struct Report {
     held: usize,
     suspects: i64,
     unused: bool,
+    described: bool,
 }
 
 fn read_reply(shared: &Shared, lanes: &[&Lane], names: &[Arc<str>], reply: Vec<Value>, asked: usize) -> Report {
-    let mut report = Report { beat: Beat::default(), now: 0, held: 0, suspects: 0, unused: false };
+    let mut report = Report { beat: Beat::default(), now: 0, held: 0, suspects: 0, unused: false, described: false };
     let mut due = NEVER;
     let queues = shared.queues().clone();
     let mut rows = reply.into_iter();
@@ -159,6 +159,7 @@ fn read_reply(shared: &Shared, lanes: &[&Lane], names: &[Arc<str>], reply: Vec<V
         report.now = now;
     }
     report.unused = matches!(rows.next(), Some(Value::Int(1)));
+    report.described = matches!(rows.next(), Some(Value::Int(1)));
     for ((lane, name), row) in lanes.iter().zip(names).zip(rows) {
         let Value::Array(row) = row else { continue };
         let mut numbers = [0, 0, 0, -1, 0, 0];

@@ -155,11 +155,12 @@ impl Seen<'_> {
         })
     }
 
-    /// Workers that nobody can describe, or that were gone for an hour.
+    /// Workers that nobody can describe, or that were gone for an hour. One whose lease still runs says at its next heartbeat who
+    /// it is.
     async fn workers(&self, store: &Inner) -> Result<Option<Orphan>, StoreError> {
         let mut all = redis::cmd("ZRANGE");
         let all: Vec<(String, f64)> = store.link.query(all.arg(self.key).arg(0).arg(-1).arg("WITHSCORES")).await?;
-        let ago = store.now_ms(&store.link).await? - LOST_AFTER_MS;
+        let now = store.now_ms(&store.link).await?;
         let mut lost = Vec::new();
         for some in all.chunks(STEP) {
             let mut pipe = redis::pipe();
@@ -169,13 +170,16 @@ impl Seen<'_> {
                 pipe.cmd("EXISTS").arg(store.keys.worker(worker));
             }
             let described: Vec<bool> = store.link.pipe(&pipe).await?;
-            let is_lost = |ends: f64, described: bool| !described || at(ends).as_millis() < ago;
+            let is_lost = |ends: f64, described: bool| {
+                let over = now - at(ends).as_millis();
+                over > LOST_AFTER_MS || (!described && over > 0)
+            };
             lost.extend(some.iter().zip(described).filter(|((_, ends), is)| is_lost(*ends, *is)).map(|((w, _), _)| w));
         }
         if lost.is_empty() {
             return Ok(None);
         }
-        let why = format!("without a description, or gone for more than an hour: {}", some_of(&lost));
+        let why = format!("without a description or a lease, or gone for more than an hour: {}", some_of(&lost));
         Ok(self.orphan(OrphanKind::LostWorker, why))
     }
 

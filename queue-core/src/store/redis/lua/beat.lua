@@ -1,26 +1,29 @@
 -- beat: extend a worker's leases, look for silent workers, reclaim dead ones, say what waits.
 --
--- KEYS     six per list: the list, what the worker holds of it, "{list}:workers", "{list}:silent", "{list}:suspects",
+-- KEYS[1]  the worker's description
+-- KEYS[2…] six per list: the list, what the worker holds of it, "{list}:workers", "{list}:silent", "{list}:suspects",
 --          "{list}:scheduled"; then keys of lists that were never seen used
 -- ARGV[1]  number  added to the server's clock, ms
 -- ARGV[2]  number  length of the lease, ms
 -- ARGV[3]  number  how long a silent worker stays a suspect, ms
 -- ARGV[4]  number  sweeps further apart than this restart every suspect's grace, ms
 -- ARGV[5]  number  how long tombstones and counts of deaths live, s
--- ARGV[6]  number  of lists
--- ARGV[7…] per list: the worker's incarnation
--- Returns  {now, 1 where a key of an unused list exists, per list: {fenced 0/1, held, suspects waiting 0/1,
---          next due or -1, messages reclaimed, ready 0/1, dead worker, …}}
+-- ARGV[6]  number  how long the description lives, s
+-- ARGV[7]  number  of lists
+-- ARGV[8…] per list: the worker's incarnation
+-- Returns  {now, 1 where a key of an unused list exists, 1 where the description is there, per list: {fenced 0/1, held,
+--          suspects waiting 0/1, next due or -1, messages reclaimed, ready 0/1, dead worker, …}}
 --
 -- An outage is not a death: a worker is reclaimed only when it was silent past its lease AND stayed silent for the grace
 -- while this store kept answering sweeps. A suspicion names the lease it is about ("since lease-end"), so that a
 -- heartbeat, which moves the lease, ends it without a write.
--- A removal first: a server at its memory limit refuses only a script's first write, and this step must go on there.
-redis.call("ZREM", KEYS[3], "")
+-- The description's end first: a server at its memory limit refuses only a script's first write, and not one that needs no
+-- room, and this step must go on there. Not there: the server came back empty, and the worker has to sign on again.
+local described = redis.call("EXPIRE", KEYS[1], ARGV[6])
 local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1]
 local lease, grace, gap, ttl = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
-local lists = tonumber(ARGV[6])
+local lists = tonumber(ARGV[7])
 
 -- Takes back what `worker` held of the list. A suspect is alone in its worker's hands: one more death of it.
 local function reclaim(list, suspects, worker)
@@ -65,17 +68,17 @@ local function sweep(row, list, workers, silent, suspects)
 end
 
 local unused = 0
-if #KEYS > 6 * lists and redis.call("EXISTS", unpack(KEYS, 6 * lists + 1)) > 0 then unused = 1 end
-local reply = {now, unused}
+if #KEYS > 6 * lists + 1 and redis.call("EXISTS", unpack(KEYS, 6 * lists + 2)) > 0 then unused = 1 end
+local reply = {now, unused, described}
 for i = 1, lists do
-  local list, held, workers, silent, suspects, scheduled = unpack(KEYS, 6 * i - 5, 6 * i)
+  local list, held, workers, silent, suspects, scheduled = unpack(KEYS, 6 * i - 4, 6 * i + 1)
   local row = {0, 0, 0, -1, 0, 0}
   local length = redis.pcall("LLEN", held)
   if type(length) == "table" then
     row[1] = 1
   else
-    redis.call("ZADD", workers, now + lease, ARGV[6 + i])
-    row[2] = length + redis.call("LLEN", "{" .. list .. "}:suspects:held:" .. ARGV[6 + i])
+    redis.call("ZADD", workers, now + lease, ARGV[7 + i])
+    row[2] = length + redis.call("LLEN", "{" .. list .. "}:suspects:held:" .. ARGV[7 + i])
     sweep(row, list, workers, silent, suspects)
     row[3] = redis.call("EXISTS", suspects)
     local head = redis.call("ZRANGE", scheduled, 0, 0, "WITHSCORES")
