@@ -1,8 +1,13 @@
 //! A server that refuses: each refusal is an error of its own, and nothing happened.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use queue_core::store::{ConnectError, Outgoing, Settled, StoreError, connect};
-use queue_tests::{Bench, Driver, RedisServer, done, result, wait_until, with_follow, with_result};
+use queue_core::store::{ConnectError, Delivery, Outgoing, Settled, StoreError, connect};
+use queue_tests::{
+    Bench, Driver, PATIENCE, RedisServer, SECOND, TestWorker, done, labels, result, wait_until, with_follow,
+    with_result,
+};
 
 /// Full without eviction: the enqueue says so, writes nothing of its batch, and who has a message can still finish it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -83,6 +88,58 @@ async fn a_key_of_another_type_is_an_error() {
     assert!(matches!(error, StoreError::Refused { .. } | StoreError::Foreign { .. }), "{error:?}");
     assert!(!error.outcome_unknown());
     assert!(server.command(&["GET", bench.queue("mail").as_str()]).contains("hello"));
+}
+
+/// For a worker such a key is no error of the store: it has the other queues meanwhile, waits for them in the server, and has this
+/// one again at the first heartbeat that finds it free. What was due for it has stayed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_of_another_type_is_left_out() {
+    let server = RedisServer::start(&[]);
+    let bench = Bench::at(Driver::Redis, &server.url(), |_| ()).await;
+    let mail = bench.queue("mail").to_string();
+    for key in [mail.clone(), format!("{{{mail}}}:suspects")] {
+        bench.enqueue_in(SECOND, "mail", "due").await;
+        server.command(&["SET", &key, "hello"]);
+        let only = bench.worker("a", &["mail"]).await;
+        assert_eq!(labels(&only.take(10).await), Vec::<String>::new());
+        assert_eq!(labels(&only.wait_for(10, Duration::from_millis(10)).await), Vec::<String>::new());
+        let both = bench.worker("b", &["mail", "news"]).await;
+        bench.enqueue_in(SECOND, "news", "n1").await;
+        bench.advance(2 * SECOND);
+        for worker in [&only, &both] {
+            worker.pulse().await;
+        }
+        assert_eq!(labels(&both.take(10).await), ["n1"]);
+        let (came, ()) = tokio::join!(next(&both), async {
+            wait_until("it waits", || async { server.command(&["INFO", "clients"]).contains("blocked_clients:1") })
+                .await;
+            bench.enqueue("news", &["n2"]).await;
+        });
+        assert_eq!(labels(&came), ["n2"]);
+        only.pulse().await;
+        both.pulse().await;
+        assert_eq!(labels(&only.take(10).await), Vec::<String>::new());
+        assert!(server.command(&["GET", &key]).contains("hello"));
+
+        server.command(&["DEL", &key]);
+        only.pulse().await;
+        assert_eq!(labels(&only.take(10).await), ["due"]);
+        only.close().await.unwrap();
+        both.close().await.unwrap();
+        server.command(&["FLUSHALL"]);
+    }
+}
+
+/// What the worker leases next: as a worker does, it waits when there is nothing, and looks again when the wait is over.
+async fn next(worker: &TestWorker) -> Vec<Delivery> {
+    let mut came = worker.take(10).await;
+    while came.is_empty() {
+        came = worker.wait_for(10, PATIENCE).await;
+        if came.is_empty() {
+            came = worker.take(10).await;
+        }
+    }
+    came
 }
 
 /// A settlement that cannot be done as a whole is not done at all: its follow-up's queue is no list.

@@ -1,7 +1,7 @@
 //! The server answers, and says no.
 
 use queue_core::{Call, group};
-use queue_tests::{Fault, PATIENCE, Proxy, RedisServer, wait_until};
+use queue_tests::{Fault, PATIENCE, Proxy, RedisServer, get, metric, wait_until};
 
 use super::producer::Producer;
 use super::site::Site;
@@ -147,6 +147,54 @@ async fn password_changed_within_a_chord() {
     site.close().await;
     site.each_told_outages(1);
     assert_eq!(site.logged("the body of a chord is not sent"), 0, "{}", site.log());
+    site.nobody_was_taken_for_dead();
+}
+
+const NO_QUEUE: &str = "this key holds something else than messages";
+
+/// Somebody else's value at the key of one of its queues is that queue's trouble, told once: the worker waits for the others, and
+/// for that one too once its key is free.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_of_another_type() {
+    let server = RedisServer::start(&[]);
+    let mut site = Site::at(&server.url()).await;
+    let bad = site.bench.queue("bad").to_string();
+    let note = |label: &str| Call::named("crash.note").args([label]).queue(&bad);
+    server.command(&["SET", &bad, "hello"]);
+    let worker = site.worker(4, &["-Q", &bad, "--probe", "127.0.0.1:0"]);
+    site.keep(worker);
+    let probe = site.probe().await;
+    site.until_it_goes_on().await;
+    let waits = || async { server.command(&["INFO", "clients"]).contains("blocked_clients:1\r") };
+    wait_until("it waits for the good queue", waits).await;
+    let beats = metric(probe, "queue_heartbeats_total").await.unwrap();
+    wait_until("three heartbeats", || async { metric(probe, "queue_heartbeats_total").await >= Some(beats + 3.0) })
+        .await;
+    site.producer.send("second").await;
+    site.until_all_ended().await;
+    assert_eq!(get(probe, "/ready").await.0, 200);
+    assert_eq!(metric(probe, "queue_outages_total").await, Some(0.0));
+    assert_eq!(site.logged(NO_QUEUE), 1, "{}", site.log());
+    assert!(site.log().lines().any(|line| line.contains(NO_QUEUE) && line.contains(&bad)), "{}", site.log());
+    assert!(server.command(&["GET", &bad]).contains("hello"));
+
+    server.command(&["DEL", &bad]);
+    site.client().send(note("mended")).await.unwrap();
+    let has_run = |label: &'static str| {
+        let site = &site;
+        async move { wait_until(label, || async { site.written("done").contains_key(label) }).await }
+    };
+    has_run("mended").await;
+
+    // It waits there by now, which no other type ends; the next lease finds it.
+    server.command(&["SET", &bad, "hello"]);
+    site.producer.send("third").await;
+    wait_until("it is told again", || async { site.logged(NO_QUEUE) == 2 }).await;
+    server.command(&["DEL", &bad]);
+    site.client().send(note("again")).await.unwrap();
+    has_run("again").await;
+    site.close().await;
+    site.each_told_outages(0);
     site.nobody_was_taken_for_dead();
 }
 

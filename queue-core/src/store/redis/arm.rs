@@ -155,7 +155,7 @@ async fn wait_once(
         }
         Ok(Ok((Some(payload),))) => arrived(&shared, lane, &name, Bytes::from(payload)).await,
         Ok(Err(error)) => match map_error(&shared.store.connector.url, error, true) {
-            error @ StoreError::Foreign { .. } => refused(&shared, lane, &name, error).await,
+            StoreError::Foreign { .. } => refused(&shared, lane, &name).await,
             error => Err(error),
         },
         Err(elapsed) => Err(shared.store.connector.unreachable(elapsed, true)),
@@ -163,12 +163,13 @@ async fn wait_once(
 }
 
 /// A key was of another type. Where that is the tombstone, the lane goes on under a fresh name and the dead one is taken off
-/// the list it was just put on. Otherwise somebody else's value stands at the queue's key, and what this worker holds
-/// must stay its own, and registered.
-async fn refused(shared: &Shared, lane: &Lane, name: &str, error: StoreError) -> Result<(), StoreError> {
+/// the list it was just put on. Otherwise somebody else's value stands at the queue's key: nothing is waited for there until
+/// it is gone, and what this worker holds must stay its own, and registered.
+async fn refused(shared: &Shared, lane: &Lane, name: &str) -> Result<(), StoreError> {
     let kind: String = shared.store.link.query(redis::cmd("TYPE").arg(lane.keys.held(name))).await?;
     if kind != "string" {
-        return Err(error);
+        lane.bar(&lane.keys.list);
+        return Ok(());
     }
     let mut gone = redis::cmd("ZREM");
     shared.store.link.query::<()>(gone.arg(&lane.keys.workers).arg(name)).await?;

@@ -61,6 +61,8 @@ pub(super) async fn beat(consumer: &RedisConsumer) -> Result<Beat, StoreError> {
     }
     let lanes: Vec<&Lane> = shared.lanes.iter().filter(|lane| lane.is_active()).collect();
     let names: Vec<Arc<str>> = lanes.iter().map(|lane| lane.incarnation()).collect();
+    // Before it is asked: what is found to be somebody else's meanwhile is not what this answer is about.
+    let barred: Vec<&Lane> = lanes.iter().copied().filter(|lane| lane.is_barred()).collect();
     let call = beat_call(shared, &lanes, &names);
     let script = &shared.store.scripts.beat;
     let asked = shared.due_news.load(Ordering::Acquire);
@@ -70,6 +72,10 @@ pub(super) async fn beat(consumer: &RedisConsumer) -> Result<Beat, StoreError> {
         answer => answer?,
     };
     let report = read_reply(shared, &lanes, &names, reply, asked);
+    for lane in barred.into_iter().filter(|lane| report.free.contains(&lane.index)) {
+        lane.unbar();
+        shared.news.notify_one();
+    }
     let mut beat = report.beat;
     // A lease or a wait may have met the tombstone first.
     beat.fenced = shared.fenced.swap(false, Ordering::AcqRel);
@@ -141,6 +147,7 @@ fn beat_call(shared: &Shared, lanes: &[&Lane], names: &[Arc<str>]) -> Cmd {
     call
 }
 
+#[derive(Default)]
 struct Report {
     beat: Beat,
     now: i64,
@@ -148,10 +155,12 @@ struct Report {
     suspects: i64,
     unused: bool,
     described: bool,
+    /// Of which lanes nobody else has a key.
+    free: Vec<usize>,
 }
 
 fn read_reply(shared: &Shared, lanes: &[&Lane], names: &[Arc<str>], reply: Vec<Value>, asked: usize) -> Report {
-    let mut report = Report { beat: Beat::default(), now: 0, held: 0, suspects: 0, unused: false, described: false };
+    let mut report = Report::default();
     let mut due = NEVER;
     let queues = shared.queues().clone();
     let mut rows = reply.into_iter();
@@ -162,15 +171,17 @@ fn read_reply(shared: &Shared, lanes: &[&Lane], names: &[Arc<str>], reply: Vec<V
     report.described = matches!(rows.next(), Some(Value::Int(1)));
     for ((lane, name), row) in lanes.iter().zip(names).zip(rows) {
         let Value::Array(row) = row else { continue };
-        let mut numbers = [0, 0, 0, -1, 0, 0];
+        let mut numbers = [0, 0, 0, -1, 0, 0, 0];
         for (slot, value) in numbers.iter_mut().zip(&row) {
             if let Value::Int(number) = value {
                 *slot = *number;
             }
         }
-        let [fenced, held, suspects, next_due, reclaimed, ready] = numbers;
+        let [fenced, held, suspects, next_due, reclaimed, ready, barred] = numbers;
         if fenced == 1 {
             shared.renew(lane, name);
+        } else if barred == 0 {
+            report.free.push(lane.index);
         }
         report.held += usize::try_from(held).unwrap_or(0);
         report.suspects += suspects;
@@ -178,7 +189,7 @@ fn read_reply(shared: &Shared, lanes: &[&Lane], names: &[Arc<str>], reply: Vec<V
         // A lane of a queue that is not consumed any more stays, for what is held of it.
         report.beat.ready |= ready == 1 && queues.contains(&lane.keys.queue);
         due = if next_due < 0 { due } else { due.min(next_due) };
-        let dead = row.into_iter().skip(6).filter_map(|name| redis::from_redis_value::<String>(name).ok());
+        let dead = row.into_iter().skip(7).filter_map(|name| redis::from_redis_value::<String>(name).ok());
         report.beat.dead_workers.extend(dead);
     }
     shared.note_due(report.now, due, asked);

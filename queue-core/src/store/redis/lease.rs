@@ -75,7 +75,7 @@ fn plan<'a>(shared: &'a Shared, request: &LeaseRequest, only_active: bool) -> Ve
     let mut lanes = Vec::new();
     for (place, share) in request.queues.iter().enumerate() {
         let of_queue = shared.lanes.iter().filter(|lane| lane.keys.queue == share.queue);
-        for lane in of_queue.filter(|lane| !only_active || lane.is_active()) {
+        for lane in of_queue.filter(|lane| !lane.is_barred() && (!only_active || lane.is_active())) {
             let (rank, quota) = match request.order {
                 Order::Strict => ((usize::from(lane.keys.step), place), MAX_BATCH),
                 Order::Weighted => ((place, usize::from(lane.keys.step)), share.share),
@@ -87,13 +87,16 @@ fn plan<'a>(shared: &'a Shared, request: &LeaseRequest, only_active: bool) -> Ve
     lanes.into_iter().map(|(_, lane, quota)| (lane, quota)).collect()
 }
 
-/// One call of the script. Says also whether a lane had been reclaimed and was renewed.
+/// One call of the script, and none where there are no lanes. Says also whether a lane had been reclaimed and was renewed.
 async fn take(
     shared: &Shared,
     lanes: &[(&Lane, usize)],
     limit: usize,
     suspect: bool,
 ) -> Result<(Vec<Delivery>, bool), StoreError> {
+    if lanes.is_empty() {
+        return Ok((Vec::new(), false));
+    }
     if shared.until_due().is_some_and(|wait| wait.is_zero()) {
         wait::promote(shared, &shared.store.link).await?;
     }
@@ -156,8 +159,10 @@ fn read_reply(
                 found.extend(rest.filter_map(|payload| shared.deliver(lane, name, payload, None, Some(age))));
             }
             _ => {
-                let said = rest.next().map(|text| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default();
-                error = Some(refused(shared, lane, said));
+                let mut text =
+                    || rest.next().map(|text| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default();
+                let (said, key) = (text(), text());
+                error = refused(shared, lane, said, &key).or(error);
             }
         }
     }
@@ -235,11 +240,17 @@ async fn listed(link: &Link, key: &str) -> Result<Option<Vec<Bytes>>, StoreError
     }
 }
 
-/// Why a list gave nothing.
-fn refused(shared: &Shared, lane: &Lane, said: String) -> StoreError {
+/// Why a list gave nothing; `None` where it is not the store that is unwell: a key is somebody else's.
+fn refused(shared: &Shared, lane: &Lane, said: String, key: &str) -> Option<StoreError> {
     let url = shared.store.connector.url.clone();
-    match said.split(' ').next().and_then(meaning) {
-        Some(meaning) => meaning(url, said.into()),
-        None => StoreError::Foreign { url, why: format!("key `{}` does not hold a queue: {said}", lane.keys.list) },
+    match said.split(' ').next() {
+        Some("WRONGTYPE") => {
+            lane.bar(key);
+            None
+        }
+        code => Some(match code.and_then(meaning) {
+            Some(meaning) => meaning(url, said.into()),
+            None => StoreError::Refused { url, source: said.into() },
+        }),
     }
 }

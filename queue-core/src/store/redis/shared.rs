@@ -29,6 +29,8 @@ pub(super) struct Lane {
     pub(super) keys: ListKeys,
     /// Leased from, waited on and kept alive: step 0 always, the others once they were seen used.
     pub(super) active: AtomicBool,
+    /// Something else than a queue is at one of its keys: it is left out until a heartbeat finds that it is gone.
+    barred: AtomicBool,
     incarnation: RwLock<Arc<str>>,
     generation: AtomicUsize,
 }
@@ -37,7 +39,8 @@ impl Lane {
     pub(super) fn new(index: usize, keys: ListKeys, incarnation: &Arc<str>) -> Self {
         let active = AtomicBool::new(keys.step == 0);
         let incarnation = RwLock::new(incarnation.clone());
-        Self { index, keys, active, incarnation, generation: AtomicUsize::new(0) }
+        let barred = AtomicBool::new(false);
+        Self { index, keys, active, barred, incarnation, generation: AtomicUsize::new(0) }
     }
 
     /// Under which name messages of this lane are held now.
@@ -47,6 +50,30 @@ impl Lane {
 
     pub(super) fn is_active(&self) -> bool {
         self.active.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_barred(&self) -> bool {
+        self.barred.load(Ordering::Relaxed)
+    }
+
+    /// Something else is at `key`: leaves this lane out, and says so once. It is no outage, all other queues go on. Active,
+    /// since heartbeats look at those only.
+    pub(super) fn bar(&self, key: &str) {
+        self.active.store(true, Ordering::Relaxed);
+        if !self.barred.swap(true, Ordering::Relaxed) {
+            tracing::error!(
+                key,
+                queue = %self.keys.queue,
+                "this key holds something else than messages: nothing is taken from its queue until it is gone; see \
+                 with `TYPE` what it is, and `RENAME` or `DEL` it"
+            );
+        }
+    }
+
+    /// There is a queue again, or nothing.
+    pub(super) fn unbar(&self) {
+        self.barred.store(false, Ordering::Relaxed);
+        tracing::info!(queue = %self.keys.queue, "the key of this queue is free again: its messages are taken");
     }
 }
 

@@ -52,7 +52,7 @@ pub(super) async fn wait(
     let room = Room::open(shared, request.limit.get());
     for arm in consumer.arms.iter() {
         let lane = &shared.lanes[arm.lane()];
-        if lane.is_active() && request.queues.iter().any(|share| share.queue == lane.keys.queue) {
+        if lane.is_active() && !lane.is_barred() && request.queues.iter().any(|share| share.queue == lane.keys.queue) {
             arm.arm(&consumer.shared);
         }
     }

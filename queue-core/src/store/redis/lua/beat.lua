@@ -12,7 +12,8 @@
 -- ARGV[7]  number  of lists
 -- ARGV[8…] per list: the worker's incarnation
 -- Returns  {now, 1 where a key of an unused list exists, 1 where the description is there, per list: {fenced 0/1, held,
---          suspects waiting 0/1, next due or -1, messages reclaimed, ready 0/1, dead worker, …}}
+--          suspects waiting 0/1, next due or -1, messages reclaimed, ready 0/1, 1 where a key of its holds something else,
+--          dead worker, …}}
 --
 -- An outage is not a death: a worker is reclaimed only when it was silent past its lease AND stayed silent for the grace
 -- while this store kept answering sweeps. A suspicion names the lease it is about ("since lease-end"), so that a
@@ -72,7 +73,7 @@ if #KEYS > 6 * lists + 1 and redis.call("EXISTS", unpack(KEYS, 6 * lists + 2)) >
 local reply = {now, unused, described}
 for i = 1, lists do
   local list, held, workers, silent, suspects, scheduled = unpack(KEYS, 6 * i - 4, 6 * i + 1)
-  local row = {0, 0, 0, -1, 0, 0}
+  local row = {0, 0, 0, -1, 0, 0, 0}
   local length = redis.pcall("LLEN", held)
   if type(length) == "table" then
     row[1] = 1
@@ -80,11 +81,15 @@ for i = 1, lists do
     redis.call("ZADD", workers, now + lease, ARGV[7 + i])
     row[2] = length + redis.call("LLEN", "{" .. list .. "}:suspects:held:" .. ARGV[7 + i])
     sweep(row, list, workers, silent, suspects)
-    row[3] = redis.call("EXISTS", suspects)
-    local head = redis.call("ZRANGE", scheduled, 0, 0, "WITHSCORES")
-    if head[2] then row[4] = tonumber(head[2]) end
-    local ready = redis.pcall("LLEN", list)
-    if type(ready) == "number" and ready > 0 then row[6] = 1 end
+    local doubtful, ready = redis.pcall("LLEN", suspects), redis.pcall("LLEN", list)
+    if type(doubtful) == "table" or type(ready) == "table" then
+      row[7] = 1
+    else
+      if doubtful > 0 then row[3] = 1 end
+      if ready > 0 then row[6] = 1 end
+      local head = redis.call("ZRANGE", scheduled, 0, 0, "WITHSCORES")
+      if head[2] then row[4] = tonumber(head[2]) end
+    end
   end
   reply[#reply + 1] = row
 end

@@ -8,7 +8,8 @@
 -- ARGV[4]  "1"     one suspect may be among them
 -- ARGV[5…] per list: the worker's incarnation, and how many to take of it before any list gets more
 -- Returns  {kind, list, …}: {"f", list} this list was reclaimed from the worker; {"s", list, deaths, message} a suspect;
---          {"m", list, {message, …}, …} messages, oldest first; {"e", list, error} the list is not a list
+--          {"m", list, {message, …}, …} messages, oldest first; {"e", list, error, key} what is at this
+--          key gives or takes nothing
 --
 -- Fencing: a reclaimed incarnation's held key is a string, so that pushing onto it fails before anything is removed.
 -- A removal first: a server at its memory limit refuses only a script's first write, and this step must go on there.
@@ -19,17 +20,17 @@ local left = tonumber(ARGV[3])
 local lists = #KEYS / 6
 local reply, closed, taken = {}, {}, {}
 
-local function refuse(i, error)
+local function refuse(i, key, error)
   closed[i] = true
   local kind = redis.call("TYPE", KEYS[6 * i - 4]).ok
-  if kind == "string" then reply[#reply + 1] = {"f", i} else reply[#reply + 1] = {"e", i, error} end
+  if kind == "string" then reply[#reply + 1] = {"f", i} else reply[#reply + 1] = {"e", i, error, key} end
 end
 
 if ARGV[4] == "1" then
   for i = 1, lists do
     local moved = redis.pcall("LMOVE", KEYS[6 * i - 2], KEYS[6 * i - 1], "RIGHT", "LEFT")
     if type(moved) == "table" then
-      refuse(i, moved.err)
+      refuse(i, KEYS[6 * i - 2], moved.err)
     elseif moved then
       local deaths = redis.call("HGET", KEYS[6 * i], redis.sha1hex(moved)) or "0"
       reply[#reply + 1] = {"s", i, deaths, moved}
@@ -45,13 +46,13 @@ end
 local function take(i, limit)
   local list, held = KEYS[6 * i - 5], KEYS[6 * i - 4]
   local found = redis.pcall("LRANGE", list, -limit, -1)
-  if found.err then return refuse(i, found.err) end
+  if found.err then return refuse(i, list, found.err) end
   local n = #found
   if n == 0 then return end
   -- The oldest is the last of the list, and goes into the worker's hands first.
   for j = 1, math.floor(n / 2) do found[j], found[n + 1 - j] = found[n + 1 - j], found[j] end
   local pushed = redis.pcall("LPUSH", held, unpack(found))
-  if type(pushed) == "table" then return refuse(i, pushed.err) end
+  if type(pushed) == "table" then return refuse(i, held, pushed.err) end
   redis.call("LTRIM", list, 0, -n - 1)
   if not taken[i] then
     redis.call("ZADD", KEYS[6 * i - 3], ends, ARGV[3 + 2 * i])
