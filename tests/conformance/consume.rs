@@ -2,8 +2,10 @@
 
 use std::num::NonZeroUsize;
 
-use queue_core::store::{LeaseRequest, Order, Share};
-use queue_tests::{Bench, PATIENCE, SECOND, TestWorker, label};
+use queue_core::store::{LeaseRequest, Order, Settled, Share};
+use queue_tests::{Bench, PATIENCE, SECOND, TestWorker, label, wait_until};
+
+use crate::reconcile::dropped_after;
 
 fn request(bench: &Bench, queues: &[&str]) -> LeaseRequest {
     LeaseRequest {
@@ -55,6 +57,26 @@ async fn what_is_held_of_a_dropped_queue_stays(bench: &Bench) {
     assert_eq!(worker.finish(&held[0]).await, queue_core::store::Settled::Done);
 }
 
+/// What a dropped call had leased of a queue that is dropped then, too, is somebody else's: no lease would ask for it any more.
+async fn what_nobody_was_handed_of_a_dropped_queue_comes_back(bench: &Bench) {
+    let worker = bench.worker("a", &["first", "second"]).await;
+    for polls in 1..=6 {
+        bench.enqueue("second", &["m1"]).await;
+        let came = dropped_after(polls, worker.lease(&request(bench, &["second"]))).await;
+        consume(&worker, bench, &["first"]).await;
+        worker.return_all(&came.map(Result::unwrap).unwrap_or_default()).await;
+        wait_until("it lies ready again", || async {
+            worker.pulse().await;
+            let counts = bench.counts("second").await;
+            (counts.ready, counts.leased) == (1, 0)
+        })
+        .await;
+        consume(&worker, bench, &["first", "second"]).await;
+        let again = worker.take_one().await;
+        assert_eq!(worker.finish(&again).await, Settled::Done);
+    }
+}
+
 /// A heartbeat tells whether anything lies ready in the queues consumed now.
 async fn a_beat_tells_what_lies_ready(bench: &Bench) {
     let consumer = bench.worker("a", &["q", "other"]).await;
@@ -93,6 +115,7 @@ async fn an_added_queue_is_reclaimed(bench: &Bench) {
 queue_tests::conformance!(
     an_added_queue_is_one_of_its_queues,
     what_is_held_of_a_dropped_queue_stays,
+    what_nobody_was_handed_of_a_dropped_queue_comes_back,
     no_queue_at_all_is_no_error,
     an_added_queue_is_reclaimed,
     a_beat_tells_what_lies_ready,

@@ -12,7 +12,7 @@ use rusqlite::params;
 use super::fault::Outcome;
 use super::identity::{Identity, Incarnation};
 use super::tx::{Kind, Tx, Wake};
-use super::{chord, enqueue, lease, sql};
+use super::{chord, enqueue, lease, settle, sql};
 use crate::clock::Timestamp;
 use crate::store::Beat;
 
@@ -26,8 +26,15 @@ pub(super) struct Patience {
     pub(super) sweep_gap: Duration,
 }
 
-/// What a heartbeat did, and whether expired rows are left.
-pub(super) type Beaten = (Incarnation, Beat, bool);
+/// What a heartbeat did.
+pub(super) struct Beaten {
+    pub(super) incarnation: Incarnation,
+    pub(super) beat: Beat,
+    /// Rows that are held no more.
+    pub(super) returned: Vec<i64>,
+    /// Whether expired rows are left.
+    pub(super) more: bool,
+}
 
 /// One heartbeat.
 pub(super) fn beat(tx: &mut Tx<'_>, identity: &Arc<Identity>, patience: Patience) -> Outcome<Beaten> {
@@ -44,9 +51,30 @@ pub(super) fn beat(tx: &mut Tx<'_>, identity: &Arc<Identity>, patience: Patience
             beat.next_due = Some(beat.next_due.map_or(due, |next| next.min(due)));
         }
     }
+    let returned = return_strays(tx, identity, &incarnation)?;
     let more = tidy(tx)?;
     tx.effects.reconcile.push(Arc::clone(identity));
-    Ok((incarnation, beat, more))
+    Ok(Beaten { incarnation, beat, returned, more })
+}
+
+/// Gives back what nobody was handed of queues that are consumed no more: no later lease asks for it.
+fn return_strays(tx: &mut Tx<'_>, identity: &Identity, owner: &Incarnation) -> Outcome<Vec<i64>> {
+    let unclaimed = identity.unclaimed();
+    if unclaimed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let consumed: Vec<i64> = identity.consumed().iter().map(|name| tx.queue(name)).collect::<Outcome<_>>()?;
+    let held: Vec<(i64, i64)> = tx
+        .prepare(sql::HELD_ROWS)?
+        .query_map([owner.id], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    let mut returned = Vec::new();
+    for (row, queue) in held {
+        if unclaimed.contains(&row) && !consumed.contains(&queue) && settle::give_back_row(tx, row, owner.id)? {
+            returned.push(row);
+        }
+    }
+    Ok(returned)
 }
 
 /// Whether something lies ready in one of the queues consumed now.

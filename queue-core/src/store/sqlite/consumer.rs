@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::{Instant, timeout_at};
 
-use super::beat::{self, Patience};
+use super::beat::{self, Beaten, Patience};
 use super::identity::Identity;
 use super::tx::Tx;
 use super::{Core, lease, settle};
@@ -120,8 +120,11 @@ impl Consumer for SqliteConsumer {
         let patience = Patience { grace: self.core.options.grace, sweep_gap: self.core.options.sweep_gap };
         let (identity, done) = (Arc::clone(&self.identity), Arc::clone(&self.identity));
         let work = move |tx: &mut Tx<'_>| beat::beat(tx, &identity, patience);
-        let (_, mut beat, more) =
-            self.core.writer.call_unsynced(work, move |(incarnation, ..)| done.is_now(incarnation)).await?;
+        let after = move |beaten: &mut Beaten| {
+            done.is_now(&beaten.incarnation);
+            done.forgets(beaten.returned.iter().copied());
+        };
+        let Beaten { mut beat, more, .. } = self.core.writer.call_unsynced(work, after).await?;
         beat.fenced = self.identity.take_fenced();
         if more {
             self.core.tidy();

@@ -2,7 +2,7 @@
 //!
 //! Only the writing thread changes it, after the commit that makes it true; so it can be compared with the tables
 //! there. What the tables hold and the process was never handed (a dropped future, a lost answer) is *unclaimed*, and
-//! a later lease hands it out.
+//! a later lease of its queue hands it out, or, when that is consumed no more, a heartbeat gives it back.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -182,6 +182,11 @@ impl Identity {
         state.closed = true;
         state.known.clear();
         state.unclaimed.clear();
+    }
+
+    /// What nobody was handed.
+    pub(super) fn unclaimed(&self) -> BTreeSet<i64> {
+        self.state().unclaimed.clone()
     }
 
     /// Takes what nobody was handed, to hand it out.

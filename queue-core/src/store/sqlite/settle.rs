@@ -134,7 +134,7 @@ pub(super) fn give_back_all(tx: &mut Tx<'_>, owner: i64) -> Outcome<usize> {
     Ok(rows.len())
 }
 
-fn give_back_row(tx: &mut Tx<'_>, row: i64, owner: i64) -> Outcome<bool> {
+pub(super) fn give_back_row(tx: &mut Tx<'_>, row: i64, owner: i64) -> Outcome<bool> {
     let found = tx.prepare(sql::GIVE_BACK)?.query_row(params![row, owner], |row| {
         Ok((row.get::<_, i64>(0)?, row.get::<_, u8>(1)?, row.get::<_, bool>(2)?))
     });
