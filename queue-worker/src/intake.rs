@@ -17,8 +17,7 @@ use crate::gates::{Facts, Gate, gate};
 use crate::health::polls::Polls;
 use crate::health::tally::Outcome;
 use crate::jobs::{Course, Held};
-use crate::logging::causes;
-use crate::reconnect::Caller;
+use crate::reconnect::{Caller, Tries};
 use crate::settle::Item;
 use crate::slots::{Room, SuspectGuard};
 
@@ -164,13 +163,19 @@ async fn mark_revoked(engine: &Engine, arrivals: &mut [Arrival]) {
     }
 }
 
-/// Asks until the store answers. What it will not tell however often it is asked (its list of them is none) holds up nobody.
+/// Asks until the store answers.
 async fn ask_revoked(engine: &Engine, ids: &[&TaskId]) -> Vec<bool> {
-    let asked = engine.outage.insist(Caller::Fetch, || engine.consumer.revoked(ids)).await;
-    asked.unwrap_or_else(|error| {
-        tracing::error!(error = %causes(&error), jobs = ids.len(), "which jobs were revoked cannot be read: none of these counts as one");
-        vec![false; ids.len()]
-    })
+    let mut tries = Tries::default();
+    loop {
+        match engine.consumer.revoked(ids).await {
+            Ok(revoked) => {
+                engine.outage.answered(Caller::Fetch);
+                return revoked;
+            }
+            Err(error) => engine.outage.failed(Caller::Fetch, &error),
+        }
+        engine.outage.rest(&mut tries).await;
+    }
 }
 
 async fn start(engine: &Arc<Engine>, arrival: Arrival, room: &mut Room, brief: &mut Vec<Run>) {

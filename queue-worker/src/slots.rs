@@ -91,8 +91,6 @@ impl Slots {
                 }
             });
         }
-        // Of those that are left half may be stuck.
-        self.look_whether_worn_out();
         now
     }
 
@@ -147,7 +145,8 @@ impl Slots {
         stuck
     }
 
-    fn look_whether_worn_out(&self) {
+    /// Gives up when half of the slots are stuck, of those that there are now.
+    pub(crate) fn look_whether_worn_out(&self) {
         let stuck = self.stuck_now();
         if stuck > 0 && stuck * 2 >= self.concurrency() {
             self.worn_out.cancel();
@@ -271,10 +270,12 @@ mod tests {
     async fn half_of_fewer_slots_is_half_of_them_too() {
         let slots = Slots::new(8, 0);
         slots.shrink(1);
+        slots.look_whether_worn_out();
         assert!(!slots.worn_out.is_cancelled());
         (0..3).for_each(|_| _ = slots.stuck());
         assert!(!slots.worn_out.is_cancelled());
         slots.shrink(1);
+        slots.look_whether_worn_out();
         assert!(slots.worn_out.is_cancelled());
     }
 }

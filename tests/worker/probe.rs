@@ -273,8 +273,8 @@ async fn store_that_is_away_makes_it_unready_and_no_less_live() {
     handle.wait().await.unwrap();
 }
 
-/// An outage that met a worker on its way from a lease to the body: all slots are full from then on, so that nothing more is leased,
-/// and it is over all the same.
+/// An outage that met a worker between a lease and the body is over with the answer, although all slots are full from then on and
+/// nothing more is leased.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn outage_ends_for_a_worker_without_a_free_slot() {
     let (bench, proxy, direct) = behind_proxy().await;
@@ -282,8 +282,7 @@ async fn outage_ends_for_a_worker_without_a_free_slot() {
     let handle = probed(&bench, &stage).concurrency(1).start(client(&bench)).await.unwrap();
     let address = handle.probe().unwrap();
     status(address, "/ready", 200).await;
-    // Which jobs were revoked is asked only after something was.
-    direct.store().revoke(&[queue_core::TaskId::random()], SOON).await.unwrap();
+    // The first lease asks which jobs were revoked.
     proxy.refuse(true);
     proxy.arm("queue:revoked", Fault::CutRequest(0));
     let job = direct.send(hold.s()).await.unwrap();

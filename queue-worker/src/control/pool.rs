@@ -58,6 +58,8 @@ pub(super) fn shrink(engine: &Engine, args: Args<'_>) -> Answer {
     }
     let now = engine.slots.shrink(n);
     tracing::info!(slots = now, "shrunk by remote");
+    // Not where a worker shrinks by itself: that one grows again when there is work.
+    engine.slots.look_whether_worn_out();
     // An idle worker waits in the store with all its free slots in its hands.
     engine.wakeups.nudge();
     Ok(json!({ "ok": "pool will shrink" }))

@@ -111,7 +111,7 @@ async fn a_key_of_another_type_is_left_out() {
         }
         assert_eq!(labels(&both.take(10).await), ["n1"]);
         let (came, ()) = tokio::join!(next(&both), async {
-            wait_until("it waits", || async { server.command(&["INFO", "clients"]).contains("blocked_clients:1") })
+            wait_until("it waits", || async { server.command(&["INFO", "clients"]).contains("blocked_clients:1\r") })
                 .await;
             bench.enqueue("news", &["n2"]).await;
         });
@@ -140,6 +140,50 @@ async fn next(worker: &TestWorker) -> Vec<Delivery> {
         }
     }
     came
+}
+
+/// Nor does it hurt the others where a worker dies, or ends, that holds messages of such a queue: they are extended, and theirs go
+/// back; what has no place to go to waits for one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_of_another_type_hurts_no_other_queue() {
+    let server = RedisServer::start(&[]);
+    let bench = Bench::at(Driver::Redis, &server.url(), |_| ()).await;
+    let mail = bench.queue("mail").to_string();
+    let (dies, lives) = (bench.worker("a", &["mail"]).await, bench.worker("b", &["mail", "news"]).await);
+    let watches = bench.worker("c", &["news"]).await;
+    bench.enqueue("mail", &["m1"]).await;
+    assert_eq!(labels(&dies.take(1).await), ["m1"]);
+    bench.enqueue("news", &["n1"]).await;
+    assert_eq!(labels(&lives.take(1).await), ["n1"]);
+    let suspects = format!("{{{mail}}}:suspects");
+    server.command(&["SET", &suspects, "hello"]);
+    bench.bury(&[&lives, &watches]).await;
+    assert_eq!((bench.counts("news").await.leased, watches.take(1).await.len()), (1, 0), "it beats");
+    server.command(&["DEL", &suspects]);
+    bench.bury(&[&lives, &watches]).await;
+    let again = lives.take_one().await;
+    assert!(again.suspect);
+
+    server.command(&["SET", &suspects, "hello"]);
+    let closed = lives.close().await.unwrap_err();
+    assert!(matches!(closed, StoreError::Foreign { .. }), "{closed:?}");
+    assert_eq!(labels(&watches.take(1).await), ["n1"]);
+}
+
+/// Where nobody can be revoked any more, nobody is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn revocations_that_cannot_be_read_hold_up_nobody() {
+    let server = RedisServer::start(&[]);
+    let bench = Bench::at(Driver::Redis, &server.url(), |_| ()).await;
+    server.command(&["SET", "queue:revoked", "hello"]);
+    let worker = bench.worker("a", &["mail"]).await;
+    let id = queue_core::TaskId::random();
+    for _ in 0..2 {
+        assert_eq!(worker.revoked(&[&id]).await.unwrap(), [false]);
+    }
+    server.command(&["DEL", "queue:revoked"]);
+    bench.store.revoke(&[id.clone()], SECOND).await.unwrap();
+    wait_until("it hears of it", || async { worker.revoked(&[&id]).await.unwrap() == [true] }).await;
 }
 
 /// A settlement that cannot be done as a whole is not done at all: its follow-up's queue is no list.

@@ -72,7 +72,8 @@ async fn killed_and_restarted_with_a_file_that_lags_behind() {
     site.each_told_outages(3);
     site.nothing_was_taken_back();
     let (_, forgotten) = site.producer.remembered().await;
-    assert!(forgotten >= 2 * 20, "the file was cut twice in the middle of the load: {forgotten}");
+    // Of the twenty one may have been in the file before its sender was told so.
+    assert!(forgotten >= 2 * (20 - 1), "the file was cut twice in the middle of the load: {forgotten}");
 }
 
 /// What the server forgot is gone, with the workers' registration and the scripts. They go on with what comes, and what they

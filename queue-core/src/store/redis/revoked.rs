@@ -68,7 +68,15 @@ impl Revocations {
         let announced = self.announced.load(Ordering::Acquire);
         if over || self.fetched.load(Ordering::Acquire) != announced {
             // Noted only afterwards: a fetch that fails or is dropped leaves the copy stale.
-            self.fetch(store).await?;
+            match self.fetch(store).await {
+                // Nobody can be revoked through it, so the copy stays right until somebody is again.
+                Err(error @ StoreError::Foreign { .. }) => {
+                    let key = &*store.keys.revoked;
+                    tracing::error!(key, %error, "which tasks were revoked cannot be read: what was known before counts");
+                    self.valid_until.store(i64::MAX, Ordering::Relaxed);
+                }
+                fetched => fetched?,
+            }
             self.fetched.fetch_max(announced, Ordering::AcqRel);
         }
         let known = self.ids.read().unwrap_or_else(PoisonError::into_inner);

@@ -289,11 +289,16 @@ pub(super) async fn give_back(shared: &Shared, tags: &[DeliveryTag]) -> Result<u
     for tag in tags {
         groups.entry((&tag.list, &tag.incarnation, tag.suspect)).or_default().push(tag);
     }
-    let mut given = 0;
+    let (mut given, mut first) = (0, Ok(()));
     for group in groups.values() {
-        given += give_back_group(shared, group).await?;
+        match give_back_group(shared, group).await {
+            Ok(some) => given += some,
+            // Something else is at its queue's key: the others go back all the same.
+            Err(error @ StoreError::Foreign { .. }) => first = first.and(Err(error)),
+            Err(error) => return Err(error),
+        }
     }
-    Ok(given)
+    first.map(|()| given)
 }
 
 /// Gives back what arrived and nobody here takes. When that fails nobody holds it any more, whatever the store

@@ -64,7 +64,7 @@ impl Lane {
             tracing::error!(
                 key,
                 queue = %self.keys.queue,
-                "this key holds something else than messages: nothing is taken from its queue until it is gone; see \
+                "this key holds something else than messages: nothing is taken from this list until it is gone; see \
                  with `TYPE` what it is, and `RENAME` or `DEL` it"
             );
         }
@@ -73,7 +73,7 @@ impl Lane {
     /// There is a queue again, or nothing.
     pub(super) fn unbar(&self) {
         self.barred.store(false, Ordering::Relaxed);
-        tracing::info!(queue = %self.keys.queue, "the key of this queue is free again: its messages are taken");
+        tracing::info!(list = &*self.keys.list, queue = %self.keys.queue, "nothing else is at the keys of this list any more");
     }
 }
 

@@ -27,7 +27,7 @@ const SLICE: i64 = 1000;
 /// Starts the thread; without a connection (a database in memory) it only looks at the clock.
 pub(super) fn start(connection: Option<Watched>, hub: Arc<Hub>, clock: Clock) -> std::io::Result<()> {
     let poller = Poller { hub, clock, version: -1, results: None, posts: None, vain: 0 };
-    std::thread::Builder::new().name("queue-sqlite-poll".into()).spawn(move || poller.run(connection.as_deref()))?;
+    std::thread::Builder::new().name("queue-sqlite-poll".into()).spawn(move || poller.run(connection.as_ref()))?;
     Ok(())
 }
 
@@ -43,12 +43,12 @@ struct Poller {
 }
 
 impl Poller {
-    fn run(mut self, connection: Option<&Connection>) {
+    fn run(mut self, connection: Option<&Watched>) {
         while let Some(watch) = self.hub.next_watch(self.pause()) {
             if let Some(connection) = connection
-                && let Err(error) = self.look(connection, &watch)
+                && let Err(error) = connection.check().and_then(|()| Ok(self.look(connection, &watch)?))
             {
-                tracing::debug!(%error, "the file could not be watched");
+                tracing::debug!(?error, "the file could not be watched");
                 self.vain = u32::MAX;
                 // What was to be seen for the first time still is.
                 self.version = -1;

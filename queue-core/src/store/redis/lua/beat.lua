@@ -80,12 +80,14 @@ for i = 1, lists do
   else
     redis.call("ZADD", workers, now + lease, ARGV[7 + i])
     row[2] = length + redis.call("LLEN", "{" .. list .. "}:suspects:held:" .. ARGV[7 + i])
-    sweep(row, list, workers, silent, suspects)
-    local doubtful, ready = redis.pcall("LLEN", suspects), redis.pcall("LLEN", list)
-    if type(doubtful) == "table" or type(ready) == "table" then
+    local ready = redis.pcall("LLEN", list)
+    local foreign = type(redis.pcall("LLEN", suspects)) == "table"
+    -- What dead workers hold has no place to go to while somebody else's value is there.
+    if not foreign then sweep(row, list, workers, silent, suspects) end
+    if foreign or type(ready) == "table" then
       row[7] = 1
     else
-      if doubtful > 0 then row[3] = 1 end
+      row[3] = redis.call("EXISTS", suspects)
       if ready > 0 then row[6] = 1 end
       local head = redis.call("ZRANGE", scheduled, 0, 0, "WITHSCORES")
       if head[2] then row[4] = tonumber(head[2]) end
