@@ -182,7 +182,7 @@ async fn revocations_that_cannot_be_read_hold_up_nobody() {
         assert_eq!(worker.revoked(&[&id]).await.unwrap(), [false]);
     }
     server.command(&["DEL", "queue:revoked"]);
-    bench.store.revoke(&[id.clone()], SECOND).await.unwrap();
+    bench.store.revoke(std::slice::from_ref(&id), SECOND).await.unwrap();
     wait_until("it hears of it", || async { worker.revoked(&[&id]).await.unwrap() == [true] }).await;
 }
 
