@@ -69,36 +69,37 @@ pub(crate) struct Place {
 
 /// Opens the store.
 pub(crate) async fn open(place: &Place, access: Access, out: Out) -> Result<Session, CliError> {
-    match StoreUrl::parse(&place.url)? {
+    let new = match StoreUrl::parse(&place.url)? {
         StoreUrl::Sqlite(None) => {
             return Err(CliError::usage(
                 "`sqlite::memory:` lives inside one process, there is nothing in it to look at",
                 "give the file that your workers use: --url sqlite:queue.db",
             ));
         }
-        StoreUrl::Sqlite(Some(path)) => check_file(&path, access, out)?,
-        _ => {}
-    }
+        StoreUrl::Sqlite(Some(path)) => check_file(&path, access)?.then_some(path),
+        _ => None,
+    };
     let store = store::connect_with(&place.url, StoreOptions::with_results(place.results.clone())).await?;
+    if let Some(path) = new {
+        out.note(&format!("note: `{}` is new", path.display()));
+    }
     let now = store.now().await?;
     Ok(Session { store, now, out })
 }
 
-fn check_file(path: &Path, access: Access, out: Out) -> Result<(), CliError> {
+/// Whether the file is to be made.
+fn check_file(path: &Path, access: Access) -> Result<bool, CliError> {
     let shown = path.display();
     match (path.metadata(), access) {
         (Ok(meta), _) if meta.is_dir() => {
             Err(said(format!("`{shown}` is a directory"), "name the file in it: --url sqlite:DIRECTORY/queue.db"))
         }
-        (Ok(_), _) => Ok(()),
+        (Ok(_), _) => Ok(false),
         (Err(error), Access::Existing) if error.kind() == std::io::ErrorKind::NotFound => Err(said(
             format!("there is no file `{shown}`"),
             "say where the jobs are: --url sqlite:PATH or redis://HOST:6379/0, or set QUEUE_URL",
         )),
-        (Err(error), Access::Create) if error.kind() == std::io::ErrorKind::NotFound => {
-            out.note(&format!("note: `{shown}` is new"));
-            Ok(())
-        }
+        (Err(error), Access::Create) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
         (Err(error), _) => Err(said(format!("`{shown}` cannot be read: {error}"), "")),
     }
 }

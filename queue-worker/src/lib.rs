@@ -43,6 +43,7 @@ mod weights;
 mod blocking;
 mod execute;
 mod panics;
+mod places;
 mod progress;
 
 mod ending;

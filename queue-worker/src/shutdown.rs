@@ -74,11 +74,12 @@ async fn drained_within(engine: &Engine, time: Duration) -> bool {
 /// Ends what still runs, as far as it can be ended; what is to be given back.
 fn cut_off(engine: &Engine) -> Vec<DeliveryTag> {
     let rest = engine.jobs.claim_all();
+    // All of them first: where one ends, another would begin.
+    rest.iter().for_each(|held| held.course.cut_off());
     for held in &rest {
         let (task, id) = (held.message.display_name(), &held.message.id);
         tracing::warn!(task, %id, queue = %held.queue, "not finished in time: given back");
         held.cancel.cancel();
-        held.course.cut_off();
         if let Some(abort) = held.abort.get() {
             abort.abort();
         }

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+
+use crate::places::{Places, Taken};
 
 /// The most slots a worker grows to.
 const MOST: usize = 100_000;
@@ -12,10 +14,10 @@ const MOST: usize = 100_000;
 /// The places of a worker.
 #[derive(Debug)]
 pub(crate) struct Slots {
-    /// One permit for each message the worker may hold.
-    hold: Arc<Semaphore>,
-    /// One permit for each task it may run at once; absent when it holds no more than that.
-    run: Option<Arc<Semaphore>>,
+    /// One for each message the worker may hold.
+    hold: Arc<Places>,
+    /// One for each task it may run at once; absent when it holds no more than that.
+    run: Option<Arc<Places>>,
     concurrency: AtomicUsize,
     prefetch: usize,
     stuck: AtomicUsize,
@@ -33,13 +35,13 @@ struct Suspicion {
 
 /// Places for messages about to be leased; split into [`Slot`]s one by one.
 #[derive(Debug)]
-pub(crate) struct Room(OwnedSemaphorePermit);
+pub(crate) struct Room(Taken);
 
 /// One place, from the lease until the end is settled; free again when dropped.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    _hold: OwnedSemaphorePermit,
-    run: Option<OwnedSemaphorePermit>,
+    _hold: Taken,
+    run: Option<Taken>,
 }
 
 /// Held for as long as a suspect is: at most one runs at a time, so that a crash names it.
@@ -49,8 +51,8 @@ pub(crate) struct SuspectGuard(Arc<Suspicion>);
 impl Slots {
     pub(crate) fn new(concurrency: usize, prefetch: usize) -> Self {
         Self {
-            hold: Arc::new(Semaphore::new(concurrency + prefetch)),
-            run: (prefetch > 0).then(|| Arc::new(Semaphore::new(concurrency))),
+            hold: Places::new(concurrency + prefetch),
+            run: (prefetch > 0).then(|| Places::new(concurrency)),
             concurrency: AtomicUsize::new(concurrency),
             prefetch,
             stuck: AtomicUsize::new(0),
@@ -72,8 +74,7 @@ impl Slots {
     /// Runs `n` more tasks at once; how many then.
     pub(crate) fn grow(&self, n: usize) -> usize {
         let n = n.min(MOST.saturating_sub(self.concurrency()));
-        self.hold.add_permits(n);
-        self.run.iter().for_each(|run| run.add_permits(n));
+        self.each().for_each(|places| places.add(n));
         self.concurrency.fetch_add(n, Ordering::AcqRel) + n
     }
 
@@ -82,22 +83,17 @@ impl Slots {
         let fewer = |now: usize| Some(now.saturating_sub(n).max(1));
         let before = self.concurrency.fetch_update(Ordering::AcqRel, Ordering::Acquire, fewer).unwrap_or(1);
         let now = before.saturating_sub(n).max(1);
-        let gone = u32::try_from(before - now).unwrap_or(u32::MAX);
-        for places in std::iter::once(&self.hold).chain(&self.run) {
-            let places = Arc::clone(places);
-            tokio::spawn(async move {
-                if let Ok(free) = places.acquire_many_owned(gone).await {
-                    free.forget();
-                }
-            });
-        }
+        self.each().for_each(|places| places.remove(before - now));
         now
+    }
+
+    fn each(&self) -> impl Iterator<Item = &Arc<Places>> {
+        std::iter::once(&self.hold).chain(&self.run)
     }
 
     /// Waits for a free place and takes it with whatever else is free, `most` in all at most.
     pub(crate) async fn room(&self, most: usize) -> Room {
-        let first = Arc::clone(&self.hold).acquire_owned().await;
-        let mut room = first.expect("the semaphore is never closed");
+        let mut room = self.hold.one().await;
         if let Some(Room(more)) = self.room_now(1, most.saturating_sub(1)) {
             room.merge(more);
         }
@@ -106,18 +102,20 @@ impl Slots {
 
     /// Takes the places that are free, `most` at most; none where there are not `least`.
     pub(crate) fn room_now(&self, least: usize, most: usize) -> Option<Room> {
-        let free = self.hold.available_permits().min(most);
-        let places = u32::try_from(free).ok().filter(|_| free >= least)?;
-        Arc::clone(&self.hold).try_acquire_many_owned(places).ok().map(Room)
+        let free = self.hold.free().min(most);
+        if free < least {
+            return None;
+        }
+        self.hold.now(free).map(Room)
     }
 
     /// Waits until the message in this slot may start.
     pub(crate) async fn start(&self, slot: &mut Slot) {
         if let Some(run) = &self.run {
             // Whoever waits is given what becomes free, so to look first overtakes nobody; and nearly always there is one.
-            slot.run = match Arc::clone(run).try_acquire_owned() {
-                Ok(permit) => Some(permit),
-                Err(_) => Some(Arc::clone(run).acquire_owned().await.expect("the semaphore is never closed")),
+            slot.run = match run.now(1) {
+                Some(place) => Some(place),
+                None => Some(run.one().await),
             };
         }
     }
@@ -167,19 +165,19 @@ impl Slots {
 impl Slot {
     /// The body has ended: another may run, while this one's end goes to the store. True when one may have waited for that.
     pub(crate) fn ended(&mut self) -> bool {
-        self.run.take().is_some_and(|run| run.semaphore().available_permits() == 0)
+        self.run.take().is_some_and(|run| run.free() == 0)
     }
 }
 
 impl Room {
     /// How many places.
     pub(crate) fn size(&self) -> usize {
-        self.0.num_permits()
+        self.0.count()
     }
 
     /// One of them; `None` when none is left.
     pub(crate) fn slot(&mut self) -> Option<Slot> {
-        self.0.split(1).map(|hold| Slot { _hold: hold, run: None })
+        self.0.split_one().map(|hold| Slot { _hold: hold, run: None })
     }
 }
 
@@ -230,7 +228,6 @@ mod tests {
         let kept = [room.slot(), room.slot(), room.slot()];
         drop(room);
         assert_eq!((slots.shrink(2), slots.concurrency()), (2, 2));
-        tokio::task::yield_now().await;
         assert_eq!(slots.room(10).now_or_never().map(|room| room.size()), None);
         drop(kept);
         assert_eq!(slots.room(10).await.size(), 2);
@@ -246,6 +243,22 @@ mod tests {
         assert_eq!(slots.start(&mut second).now_or_never(), None);
         drop(first);
         slots.start(&mut second).await;
+    }
+
+    #[tokio::test]
+    async fn fewer_run_at_once_although_prefetched_ones_wait() {
+        let slots = Slots::new(2, 2);
+        let mut room = slots.room(10).await;
+        let [mut first, mut second, mut third] = [(); 3].map(|()| room.slot().unwrap());
+        slots.start(&mut first).await;
+        slots.start(&mut second).await;
+        let mut waits = Box::pin(slots.start(&mut third));
+        assert!((&mut waits).now_or_never().is_none());
+        slots.shrink(1);
+        assert!(first.ended());
+        assert!((&mut waits).now_or_never().is_none(), "one still runs");
+        second.ended();
+        assert!(waits.now_or_never().is_some());
     }
 
     #[test]

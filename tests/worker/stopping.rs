@@ -42,6 +42,19 @@ async fn what_does_not_finish_in_time_is_given_back_without_an_attempt(bench: &B
     assert_eq!(stage.said(), ["started", "started", "ended"]);
 }
 
+/// What waits for a place while others are asked to end, and cut off, does not begin.
+async fn what_has_not_begun_does_not_begin_at_the_end(bench: &Bench) {
+    let stage = Stage::default();
+    let stops = worker(bench, &stage).concurrency(1).prefetch(5).grace(SHORT).start(client(bench)).await.unwrap();
+    client(bench).send_many((0..6).map(|_| obedient.s())).await.unwrap();
+    stage.heard("started", 1).await;
+    queue_tests::wait_until("all are fetched", || async { bench.counts("q").await.leased == 6 }).await;
+    stops.shutdown();
+    assert_eq!(stops.wait().await.unwrap().given_back, 6);
+    assert_eq!(stage.said(), ["started", "asked to end"]);
+    assert_eq!(bench.counts("q").await.ready, 6);
+}
+
 async fn body_that_heeds_the_request_to_end_spends_no_attempt(bench: &Bench) {
     let stage = Stage::default();
     let worker = worker(bench, &stage).grace(SHORT).start(client(bench)).await.unwrap();
@@ -102,6 +115,7 @@ async fn embedded_worker_runs_until_its_future_ends(bench: &Bench) {
 queue_tests::conformance!(
     running_task_finishes_within_the_grace_period,
     what_does_not_finish_in_time_is_given_back_without_an_attempt,
+    what_has_not_begun_does_not_begin_at_the_end,
     body_that_heeds_the_request_to_end_spends_no_attempt,
     aborted_worker_gives_back_at_once,
     early_ack_leaves_no_message_behind_while_the_task_runs,

@@ -94,6 +94,13 @@ impl Run {
         if let Some(slot) = &mut self.slot {
             self.engine.slots.start(slot).await;
         }
+        // It may have waited for its place until now.
+        if self.held.course.is_cut_off() {
+            return;
+        }
+        if self.engine.phase.interrupted.load(Ordering::Acquire) {
+            return self.leave();
+        }
         let now = self.engine.time.now();
         if !self.held.course.start(now) {
             return self.end_revoked("revoked", None);
@@ -303,6 +310,14 @@ impl Run {
         failpoint::hit("settle.built");
         settlement.follow.iter().filter_map(|message| message.due).for_each(|due| self.engine.wakeups.due(due));
         self.hand_in(settlement, telling, outcome);
+    }
+
+    /// The others are being asked to end: this one does not begin any more.
+    fn leave(self) {
+        if let Some(_claim) = self.engine.jobs.claim(&self.held) {
+            self.held.course.hand_on();
+            put_back(&self.engine, &self.held);
+        }
     }
 
     /// Ends a job that was revoked before its body began.

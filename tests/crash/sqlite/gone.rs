@@ -115,4 +115,18 @@ async fn log_replaced(bench: &Bench) {
     scene.stop(next).await;
 }
 
-queue_tests::on_driver!(sqlite_file, SqliteFile: away_and_back, log_away_and_back, replaced, log_replaced);
+/// Who comes while the file alone is away makes no new one: SQLite would delete the log beside it, and with it what was accepted.
+async fn nobody_makes_another(bench: &Bench) {
+    bench.store.enqueue(&[bench.message(QUEUE, "kept")]).await.unwrap();
+    let (file, elsewhere) = (path(bench), bench.dir().join("elsewhere.db"));
+    std::fs::rename(&file, &elsewhere).unwrap();
+    let refused = Client::connect(bench.url()).await.unwrap_err();
+    assert!(format!("{refused:?}").contains("write-ahead log (-wal)"), "{refused:?}");
+    assert!(!file.exists());
+    std::fs::rename(&elsewhere, &file).unwrap();
+    let fresh = Client::connect(bench.url()).await.unwrap();
+    assert_eq!(fresh.store().counts(&bench.queue(QUEUE)).await.unwrap().ready, 1);
+    is_sound(bench).await;
+}
+
+queue_tests::on_driver!(sqlite_file, SqliteFile: away_and_back, log_away_and_back, replaced, log_replaced, nobody_makes_another);

@@ -192,6 +192,9 @@ fn read_reply(shared: &Shared, lanes: &[&Lane], names: &[Arc<str>], reply: Vec<V
         let dead = row.into_iter().skip(7).filter_map(|name| redis::from_redis_value::<String>(name).ok());
         report.beat.dead_workers.extend(dead);
     }
+    // A worker is told by each list that it held messages of.
+    report.beat.dead_workers.sort_unstable();
+    report.beat.dead_workers.dedup();
     shared.note_due(report.now, due, asked);
     report.beat.next_due = timestamp(due);
     report

@@ -66,6 +66,15 @@ fn file(path: &Path, options: &StoreOptions) -> Outcome<Connection> {
              put it on a local disk, or use Redis"
         )));
     }
+    // The log first: it is made after the file, which so is there, unless somebody has taken it away.
+    let log = std::fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
+    if log && !path.exists() {
+        // A new file would have SQLite delete it.
+        return Err(Fault::Away(
+            "the file is not there, but its write-ahead log (-wal) is, which may hold jobs: put the file back, or, to \
+             begin anew, move the log away",
+        ));
+    }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     // Until the file is known to be ours, closing it must not move somebody's log into it.
