@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use queue_core::store::{LeaseRequest, Order, Settled, Share};
-use queue_tests::{Bench, PATIENCE, SECOND, TestWorker, label, wait_until};
+use queue_tests::{Bench, PATIENCE, SECOND, TestWorker, label, wait_for, wait_until};
 
 use crate::reconcile::dropped_after;
 
@@ -72,7 +72,12 @@ async fn what_nobody_was_handed_of_a_dropped_queue_comes_back(bench: &Bench) {
         })
         .await;
         consume(&worker, bench, &["first", "second"]).await;
-        let again = worker.take_one().await;
+        // The call may have reached the server only now.
+        let again = wait_for("it is handed out", || async {
+            worker.pulse().await;
+            worker.take(1).await.pop()
+        })
+        .await;
         assert_eq!(worker.finish(&again).await, Settled::Done);
     }
 }
