@@ -139,7 +139,10 @@ impl<'a> Fetcher<'a> {
         };
         engine.health.intake.note(deliveries.len());
         drop(wanting);
-        self.answered().await;
+        // A wait that brought nothing may have ended without a word from the store.
+        if !deliveries.is_empty() {
+            self.answered().await;
+        }
         self.book(&request, &deliveries);
         take_in(engine, deliveries, room).await;
         // What just came goes before the next question: this thread has it next in line.
