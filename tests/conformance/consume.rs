@@ -49,10 +49,15 @@ async fn what_is_held_of_a_dropped_queue_stays(bench: &Bench) {
     let worker = bench.worker("a", &["first", "second"]).await;
     bench.enqueue("second", &["m1", "m2"]).await;
     let held = worker.lease(&LeaseRequest { limit: NonZeroUsize::MIN, ..request(bench, &["second"]) }).await.unwrap();
+    let described = async || {
+        let workers = bench.store.workers().await.unwrap();
+        workers.into_iter().find(|info| *info.incarnation == *worker.incarnation()).unwrap()
+    };
+    let before = described().await;
+    bench.advance(SECOND);
     consume(&worker, bench, &["first"]).await;
-    let workers = bench.store.workers().await.unwrap();
-    let info = workers.iter().find(|info| *info.incarnation == *worker.incarnation()).unwrap();
-    assert_eq!(info.queues, [bench.queue("first")]);
+    let now = described().await;
+    assert_eq!((now.queues, now.started), (vec![bench.queue("first")], before.started));
     bench.bury(&[&worker]).await;
     assert_eq!(worker.finish(&held[0]).await, queue_core::store::Settled::Done);
 }

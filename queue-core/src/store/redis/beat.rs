@@ -40,7 +40,9 @@ pub(super) async fn sign_on(shared: &Shared, link: &Link) -> Result<(), StoreErr
     pipe.atomic();
     let fields = pipe.cmd("HSET").arg(&key);
     fields.arg("hostname").arg(&spec.hostname).arg("pid").arg(spec.pid).arg("concurrency").arg(spec.concurrency);
-    fields.arg("queues").arg(serde_json::to_string(&queues).unwrap_or_default()).arg("started").arg(now).ignore();
+    fields.arg("queues").arg(serde_json::to_string(&queues).unwrap_or_default()).ignore();
+    // Signing on again, with other queues, is no start.
+    pipe.cmd("HSETNX").arg(&key).arg("started").arg(now).ignore();
     pipe.cmd("EXPIRE").arg(&key).arg(WORKER_TTL_S).ignore();
     if !queues.is_empty() {
         pipe.cmd("SADD").arg(&shared.store.keys.queues).arg(&queues).ignore();
