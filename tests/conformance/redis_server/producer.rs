@@ -4,19 +4,24 @@ use std::time::Duration;
 
 use queue_core::store::Store;
 use queue_core::{Call, Client, ClientOptions, SendError, Signature};
-use queue_tests::{Bench, Driver, Fault, PATIENCE, Proxy, RedisServer, redis_url, wait_until};
+use queue_tests::{Bench, Driver, Fault, PATIENCE, Proxy, RedisServer, SECOND, redis_url, wait_until};
 
 /// How long an answer is waited for: one that is swallowed costs a test as long.
 const PATIENT: Duration = Duration::from_millis(400);
 
 /// A store behind a proxy with little patience, which has connected.
 async fn behind_proxy() -> (Bench, Proxy) {
+    behind_proxy_within(PATIENT).await
+}
+
+/// A store behind a proxy that waits so long for an answer, and twice as long for a connection.
+async fn behind_proxy_within(patient: Duration) -> (Bench, Proxy) {
     let url = redis_url();
     let server = url.trim_start_matches("redis://").trim_end_matches("/0").to_owned();
     let proxy = Proxy::start(server).await;
     let bench = Bench::at(Driver::Redis, &proxy.url(), |options| {
-        options.connect_timeout = 2 * PATIENT;
-        options.response_timeout = PATIENT;
+        options.connect_timeout = 2 * patient;
+        options.response_timeout = patient;
     })
     .await;
     (bench, proxy)
@@ -245,16 +250,21 @@ async fn a_server_that_sleeps_takes_it_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_late_batch_is_tried_again_too() {
     const MANY: usize = 1001;
-    let (bench, proxy) = behind_proxy().await;
-    let patience = PATIENT / 2;
+    let (bench, proxy) = behind_proxy_within(PATIENCE).await;
+    // What a busy host takes to notice a cut is less.
+    let patience = SECOND;
     let client = client(&bench, patience, false);
     // The scripts are loaded.
     How::Many.send(&bench, &client, "").await.unwrap();
     // The first batch takes longer than the client's patience.
-    proxy.delay(patience + PATIENT / 4);
+    proxy.delay(patience + patience / 4);
     proxy.arm("the last of them", Fault::CutReply(0));
     let text = |n| if n == MANY { "the last of them" } else { "x" };
-    client.send_many((1..=MANY).map(|n| task.s(text(n)).queue(bench.queue("mail").as_str()))).await.unwrap();
+    let calls = (1..=MANY).map(|n| task.s(text(n)).queue(bench.queue("mail").as_str())).collect::<Vec<_>>();
+    let sending = tokio::spawn(async move { client.send_many(calls).await.map(drop) });
+    wait_until("the last one's reply is lost", || async { proxy.lost() == 1 }).await;
+    proxy.delay(Duration::ZERO);
+    sending.await.unwrap().unwrap();
     assert_eq!((proxy.lost(), bench.counts("mail").await.ready), (1, MANY as u64 + How::Many.size()));
 }
 
