@@ -49,7 +49,7 @@ async fn each_end_is_in_one_batch(bench: &Bench) {
 
 /// The hash by which the server knows the script that settles.
 async fn hash_of_settle() -> String {
-    let source = include_str!("../../queue-core/src/store/redis/lua/settle.lua");
+    let source = include!("../../queue-core/src/store/redis/lua/settle/script.rs");
     let mut server = ::redis::Client::open(redis_url()).unwrap().get_multiplexed_async_connection().await.unwrap();
     ::redis::cmd("SCRIPT").arg("LOAD").arg(source).query_async(&mut server).await.unwrap()
 }

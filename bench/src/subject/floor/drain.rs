@@ -10,7 +10,7 @@ use super::resp::{Bare, Reply};
 use crate::Outcome;
 
 const LEASE: &str = include_str!("../../../../queue-core/src/store/redis/lua/lease.lua");
-const SETTLE: &str = include_str!("../../../../queue-core/src/store/redis/lua/settle.lua");
+const SETTLE: &str = include!("../../../../queue-core/src/store/redis/lua/settle/script.rs");
 const CONNECTIONS: u64 = 2;
 const TTL_S: &str = "86400";
 

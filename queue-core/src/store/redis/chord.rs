@@ -1,4 +1,4 @@
-//! Chords and saved groups, kept as Celery keeps them. What a settlement does to a chord is in `lua/settle.lua`; here is how
+//! Chords and saved groups, kept as Celery keeps them. What a settlement does to a chord is in `lua/settle/`; here is how
 //! it is told, and what is done without a settlement.
 
 use std::sync::Arc;

@@ -202,7 +202,7 @@ fn result_prefix(prefix: &str) -> String {
     }
 }
 
-/// What is counted of a chord, beside its group's meta. As Celery names it; `lua/settle.lua` and `lua/begin.lua` write ".s" (a
+/// What is counted of a chord, beside its group's meta. As Celery names it; `lua/settle/` and `lua/begin.lua` write ".s" (a
 /// number, how many members are expected), ".c" (who sends the body: a token, and "done" afterwards), ".d" (a set, who is
 /// counted) and ".t" (a number, what was added to the size), too.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! The Lua scripts: one atomic step per file, loaded once per server and called by hash.
+//! The Lua scripts: one atomic step per file (the longest in three), loaded once per server and called by hash.
 
 use redis::Cmd;
 
@@ -77,7 +77,7 @@ impl Scripts {
             purge: Script::new(include_str!("lua/purge.lua")),
             put_results: Script::new(include_str!("lua/put_results.lua")),
             revoke: Script::new(include_str!("lua/revoke.lua")),
-            settle: Script::new(include_str!("lua/settle.lua")),
+            settle: Script::new(include!("lua/settle/script.rs")),
         }
     }
 
