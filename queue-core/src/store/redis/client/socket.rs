@@ -8,21 +8,23 @@
 //! A call that is dropped leaves its request to go, with the next one if there was no room for all of it and nobody else waits, and
 //! its answer to be thrown away: both keep their place in the order.
 
+mod ask;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 use redis::{RedisError, RedisResult, Value};
 use smallvec::SmallVec;
 use tokio::io::AsyncWrite;
-use tokio::time::Sleep;
 use tokio_util::io::poll_read_buf;
 
+use self::ask::Ask;
 use super::looking::{Looking, When, usual};
 use super::reply::Replies;
 use super::stream::Duplex;
@@ -106,12 +108,12 @@ impl Socket {
     ///
     /// The connection broke, or what came was no answer; then every call fails from now on.
     pub(super) fn ask(&self, request: Vec<u8>, answers: usize) -> Ask<'_> {
-        Ask { socket: self, request, answers, number: None, patience: None, looks: false }
+        Ask::new(self, request, answers, false)
     }
 
     /// Like [`Socket::ask`], for one answer that is likely to come at once: looks for it before it sleeps.
     pub(super) fn ask_soon(&self, request: Vec<u8>) -> Ask<'_> {
-        Ask { socket: self, request, answers: 1, number: None, patience: None, looks: true }
+        Ask::new(self, request, 1, true)
     }
 
     /// Looks for the answer to a call until then, as long as it is alone.
@@ -152,78 +154,6 @@ impl Socket {
         drop(state);
         woken.into_iter().for_each(Waker::wake);
         done
-    }
-}
-
-/// A request and the wait for its answers.
-pub(super) struct Ask<'a> {
-    socket: &'a Socket,
-    request: Vec<u8>,
-    answers: usize,
-    number: Option<u64>,
-    patience: Option<Pin<Box<Sleep>>>,
-    looks: bool,
-}
-
-impl Future for Ask<'_> {
-    type Output = RedisResult<Answers>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let ask = self.get_mut();
-        let mut impatient = false;
-        let began = ask.number.is_none();
-        let number = ask.number.unwrap_or_else(|| ask.begin(cx));
-        if std::mem::take(&mut ask.looks) {
-            match ask.socket.with(|state| state.when_to_look(began)) {
-                When::Never => {}
-                When::Now(until) => ask.socket.look(number, until),
-                When::Later => {
-                    ask.looks = true;
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-            }
-        }
-        loop {
-            let polled = ask.socket.with(|state| state.go_on(number, impatient, cx));
-            if polled.is_ready() {
-                ask.number = None;
-                return polled.map(|answers| answers.ok_or_else(closed)?);
-            }
-            let Poll::Ready(()) = ask.bide(cx) else { return Poll::Pending };
-            impatient = true;
-        }
-    }
-}
-
-impl Ask<'_> {
-    fn begin(&mut self, cx: &mut Context<'_>) -> u64 {
-        let request = std::mem::take(&mut self.request);
-        let number = self.socket.with(|state| state.begin(&request, self.answers, cx));
-        *self.number.insert(number)
-    }
-
-    /// Ready when somebody else should have read the answer by now.
-    fn bide(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let state = self.socket.lock();
-        // Whoever is to write the rest may be as slow as a reader.
-        if state.reader == self.number && state.unsent.is_empty() {
-            self.patience = None;
-            return Poll::Pending;
-        }
-        drop(state);
-        let patience = self.patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(PATIENCE)));
-        ready!(patience.as_mut().poll(cx));
-        self.patience = None;
-        Poll::Ready(())
-    }
-}
-
-impl Drop for Ask<'_> {
-    fn drop(&mut self) {
-        if let Some(number) = self.number {
-            self.socket.with(|state| state.let_go(number));
-        }
     }
 }
 
