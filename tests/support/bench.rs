@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use queue_core::store::{ConnectError, JobState, Outgoing, Page, QueueCounts, Store, StoreOptions, WorkerSpec};
-use queue_core::{Clock, QueueName, TaskId};
+use queue_core::{Clock, QueueName, TaskId, Timestamp};
 use tempfile::TempDir;
 
 use crate::driver::open;
-use crate::{Driver, SECOND, TestWorker, message};
+use crate::{Driver, SECOND, TestWorker, message, wait_for};
 
 /// One open store, its clock, and names that no other test uses. A clone is the same one.
 #[derive(Clone)]
@@ -43,6 +43,23 @@ impl Bench {
         let mut options = StoreOptions { clock: Clock::system(), ..StoreOptions::with_results(driver.results()) };
         change(&mut options);
         let store = open(url, options.clone()).await.unwrap_or_else(|why| panic!("cannot open {url}: {why:?}"));
+        Self::of(driver, url, options, store)
+    }
+
+    /// The store at `url` with little patience: so much for an answer, and twice as much for a connection. It is open once the
+    /// host has found the time to answer within that.
+    pub async fn hasty(driver: Driver, url: &str, patience: Duration) -> Self {
+        let options = StoreOptions {
+            clock: Clock::system(),
+            connect_timeout: 2 * patience,
+            response_timeout: patience,
+            ..StoreOptions::with_results(driver.results())
+        };
+        let store = wait_for("it opens", || async { open(url, options.clone()).await.ok() }).await;
+        Self::of(driver, url, options, store)
+    }
+
+    fn of(driver: Driver, url: &str, options: StoreOptions, store: Arc<dyn Store>) -> Self {
         let prefix = uuid::Uuid::new_v4().simple().to_string()[..12].to_owned();
         Self { driver, store, clock: options.clock.clone(), options, url: url.to_owned(), prefix, dir: None }
     }
@@ -143,11 +160,18 @@ impl Bench {
         self.clock.advance(by);
     }
 
-    /// Lets `time` pass while these workers live: they beat every two seconds.
+    /// Moves the store's clock on to so long after `then`; not at all where that much time has passed by itself.
+    pub fn advance_to(&self, then: Timestamp, by: Duration) {
+        self.advance(self.clock.now().until(then.after(by)));
+    }
+
+    /// Lets `time` pass while these workers live: they beat every two seconds. What the calls take is part of that time, so that
+    /// a host that is busy for a second or two does not make a silence of it.
     pub async fn live(&self, time: Duration, workers: &[&TestWorker]) -> usize {
-        let mut reclaimed = 0;
-        for _ in 0..time.as_secs().div_ceil(2) {
-            self.advance(2 * SECOND);
+        let (began, mut passed, mut reclaimed) = (self.clock.now(), Duration::ZERO, 0);
+        while passed < time {
+            passed += 2 * SECOND;
+            self.advance_to(began, passed);
             for worker in workers {
                 reclaimed += worker.pulse().await.reclaimed;
             }

@@ -19,6 +19,17 @@ pub struct RedisServer {
     shell: Mutex<Option<Child>>,
 }
 
+/// A server is not run while this lives; see [`RedisServer::nap`].
+#[derive(Debug)]
+#[must_use = "it wakes up when this is dropped"]
+pub struct Nap(u32);
+
+impl Drop for Nap {
+    fn drop(&mut self) {
+        crate::signal(self.0, "CONT");
+    }
+}
+
 impl RedisServer {
     /// Starts one with these extra arguments, e.g. `["--maxmemory", "3mb"]`.
     pub fn start(extra: &[&str]) -> Self {
@@ -54,6 +65,15 @@ impl RedisServer {
             assert!(started.elapsed() < crate::PATIENCE, "the server does not come back");
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// It is not run, as on a host that has no time for it, for as long as the nap lives: it answers nobody, and its clock goes on.
+    pub fn nap(&self) -> Nap {
+        let info = self.command(&["INFO", "server"]);
+        let pid = info.lines().find_map(|line| line.strip_prefix("process_id:")?.trim().parse().ok());
+        let nap = Nap(pid.expect("a server tells its process id"));
+        crate::signal(nap.0, "STOP");
+        nap
     }
 
     /// Its snapshots fail from now on, so that it takes no writes (MISCONF). The one it may have is gone.
