@@ -129,12 +129,12 @@ async fn any_bytes_arrive(bench: &Bench) {
 async fn twice_the_same_bytes_are_two_messages(bench: &Bench) {
     let twin = bench.message("mail", "twin");
     bench.store.enqueue(&[twin.clone(), twin]).await.unwrap();
-    let later = bench.message_in(SECOND, "mail", "late twin").await;
+    let later = bench.message_in(60 * SECOND, "mail", "late twin").await;
     bench.store.enqueue(std::slice::from_ref(&later)).await.unwrap();
     bench.store.enqueue(&[later]).await.unwrap();
     assert_eq!(bench.counts("mail").await.scheduled, 2);
 
-    bench.advance(2 * SECOND);
+    bench.advance(61 * SECOND);
     let worker = bench.worker("a", &["mail"]).await;
     let mut finished = worker.finish_all().await;
     finished.sort();

@@ -1,6 +1,6 @@
 //! Enqueueing once: by number for whoever tries again by itself, by key for one whose caller may.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use queue_core::store::{Outgoing, Parcel, SendKey, SendNumber, Settled, StoreError};
@@ -220,9 +220,11 @@ async fn a_key_stands_for_a_second_at_least(bench: &Bench) {
         assert!(client.send(sig).await.is_err());
     }
     assert_eq!(ready(bench).await, 0);
+    let began = Instant::now();
     client.send(call(bench, "order").idempotency_ttl(SECOND)).await.unwrap();
     client.send(call(bench, "order").idempotency_ttl(SECOND)).await.unwrap();
-    assert_eq!(ready(bench).await, 1);
+    let sent = ready(bench).await;
+    assert!(sent == 1 || (sent == 2 && began.elapsed() >= SECOND), "{sent} were sent within a second");
 }
 
 /// A key of another task is an error that says whose it is, and nothing is lost of the others.

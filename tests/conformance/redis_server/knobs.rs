@@ -53,9 +53,9 @@ async fn prefixes_are_celerys() {
 
     let (worker, waits) = (bench.worker("a", &["mail"]).await, bench.id("m1"));
     let chord = Chord::new(&bench, "chord");
-    bench.enqueue_in(queue_tests::SECOND, "mail", "later").await;
+    bench.enqueue_in(60 * queue_tests::SECOND, "mail", "later").await;
     bench.enqueue("mail", &["m1"]).await;
-    bench.store.revoke(std::slice::from_ref(&waits), queue_tests::SECOND).await.unwrap();
+    bench.store.revoke(std::slice::from_ref(&waits), 60 * queue_tests::SECOND).await.unwrap();
     let delivery = worker.take_one().await;
     assert!(keys(&server, 0, "*:held:*").await.iter().all(|key| key.starts_with("{pfx:")));
     let settlement = with_result(done(&delivery), result(&waits, "SUCCESS", 1));
