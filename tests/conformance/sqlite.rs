@@ -120,7 +120,8 @@ async fn a_read_only_file_says_so() {
 /// A file that somebody else keeps locked is an error that says so, and works again afterwards.
 #[tokio::test]
 async fn a_locked_file_says_so() {
-    let options = |options: &mut StoreOptions| options.response_timeout = Duration::from_millis(300);
+    // A request that is not answered in three times as long would be no word of a lock.
+    let options = |options: &mut StoreOptions| options.response_timeout = 2 * SECOND;
     let bench = Bench::with(Driver::SqliteFile, options).await;
     bench.enqueue("mail", &["m1"]).await;
     let other = rusqlite::Connection::open(bench.url().strip_prefix("sqlite:").unwrap()).unwrap();
@@ -137,7 +138,8 @@ async fn a_locked_file_says_so() {
 /// there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_send_outwaits_a_lock() {
-    let options = |options: &mut StoreOptions| options.response_timeout = Duration::from_millis(100);
+    // A request that is not answered in three times as long would be of unknown outcome.
+    let options = |options: &mut StoreOptions| options.response_timeout = Duration::from_millis(1500);
     let bench = Bench::with(Driver::SqliteFile, options).await;
     let client = |retry_for| {
         let options = ClientOptions { default_queue: bench.queue("mail"), retry_for, ..ClientOptions::default() };
@@ -149,7 +151,7 @@ async fn a_send_outwaits_a_lock() {
     let keyed = || Call::named("t").idempotency_key("k");
     let patient = client(PATIENCE);
     let sending = tokio::spawn(async move { patient.send_many([keyed(), Call::named("t")]).await });
-    for _ in 0..3 {
+    for _ in 0..2 {
         let locked = client(Duration::ZERO).send(keyed()).await.unwrap_err();
         assert!(locked.is_transient() && !locked.outcome_unknown(), "{locked:?}");
     }

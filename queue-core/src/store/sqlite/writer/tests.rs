@@ -205,14 +205,14 @@ async fn a_send_that_finds_no_room_may_be_made_again() {
 #[tokio::test]
 async fn what_waits_too_long_does_not_happen() {
     let folder = tempfile::tempdir().unwrap();
-    let writer = patient_writer(folder.path(), Duration::from_millis(50));
+    let patience = Duration::from_secs(1);
+    let writer = patient_writer(folder.path(), patience);
     let go = hold(&writer).await;
     let asked = tokio::spawn({
         let writer = writer.clone();
         async move { writer.call(add("mail")).await }
     });
-    let late = Duration::from_millis(200);
-    tokio::time::sleep(late).await;
+    tokio::time::sleep(2 * patience).await;
     go.send(()).unwrap();
     let late = asked.await.unwrap().unwrap_err();
     assert!(matches!(late, StoreError::Locked { .. }) && !late.outcome_unknown(), "{late:?}");
