@@ -7,7 +7,7 @@ use std::sync::Arc;
 use queue_core::Client;
 use queue_core::events::Event;
 use queue_core::store::Interest;
-use queue_tests::{PATIENCE, RedisServer};
+use queue_tests::{PATIENCE, RedisServer, wait_for};
 use queue_worker::{Worker, WorkerHandle};
 use serde_json::{Value, json};
 
@@ -58,7 +58,12 @@ async fn workers_are_told() {
     looks_like!("control_refused", patient(&scene, &["control", "rate_limit", "no.such", "10/m"]));
     looks_like!("control_refused_json", patient(&scene, &["control", "autoscale", "4", "2", "--json"]));
     looks_like!("control_revoke", patient(&scene, &["control", "revoke", "a", "b"]));
-    looks_like!("control_heartbeat", scene.queue(&["control", "heartbeat", "--match", "w@*", "--timeout", "2s"]));
+    // Whoever is meant by a pattern is waited for all the time, which is too short for a slow machine.
+    let heard = wait_for("the worker hears it", || async {
+        let ran = scene.queue(&["control", "heartbeat", "--match", "w@*", "--timeout", "2s"]);
+        ran.stdout.contains("w@host").then_some(ran)
+    });
+    looks_like!("control_heartbeat", heard.await);
     assert_eq!(patient(&scene, &["control", "pool-grow", "2"]).code, Some(0));
     assert_eq!(scene.json(&["inspect", "stats", "--timeout", "30s"])["w@host"]["pool"]["max-concurrency"], 5);
     looks_like!("control_shutdown", patient(&scene, &["control", "shutdown"]));

@@ -131,7 +131,7 @@ async fn odd_calls(scene: &Scene) {
         ("ident.apply_async((8,), expires=datetime.datetime.now() + datetime.timedelta(hours=1)).get(timeout=20)", "8"),
         ("ident.apply_async((9,), expires=10**9).get(timeout=20)", "9"),
         ("ident.apply_async((10,), headers={'x-é': [1, None]}, shadow='\\n').get(timeout=20)", "10"),
-        ("ident.apply_async((11,), time_limit=1.5, soft_time_limit=None).get(timeout=20)", "11"),
+        ("ident.apply_async((11,), time_limit=30.5, soft_time_limit=None).get(timeout=20)", "11"),
         ("ident.apply_async((12,), priority=-3).get(timeout=20)", "12"),
         ("ident.apply_async((13,), priority=255).get(timeout=20)", "13"),
         ("ident.apply_async((14,), reply_to='nobody', correlation_id='x').get(timeout=20)", "14"),

@@ -10,9 +10,11 @@ use crate::scene::Scene;
 async fn commands(scene: &Scene) {
     let worker = scene.celery.worker("py", &[]);
     worker.ready();
-    let status = scene.celery.command(&["status"]);
+    // With time enough for a slow machine: it ends as soon as the one worker that is named has answered.
+    let named = ["-d", worker.name(), "--timeout", "30"];
+    let status = scene.celery.command(&[&["status"], &named[..]].concat());
     assert!(status.status.success() && status.stdout.contains(worker.name()), "{status:?}");
-    let registered = scene.celery.command(&["inspect", "registered", "--json"]);
+    let registered = scene.celery.command(&[&["inspect", "registered", "--json"], &named[..]].concat());
     assert!(registered.stdout.contains("tasks.add"), "{registered:?}");
 }
 
@@ -29,7 +31,7 @@ async fn commands_to_rust(scene: &Scene) {
     .await;
     let run = |words: &[&str]| {
         let mut all = words.to_vec();
-        all.extend(["-d", node, "--json"]);
+        all.extend(["-d", node, "--json", "--timeout", "30"]);
         let done = scene.celery.command(&all);
         assert!(done.status.success(), "{words:?}: {done:?}");
         let found = done.stdout.lines().find_map(|line| serde_json::from_str::<Value>(line).ok());

@@ -90,7 +90,7 @@ async fn depths_of_its_queues_are_told(bench: &Bench) {
     }
     let age = format!(r#"queue_oldest_age_seconds{{queue="{queue}"}}"#);
     wait_until("the oldest grows old", || async { metric(address, &age).await.is_some_and(|age| age > 0.0) }).await;
-    assert_eq!(metric(address, "queue_depths_known").await, Some(1.0));
+    wait_until("depths are known", || async { metric(address, "queue_depths_known").await == Some(1.0) }).await;
     assert_eq!(metric(address, "queue_slots_busy").await, Some(1.0));
     handle.abort();
 }

@@ -42,8 +42,8 @@ async fn workflows(scene: &Scene) {
         cases.iter().map(|case| (case.name, outcome(&mut client, "py", case))).collect();
     snapshot(version, &cases, &expected);
 
-    let deadline = Instant::now() + PATIENCE;
     for queue in ["rust", "mixed"] {
+        let deadline = Instant::now() + PATIENCE;
         let mut missing = Vec::new();
         for case in &on_rust {
             let expected = &expected[case.name];
