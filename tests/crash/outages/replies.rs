@@ -18,7 +18,7 @@ async fn strands_nothing(loss: Loss) {
     let proxy = Proxy::start(server.address()).await;
     let mut site = Site::at(&server.url()).await;
     let text = if loss.what == "BLMOVE" { loss.what.to_owned() } else { server.script(loss.what) };
-    site.hire_at(&proxy.url(), 4, &[("CRASH_RESPONSE_MS", "1000")]);
+    site.hire_at(&proxy.url(), 4, &[("CRASH_RESPONSE_MS", "3000")]);
     site.load();
     let rounds = if loss.silently { 2 } else { 5 };
     for round in 1..=rounds {

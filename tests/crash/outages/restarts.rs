@@ -148,7 +148,8 @@ async fn started_too_early() {
     assert_eq!(refused.end().await.code(), Some(3));
     site.until_logged("is unreachable").await;
 
-    let mut given_up = site.worker(1, &["--wait", "300ms"]);
+    // Its first try is over by then.
+    let mut given_up = site.worker(1, &["--wait", "3s"]);
     assert_eq!(given_up.end().await.code(), Some(3));
     let waiting = "waiting for the store";
     assert_eq!(site.logged(waiting), 1);

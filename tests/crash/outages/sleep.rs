@@ -1,12 +1,15 @@
 //! A server that sleeps: it answers nobody, and its clock goes on.
 
+use std::time::{Duration, Instant};
+
 use queue_tests::{RedisServer, wait_until};
 
 use super::site::{AWAY, Site};
 
-/// How long it sleeps, in seconds; `QUEUE_OUTAGE_SLEEP_S` says otherwise.
-fn nap() -> u64 {
-    std::env::var("QUEUE_OUTAGE_SLEEP_S").ok().and_then(|seconds| seconds.parse().ok()).unwrap_or(9)
+/// How long it sleeps at least; `QUEUE_OUTAGE_SLEEP_S` says otherwise, in seconds.
+fn nap() -> Duration {
+    let asked = std::env::var("QUEUE_OUTAGE_SLEEP_S").ok().and_then(|seconds| seconds.parse().ok());
+    Duration::from_secs(asked.unwrap_or(9))
 }
 
 /// The store sleeps past every lease. Two workers each run a job that lasts through it: neither takes the other for dead, and
@@ -14,7 +17,7 @@ fn nap() -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_slept_reclaims_nobody() {
     const LEASE: [(&str, &str); 1] = [("CRASH_LEASE_MS", "4000")];
-    let server = RedisServer::start_with_debug();
+    let server = RedisServer::start(&[]);
     let url = server.url();
     let mut site = Site::at(&url).await;
     let jobs = [site.send("crash.hold", ["a"]).await, site.send("crash.hold", ["b"]).await];
@@ -23,18 +26,13 @@ async fn a_store_that_slept_reclaims_nobody() {
     site.hire_at(&url, 1, &LEASE);
     site.until_written("began", 2).await;
 
-    let sleeping = {
-        let (server, nap) = (server.address(), nap().to_string());
-        tokio::task::spawn_blocking(move || {
-            let mut server = redis::Client::open(format!("redis://{server}/0")).unwrap().get_connection().unwrap();
-            redis::cmd("DEBUG").arg("SLEEP").arg(nap).query::<()>(&mut server).unwrap();
-        })
-    };
+    let (began, sleeping) = (Instant::now(), server.nap());
     site.until_logged(AWAY).await;
     // One ends while the store sleeps, the other when it is awake.
     site.open_gate(&first.to_string());
     wait_until("its body ends", || async { site.written("done").len() == 1 }).await;
-    sleeping.await.unwrap();
+    tokio::time::sleep(nap().saturating_sub(began.elapsed())).await;
+    drop(sleeping);
     // Longer than the grace: who wants to reclaim does it now.
     let store = site.bench.reopen(&url).await.unwrap();
     let woken = store.now().await.unwrap();
@@ -45,7 +43,7 @@ async fn a_store_that_slept_reclaims_nobody() {
     site.open_gate("all");
     site.close().await;
     // A heartbeat takes up to eight seconds to find out, and somebody has.
-    site.each_told_some(usize::from(nap() >= 15)..=1);
+    site.each_told_some(usize::from(nap().as_secs() >= 15)..=1);
     for job in &jobs {
         assert!(site.producer.has_success(job).await, "no good end of a job is stored");
     }
