@@ -23,13 +23,21 @@ pub fn bin(name: &str) -> PathBuf {
 }
 
 /// Looks until `found` gives something; panics when it never does.
-pub async fn wait_for<T, F: Future<Output = Option<T>>>(what: &str, mut found: impl FnMut() -> F) -> T {
+pub async fn wait_for<T, F: Future<Output = Option<T>>>(what: &str, found: impl FnMut() -> F) -> T {
+    wait_so_long(PATIENCE, what, found).await
+}
+
+/// The same for what may take longer.
+pub(crate) async fn wait_so_long<T, F>(patience: Duration, what: &str, mut found: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Option<T>>,
+{
     let started = Instant::now();
     loop {
         if let Some(found) = found().await {
             return found;
         }
-        assert!(started.elapsed() < PATIENCE, "{what}: it has not come in {PATIENCE:?}");
+        assert!(started.elapsed() < patience, "{what}: it has not come in {patience:?}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

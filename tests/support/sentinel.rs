@@ -4,12 +4,18 @@ use std::collections::HashMap;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Child;
+use std::time::Duration;
 
+use crate::process::wait_so_long;
 use crate::redis::{ask_after, end, shell};
-use crate::{RedisServer, SECOND, wait_for, wait_until};
+use crate::{PATIENCE, RedisServer, SECOND, wait_until};
 
 /// The name of the master.
 const MASTER: &str = "mymaster";
+
+/// How long what sentinels do is waited for: one that was not run for two seconds trusts its clock no more (it calls that a
+/// tilt), and does nothing for thirty.
+const THROUGH_A_TILT: Duration = Duration::from_secs(30).saturating_add(PATIENCE);
 
 /// A master, two replicas and three sentinels; gone when dropped.
 #[derive(Debug)]
@@ -39,8 +45,8 @@ impl SentinelSet {
         let servers = vec![RedisServer::start(&usual), RedisServer::start(&usual), master];
         let sentinels = (0..3).map(|_| Sentinel::start(&port, password)).collect();
         let set = Self { servers, sentinels, password: password.map(str::to_owned) };
-        wait_until("the sentinels know each other and the replicas", || async {
-            set.sentinels.iter().all(Sentinel::knows_all)
+        wait_so_long(THROUGH_A_TILT, "the sentinels know each other and the replicas", || async {
+            set.sentinels.iter().all(Sentinel::knows_all).then_some(())
         })
         .await;
         set
@@ -89,7 +95,7 @@ impl SentinelSet {
 
     /// Waits until all sentinels name another master than the one on this port, and it is one.
     pub async fn until_other_master(&self, than: u16) -> &RedisServer {
-        wait_for("another master", || async {
+        wait_so_long(THROUGH_A_TILT, "another master", || async {
             let named: Vec<_> = self.sentinels.iter().map(Sentinel::master).collect();
             let agreed = named.iter().all(|port| port.is_some() && *port != Some(than) && *port == named[0]);
             let master = named[0].filter(|_| agreed).map(|port| self.at(port))?;
@@ -103,7 +109,8 @@ impl SentinelSet {
     pub async fn until_one_names_another(&self, than: u16) {
         let is_master = |port| self.ask(self.at(port), &["ROLE"]).contains("\nmaster");
         let names = |node: &Sentinel| node.master().is_some_and(|port| port != than && is_master(port));
-        wait_until("another master", || async { self.sentinels.iter().any(names) }).await;
+        wait_so_long(THROUGH_A_TILT, "another master", || async { self.sentinels.iter().any(names).then_some(()) })
+            .await;
     }
 
     fn at(&self, port: u16) -> &RedisServer {
@@ -165,8 +172,8 @@ impl Sentinel {
     /// What it says about the master.
     fn ask<T: redis::FromRedisValue>(&self, what: &str) -> redis::RedisResult<T> {
         let client = redis::Client::open(("127.0.0.1", self.port))?;
-        let mut connection = client.get_connection_with_timeout(SECOND)?;
-        connection.set_read_timeout(Some(SECOND))?;
+        let mut connection = client.get_connection_with_timeout(10 * SECOND)?;
+        connection.set_read_timeout(Some(10 * SECOND))?;
         redis::cmd("SENTINEL").arg(what).arg(MASTER).query(&mut connection)
     }
 }
