@@ -1,6 +1,7 @@
 //! The scene of an outage, from the first job to the check at the end: a store on a server of the test's own, a producer,
 //! workers that stay, and, where the case wants one, a long job that lasts through the outage.
 
+use std::collections::BTreeMap;
 use std::ops::{Deref, RangeInclusive};
 use std::sync::Arc;
 
@@ -115,6 +116,20 @@ impl Site {
         wait_until("each worker is listed with its name", || async {
             let listed = self.bench.store.workers().await.unwrap_or_default();
             listed.len() == hired && listed.iter().all(|worker| worker.hostname != "?")
+        })
+        .await;
+    }
+
+    /// Waits for the next heartbeat of each worker, whose line stands by then.
+    pub(crate) async fn until_all_beat(&self) {
+        let ends = async || {
+            let workers = self.bench.store.workers().await.unwrap();
+            workers.into_iter().map(|worker| (worker.incarnation, worker.lease_ends)).collect::<BTreeMap<_, _>>()
+        };
+        let before = ends().await;
+        wait_until("each worker beats", || async {
+            let now = ends().await;
+            before.iter().all(|(worker, end)| now.get(worker).is_some_and(|now| now > end))
         })
         .await;
     }
