@@ -1,7 +1,7 @@
 //! The bench: one open store with a clock of its own, and names that no other test uses.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use queue_core::store::{ConnectError, JobState, Outgoing, Page, QueueCounts, Store, StoreOptions, WorkerSpec};
@@ -9,7 +9,7 @@ use queue_core::{Clock, QueueName, TaskId, Timestamp};
 use tempfile::TempDir;
 
 use crate::driver::open;
-use crate::{Driver, SECOND, TestWorker, message, wait_for};
+use crate::{Driver, PATIENCE, SECOND, TestWorker, message};
 
 /// One open store, its clock, and names that no other test uses. A clone is the same one.
 #[derive(Clone)]
@@ -55,7 +55,14 @@ impl Bench {
             response_timeout: patience,
             ..StoreOptions::with_results(driver.results())
         };
-        let store = wait_for("it opens", || async { open(url, options.clone()).await.ok() }).await;
+        let began = Instant::now();
+        let store = loop {
+            match open(url, options.clone()).await {
+                Ok(store) => break store,
+                Err(why) => assert!(began.elapsed() < PATIENCE, "cannot open {url}: {why:?}"),
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
         Self::of(driver, url, options, store)
     }
 
