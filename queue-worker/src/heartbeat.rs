@@ -71,7 +71,11 @@ async fn beat_for_ever(engine: &Engine) {
     let mut watchdog = Watchdog::new(engine.health.patience.stalled);
     let mut silent = false;
     loop {
-        ticks.tick().await;
+        tokio::select! {
+            _ = ticks.tick() => {}
+            // Whoever looks now sees how many there are now.
+            () = engine.slots.resized() => {}
+        }
         let was_silent = silent;
         silent = is_blocked(engine, was_silent);
         if silent {
@@ -130,6 +134,7 @@ fn give_up_in_time(engine: &Engine) {
 
 async fn beat(engine: &Engine, watchdog: &mut Watchdog) {
     failpoint::hit("beat.before");
+    engine.consumer.resize(engine.slots.concurrency());
     match engine.consumer.beat().await {
         Ok(beat) => {
             failpoint::hit("beat.answered");

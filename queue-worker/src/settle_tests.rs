@@ -62,6 +62,9 @@ impl Consumer for Fake {
     async fn consume(&self, _: &[QueueName]) -> Result<(), StoreError> {
         unreachable!()
     }
+    fn resize(&self, _: usize) {
+        unreachable!()
+    }
     async fn revoked(&self, _: &[&TaskId]) -> Result<Vec<bool>, StoreError> {
         unreachable!()
     }

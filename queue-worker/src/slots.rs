@@ -21,6 +21,8 @@ pub(crate) struct Slots {
     concurrency: AtomicUsize,
     prefetch: usize,
     stuck: AtomicUsize,
+    /// There are more, or fewer.
+    resized: Notify,
     /// Cancelled once half of the slots are stuck.
     pub(crate) worn_out: CancellationToken,
     suspect: Arc<Suspicion>,
@@ -56,6 +58,7 @@ impl Slots {
             concurrency: AtomicUsize::new(concurrency),
             prefetch,
             stuck: AtomicUsize::new(0),
+            resized: Notify::new(),
             worn_out: CancellationToken::new(),
             suspect: Arc::default(),
         }
@@ -75,7 +78,9 @@ impl Slots {
     pub(crate) fn grow(&self, n: usize) -> usize {
         let n = n.min(MOST.saturating_sub(self.concurrency()));
         self.each().for_each(|places| places.add(n));
-        self.concurrency.fetch_add(n, Ordering::AcqRel) + n
+        let now = self.concurrency.fetch_add(n, Ordering::AcqRel) + n;
+        self.resized.notify_one();
+        now
     }
 
     /// Runs `n` fewer tasks at once, but one at least: as soon as slots become free. How many then.
@@ -84,7 +89,13 @@ impl Slots {
         let before = self.concurrency.fetch_update(Ordering::AcqRel, Ordering::Acquire, fewer).unwrap_or(1);
         let now = before.saturating_sub(n).max(1);
         self.each().for_each(|places| places.remove(before - now));
+        self.resized.notify_one();
         now
+    }
+
+    /// Waits until there are more slots, or fewer, than when this was last waited for.
+    pub(crate) async fn resized(&self) {
+        self.resized.notified().await;
     }
 
     fn each(&self) -> impl Iterator<Item = &Arc<Places>> {

@@ -1,8 +1,8 @@
-//! A worker that changes its queues while it runs.
+//! A worker that changes its queues, or its size, while it runs, and what is told of it.
 
 use std::num::NonZeroUsize;
 
-use queue_core::store::{LeaseRequest, Order, Settled, Share};
+use queue_core::store::{LeaseRequest, Order, Settled, Share, WorkerInfo};
 use queue_tests::{Bench, PATIENCE, SECOND, TestWorker, label, wait_for, wait_until};
 
 use crate::reconcile::dropped_after;
@@ -19,6 +19,13 @@ fn request(bench: &Bench, queues: &[&str]) -> LeaseRequest {
 async fn consume(worker: &TestWorker, bench: &Bench, queues: &[&str]) {
     let queues: Vec<_> = queues.iter().map(|name| bench.queue(name)).collect();
     worker.consume(&queues).await.unwrap();
+}
+
+/// What the store says of this worker.
+async fn described(worker: &TestWorker, bench: &Bench) -> WorkerInfo {
+    let workers = bench.store.workers().await.unwrap();
+    // A driver may add a generation.
+    workers.into_iter().find(|info| info.incarnation.starts_with(worker.incarnation())).unwrap()
 }
 
 /// A queue that is added is leased from and waited on, with all its priorities, and what is held of it is kept alive.
@@ -49,17 +56,43 @@ async fn what_is_held_of_a_dropped_queue_stays(bench: &Bench) {
     let worker = bench.worker("a", &["first", "second"]).await;
     bench.enqueue("second", &["m1", "m2"]).await;
     let held = worker.lease(&LeaseRequest { limit: NonZeroUsize::MIN, ..request(bench, &["second"]) }).await.unwrap();
-    let described = async || {
-        let workers = bench.store.workers().await.unwrap();
-        workers.into_iter().find(|info| *info.incarnation == *worker.incarnation()).unwrap()
-    };
-    let before = described().await;
+    let before = described(&worker, bench).await;
     bench.advance(SECOND);
     consume(&worker, bench, &["first"]).await;
-    let now = described().await;
+    let now = described(&worker, bench).await;
     assert_eq!((now.queues, now.started), (vec![bench.queue("first")], before.started));
     bench.bury(&[&worker]).await;
     assert_eq!(worker.finish(&held[0]).await, queue_core::store::Settled::Done);
+}
+
+/// A worker that runs more tasks at once, or fewer, says so with its next heartbeat.
+async fn a_worker_tells_how_many_tasks_it_runs_at_once_now(bench: &Bench) {
+    let worker = bench.worker("a", &["q"]).await;
+    assert_eq!(described(&worker, bench).await.concurrency, 4);
+    for now in [7, 1] {
+        worker.resize(now);
+        worker.pulse().await;
+        assert_eq!(described(&worker, bench).await.concurrency, now);
+    }
+}
+
+/// A worker that was taken for dead and goes on has not started anew, and is what it was.
+async fn a_worker_that_was_reclaimed_has_not_started_anew(bench: &Bench) {
+    let (worker, rival) = (bench.worker("a", &["first"]).await, bench.worker("b", &["first"]).await);
+    consume(&worker, bench, &["first", "second"]).await;
+    worker.resize(2);
+    worker.pulse().await;
+    let before = described(&worker, bench).await;
+    bench.enqueue("first", &["m1"]).await;
+    let held = worker.take_one().await;
+    consume(&rival, bench, &["first", "second"]).await;
+    assert_eq!(bench.bury(&[&rival]).await, 1);
+    assert!(worker.pulse().await.fenced);
+    // It is registered under its other name.
+    worker.pulse().await;
+    let now = described(&worker, bench).await;
+    assert_eq!((now.started, now.concurrency, now.queues), (before.started, 2, before.queues));
+    assert_eq!(worker.finish(&held).await, Settled::LeaseLost);
 }
 
 /// What a dropped call had leased of a queue that is dropped then, too, is somebody else's: no lease would ask for it any more.
@@ -129,4 +162,6 @@ queue_tests::conformance!(
     no_queue_at_all_is_no_error,
     an_added_queue_is_reclaimed,
     a_beat_tells_what_lies_ready,
+    a_worker_tells_how_many_tasks_it_runs_at_once_now,
+    a_worker_that_was_reclaimed_has_not_started_anew,
 );

@@ -312,6 +312,15 @@ async fn queues_come_and_go(bench: &Bench) {
     handle.abort();
 }
 
+/// Waits until the store's description of the bench's worker has this size.
+async fn told_size(bench: &Bench, slots: usize) {
+    wait_until("`queue workers` tells how many slots there are now", || async {
+        let workers = bench.store.workers().await.unwrap();
+        workers.iter().any(|worker| worker.hostname == name(bench) && worker.concurrency == slots)
+    })
+    .await;
+}
+
 /// More slots take up work at once; fewer do as they become free.
 async fn slots_grow_and_shrink(bench: &Bench) {
     let stage = Stage::default();
@@ -320,7 +329,9 @@ async fn slots_grow_and_shrink(bench: &Bench) {
     stage.heard("started", 4).await;
     ask(bench, "pool_grow", json!({"n": 2})).await;
     stage.heard("started", 6).await;
+    told_size(bench, 6).await;
     ask(bench, "pool_shrink", json!({"n": 5})).await;
+    told_size(bench, 1).await;
     stage.open();
     settled(bench).await;
     wait_until("one slot is left", || async {

@@ -269,6 +269,10 @@ pub trait Consumer: Send + Sync {
     /// stays in its hands; a wait that began before may still bring a message of them.
     async fn consume(&self, queues: &[QueueName]) -> Result<(), StoreError>;
 
+    /// How many tasks it runs at once from now on, instead of what its [`WorkerSpec`] says: for people, who are told from the next
+    /// heartbeat on.
+    fn resize(&self, concurrency: usize);
+
     /// Chords' dispatches that were leased to this worker by its own settles and not handed out yet, where the driver leases
     /// them so. For a worker that stops: it leases no more, and these nobody else would have so soon.
     fn dispatches(&self) -> Vec<Delivery> {

@@ -99,11 +99,11 @@ pub struct WorkerInfo {
     pub hostname: String,
     /// Its process id.
     pub pid: u32,
-    /// How many tasks at once.
+    /// How many tasks at once, as of its last heartbeat.
     pub concurrency: usize,
     /// What it consumes.
     pub queues: Vec<QueueName>,
-    /// When it signed on.
+    /// When it first signed on: one that was taken for dead and goes on has not started anew.
     pub started: Timestamp,
     /// When its leases end without another heartbeat; in the past: it is silent.
     pub lease_ends: Timestamp,

@@ -1,7 +1,7 @@
 //! A server that forgets everything under a living worker: restarted without its file, or flushed.
 
 use queue_core::store::WorkerInfo;
-use queue_tests::{Bench, Driver, RedisServer, TestWorker};
+use queue_tests::{Bench, Driver, RedisServer, SECOND, TestWorker};
 
 async fn workers(bench: &Bench) -> Vec<WorkerInfo> {
     bench.store.workers().await.unwrap()
@@ -17,9 +17,12 @@ async fn the_next_heartbeat_describes_the_worker_again() {
     for _ in 0..3 {
         worker.pulse().await;
         server.command(&["FLUSHALL"]);
+        bench.advance(SECOND);
         worker.pulse().await;
         let now = workers(&bench).await;
-        let tell = |of: &[WorkerInfo]| of.iter().map(|it| (it.hostname.clone(), it.queues.clone())).collect::<Vec<_>>();
+        let tell = |of: &[WorkerInfo]| {
+            of.iter().map(|it| (it.hostname.clone(), it.queues.clone(), it.started)).collect::<Vec<_>>()
+        };
         assert_eq!(tell(&now), tell(&before));
         assert_eq!(now[0].incarnation, worker.incarnation());
     }

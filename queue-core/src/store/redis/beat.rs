@@ -35,14 +35,15 @@ pub(super) async fn sign_on(shared: &Shared, link: &Link) -> Result<(), StoreErr
     let queues = shared.queues().clone();
     let queues: Vec<&str> = queues.iter().map(|queue| queue.as_str()).collect();
     let now = shared.store.now_ms(link).await?;
+    let (started, concurrency) = (*shared.started.get_or_init(|| now), shared.concurrency.load(Ordering::Relaxed));
     let mut pipe = redis::pipe();
     // All or nothing: a description without its end would stay for ever.
     pipe.atomic();
     let fields = pipe.cmd("HSET").arg(&key);
-    fields.arg("hostname").arg(&spec.hostname).arg("pid").arg(spec.pid).arg("concurrency").arg(spec.concurrency);
-    fields.arg("queues").arg(serde_json::to_string(&queues).unwrap_or_default()).ignore();
-    // Signing on again, with other queues, is no start.
-    pipe.cmd("HSETNX").arg(&key).arg("started").arg(now).ignore();
+    fields.arg("hostname").arg(&spec.hostname).arg("pid").arg(spec.pid).arg("concurrency").arg(concurrency);
+    fields.arg("queues").arg(serde_json::to_string(&queues).unwrap_or_default());
+    // Signing on again, with other queues or on a server that forgot, is no start.
+    fields.arg("started").arg(started).ignore();
     pipe.cmd("EXPIRE").arg(&key).arg(WORKER_TTL_S).ignore();
     if !queues.is_empty() {
         pipe.cmd("SADD").arg(&shared.store.keys.queues).arg(&queues).ignore();
@@ -52,7 +53,9 @@ pub(super) async fn sign_on(shared: &Shared, link: &Link) -> Result<(), StoreErr
         // By its present name: nobody extends the lease of an earlier one, which would be taken for a dead worker.
         pipe.cmd("ZADD").arg(&lane.keys.workers).arg(ends).arg(&*lane.incarnation()).ignore();
     }
-    link.pipe(&pipe).await
+    link.pipe::<()>(&pipe).await?;
+    shared.described.store(concurrency, Ordering::Relaxed);
+    Ok(())
 }
 
 /// See [`crate::store::Consumer::beat`].
@@ -89,7 +92,7 @@ pub(super) async fn beat(consumer: &RedisConsumer) -> Result<Beat, StoreError> {
         find_used(consumer).await?;
     }
     check_surplus(consumer, report.held).await?;
-    if !report.described {
+    if !report.described || shared.was_resized() {
         describe_again(consumer).await;
     }
     if beat.promoted > 0 || report.suspects > 0 || beat.fenced {
@@ -98,7 +101,7 @@ pub(super) async fn beat(consumer: &RedisConsumer) -> Result<Beat, StoreError> {
     Ok(beat)
 }
 
-/// A server that came back empty has forgotten who this is. One that has no room for it is asked again at the next beat:
+/// A server that came back empty has forgotten who this is, or this is not what it was told. One that has no room for it is asked again at the next beat:
 /// the leases stand, so it is no heartbeat that failed.
 async fn describe_again(consumer: &RedisConsumer) {
     // Who signs off takes the description away.
@@ -106,7 +109,7 @@ async fn describe_again(consumer: &RedisConsumer) {
         return;
     }
     if let Err(error) = sign_on(&consumer.shared, &consumer.pulse).await {
-        tracing::debug!(%error, "the store has forgotten who this worker is, and was not told");
+        tracing::debug!(%error, "the store does not know who this worker is now, and was not told");
     }
 }
 

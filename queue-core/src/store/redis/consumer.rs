@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -47,6 +47,9 @@ impl RedisConsumer {
         let shared = Arc::new(Shared {
             lanes: Growing::new(lanes),
             queues: Mutex::new(spec.queues.clone()),
+            concurrency: AtomicUsize::new(spec.concurrency),
+            described: AtomicUsize::new(spec.concurrency),
+            started: OnceLock::new(),
             ledger: Ledger::default(),
             order: HeldOrder::default(),
             inbox: Mutex::default(),
@@ -153,6 +156,10 @@ impl Consumer for RedisConsumer {
 
     async fn consume(&self, queues: &[QueueName]) -> Result<(), StoreError> {
         Self::consume(self, queues).await
+    }
+
+    fn resize(&self, concurrency: usize) {
+        self.shared.concurrency.store(concurrency, Ordering::Relaxed);
     }
 
     fn dispatches(&self) -> Vec<Delivery> {

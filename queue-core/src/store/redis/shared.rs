@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -84,6 +84,12 @@ pub(super) struct Shared {
     pub(super) spec: WorkerSpec,
     /// The queues it consumes now.
     pub(super) queues: Mutex<Vec<QueueName>>,
+    /// How many tasks it runs at once now.
+    pub(super) concurrency: AtomicUsize,
+    /// The same, as the store was told.
+    pub(super) described: AtomicUsize,
+    /// When it first signed on, the store's time in Unix ms.
+    pub(super) started: OnceLock<i64>,
     pub(super) lanes: Growing<Lane>,
     pub(super) ledger: Ledger,
     /// How what it holds lies in the store.
@@ -189,6 +195,11 @@ impl Shared {
     /// The queues it consumes now.
     pub(super) fn queues(&self) -> MutexGuard<'_, Vec<QueueName>> {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it runs more or fewer tasks at once than the store was told.
+    pub(super) fn was_resized(&self) -> bool {
+        self.concurrency.load(Ordering::Relaxed) != self.described.load(Ordering::Relaxed)
     }
 
     /// What arrived and was not handed out.

@@ -39,7 +39,7 @@ pub(super) struct Beaten {
 /// One heartbeat.
 pub(super) fn beat(tx: &mut Tx<'_>, identity: &Arc<Identity>, patience: Patience) -> Outcome<Beaten> {
     let incarnation = identity.sign_on(tx)?;
-    tx.prepare(sql::WORKER_EXTEND)?.execute(params![incarnation.id, identity.lease_ends(tx.now)])?;
+    identity.extend(tx, &incarnation)?;
     let mut beat = Beat::default();
     sweep(tx, patience, &mut beat)?;
     beat.ready = has_ready(tx, identity)?;

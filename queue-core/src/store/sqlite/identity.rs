@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::fault::Outcome;
 use super::sql;
 use super::tx::Tx;
+use crate::clock::Timestamp;
 use crate::names::QueueName;
 use crate::store::{Settled, Settlement, WorkerSpec};
 
@@ -28,8 +29,12 @@ struct State {
     now: Option<Incarnation>,
     fenced: bool,
     closed: bool,
+    /// When it first signed on.
+    started: Option<Timestamp>,
     /// What it consumes now, where that is not what it signed on with.
     queues: Option<Vec<QueueName>>,
+    /// How many tasks it runs at once now, likewise.
+    concurrency: Option<usize>,
     doubt: bool,
     known: HashSet<i64>,
     unclaimed: BTreeSet<i64>,
@@ -57,7 +62,7 @@ impl Identity {
     }
 
     /// When a lease taken at `now` ends, Unix ms.
-    pub(super) fn lease_ends(&self, now: crate::clock::Timestamp) -> i64 {
+    pub(super) fn lease_ends(&self, now: Timestamp) -> i64 {
         now.as_millis().saturating_add(self.lease_ms)
     }
 
@@ -104,12 +109,29 @@ impl Identity {
 
     fn insert(&self, tx: &mut Tx<'_>, name: &str) -> Outcome<Option<i64>> {
         let (spec, id, now) = (&self.spec, tx.number(), tx.now);
-        let queues = self.queues();
-        let concurrency = i64::try_from(spec.concurrency).unwrap_or(i64::MAX);
-        let row =
-            params![id, name, spec.hostname, spec.pid, concurrency, queues, now.as_millis(), self.lease_ends(now)];
+        let (queues, concurrency) = (self.queues(), self.concurrency());
+        // Under another name it has not started anew.
+        let started = self.state().started.get_or_insert(now).as_millis();
+        let row = params![id, name, spec.hostname, spec.pid, concurrency, queues, started, self.lease_ends(now)];
         let inserted = tx.prepare(sql::WORKER_INSERT)?.execute(row)?;
         Ok((inserted == 1).then_some(id))
+    }
+
+    /// It runs so many tasks at once from now on.
+    pub(super) fn resize(&self, concurrency: usize) {
+        self.state().concurrency = Some(concurrency);
+    }
+
+    /// A sign of life, and how long the leases stand now.
+    pub(super) fn extend(&self, tx: &Tx<'_>, incarnation: &Incarnation) -> Outcome<()> {
+        let row = params![incarnation.id, self.lease_ends(tx.now), self.concurrency()];
+        tx.prepare(sql::WORKER_EXTEND)?.execute(row)?;
+        Ok(())
+    }
+
+    /// How many tasks it runs at once now, as the tables have it.
+    fn concurrency(&self) -> i64 {
+        i64::try_from(self.state().concurrency.unwrap_or(self.spec.concurrency)).unwrap_or(i64::MAX)
     }
 
     /// The queues it consumes now.

@@ -89,8 +89,7 @@ pub(super) fn lease(tx: &mut Tx<'_>, identity: &Arc<Identity>, request: &LeaseRe
         Order::Weighted => taker.take_by_share(&queues)?,
     }
     if !taken.leased.is_empty() {
-        let ends = identity.lease_ends(tx.now);
-        tx.prepare(sql::WORKER_EXTEND)?.execute(params![taken.incarnation.id, ends])?;
+        identity.extend(tx, &taken.incarnation)?;
     }
     for queue in &queues {
         let due = next_due(tx, queue.id)?;
