@@ -1,6 +1,7 @@
 //! Tasks that shall not start: a worker that leases one is told so.
 
-use queue_tests::{Bench, SECOND, TestWorker, wait_until};
+use queue_core::store::{StoreOptions, connect_with};
+use queue_tests::{Bench, Driver, RedisServer, SECOND, TestWorker, wait_until};
 
 async fn revoked(worker: &TestWorker, bench: &Bench, labels: &[&str]) -> Vec<bool> {
     let ids: Vec<_> = labels.iter().map(|label| bench.id(label)).collect();
@@ -78,3 +79,25 @@ queue_tests::conformance!(
     a_revocation_ends,
     many_at_once,
 );
+
+/// A revocation ends no sooner and no later on a host whose clock is set by days while it runs, beside a store with a clock of its
+/// own. A server of the test's own: who is told of others' revocations looks again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revocation_ends_in_time_on_a_host_whose_clock_is_set() {
+    const DAY_MS: i64 = 86_400_000;
+    let server = RedisServer::start(&[]);
+    let bench = &Bench::at(Driver::Redis, &server.url(), |_| ()).await;
+    let options = StoreOptions { clock: bench.clock.wrong_by(DAY_MS), ..bench.options().clone() };
+    let store = connect_with(bench.url(), options).await.unwrap();
+    let worker = bench.worker_on(&store, "a", &["mail"]).await;
+    bench.store.revoke(&[bench.id("long")], 600 * SECOND).await.unwrap();
+    wait_until("it has heard of it", || async { revoked(&worker, bench, &["long"]).await == [true] }).await;
+    for (short, wrong) in [("short", -DAY_MS), ("other", DAY_MS)] {
+        bench.store.revoke(&[bench.id(short)], 30 * SECOND).await.unwrap();
+        wait_until("it has heard of it", || async { revoked(&worker, bench, &[short]).await == [true] }).await;
+        store.clock().set_wrong_by(wrong);
+        assert_eq!(revoked(&worker, bench, &[short, "long"]).await, [true, true]);
+        bench.advance(31 * SECOND);
+        assert_eq!(revoked(&worker, bench, &[short, "long"]).await, [false, true]);
+    }
+}

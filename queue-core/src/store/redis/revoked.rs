@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::hub::Subscription;
 use super::inner::Inner;
 use super::times::ms;
+use crate::clock::Clock;
 use crate::names::TaskId;
 use crate::store::StoreError;
 
@@ -47,8 +48,8 @@ pub(super) struct Revocations {
     /// Counts announcements; the copy is stale while it is not of the latest.
     announced: Arc<AtomicU64>,
     fetched: AtomicU64,
-    /// Until when the copy is right, the store's time in Unix ms: the first revocation in it ends then.
-    valid_until: AtomicI64,
+    /// Until when the copy is right: the first revocation in it ends then.
+    valid: Validity,
     _news: Subscription,
 }
 
@@ -59,12 +60,12 @@ impl Revocations {
         let news =
             store.hub.subscribe(store.keys.revoked_version.clone(), move |_| _ = count.fetch_add(1, Ordering::AcqRel));
         let (ids, fetched) = (RwLock::default(), AtomicU64::new(0));
-        Self { ids, announced, fetched, valid_until: AtomicI64::new(i64::MAX), _news: news }
+        Self { ids, announced, fetched, valid: Validity::new(), _news: news }
     }
 
     /// Which of `ids` are revoked. Asks the store only after it announced something.
     pub(super) async fn check(&self, store: &Inner, ids: &[&TaskId]) -> Result<Vec<bool>, StoreError> {
-        let over = store.options.clock.now().as_millis() > self.valid_until.load(Ordering::Relaxed);
+        let over = self.valid.is_over(&store.options.clock);
         let announced = self.announced.load(Ordering::Acquire);
         if over || self.fetched.load(Ordering::Acquire) != announced {
             // Noted only afterwards: a fetch that fails or is dropped leaves the copy stale.
@@ -73,7 +74,7 @@ impl Revocations {
                 Err(error @ StoreError::Foreign { .. }) => {
                     let key = &*store.keys.revoked;
                     tracing::error!(key, %error, "which tasks were revoked cannot be read: what was known before counts");
-                    self.valid_until.store(i64::MAX, Ordering::Relaxed);
+                    self.valid.set(None, &store.options.clock);
                 }
                 fetched => fetched?,
             }
@@ -89,10 +90,43 @@ impl Revocations {
         ask.arg(&store.keys.revoked).arg(format!("({now}")).arg("+inf").arg("BYSCORE").arg("WITHSCORES");
         let found: Vec<(String, f64)> = store.link.query(&ask).await?;
         #[expect(clippy::cast_possible_truncation, reason = "a Unix time in ms fits an i64 and is exact in an f64")]
-        let first_end = found.first().map_or(i64::MAX, |(_, ends)| *ends as i64);
-        let drift = now - store.options.clock.now().as_millis();
-        self.valid_until.store(first_end.saturating_sub(drift), Ordering::Relaxed);
+        let left_ms = found.first().map(|(_, ends)| (*ends as i64).saturating_sub(now));
+        self.valid.set(left_ms, &store.options.clock);
         *self.ids.write().unwrap_or_else(PoisonError::into_inner) = found.into_iter().map(|(id, _)| id).collect();
         Ok(())
+    }
+}
+
+/// Until when something is right, by this host's clock and by its stopwatch: the clock may be set meanwhile, and the stopwatch
+/// of a host that sleeps stands still. Whichever says that it is over is believed, since to ask once more costs little.
+#[derive(Debug)]
+struct Validity {
+    base: Instant,
+    clock_ms: AtomicI64,
+    stopwatch_ms: AtomicI64,
+}
+
+impl Validity {
+    /// For ever.
+    fn new() -> Self {
+        Self { base: Instant::now(), clock_ms: AtomicI64::new(i64::MAX), stopwatch_ms: AtomicI64::new(i64::MAX) }
+    }
+
+    /// For so long from now on, or for ever.
+    fn set(&self, left_ms: Option<i64>, clock: &Clock) {
+        let (now, ran) = self.read(clock);
+        let until = |from: i64| left_ms.map_or(i64::MAX, |left| from.saturating_add(left));
+        self.clock_ms.store(until(now), Ordering::Relaxed);
+        self.stopwatch_ms.store(until(ran), Ordering::Relaxed);
+    }
+
+    fn is_over(&self, clock: &Clock) -> bool {
+        let (now, ran) = self.read(clock);
+        now > self.clock_ms.load(Ordering::Relaxed) || ran > self.stopwatch_ms.load(Ordering::Relaxed)
+    }
+
+    /// What both say now.
+    fn read(&self, clock: &Clock) -> (i64, i64) {
+        (clock.now().as_millis(), ms(self.base.elapsed()).saturating_add(clock.skew_ms()))
     }
 }
