@@ -36,15 +36,20 @@ struct Arrival {
 /// Starts what `deliveries` brought, each in a slot of `room`, or ends it at its gate.
 pub(crate) async fn take_in(engine: &Arc<Engine>, deliveries: Vec<Delivery>, room: &mut Room) {
     failpoint::hit_when("lease.answered", || !deliveries.is_empty());
+    // They are this worker's from here on, however long the store takes to say what was revoked.
+    let mut arriving = engine.jobs.arriving(deliveries.len());
     let deliveries = wanted(engine, deliveries).await;
     // Room for all at once: nearly all can be read, and growing would move them some times.
     let mut arrivals: Vec<Arrival> = Vec::with_capacity(deliveries.len());
     arrivals.extend(deliveries.into_iter().filter_map(|one| read(engine, one)));
+    arriving.left(arrivals.len());
     mark_revoked(engine, &mut arrivals).await;
     let mut brief = Vec::with_capacity(arrivals.len());
     // One look at the clock for all of them: what is due within their reading may as well wait for the store to say so.
     let now = engine.time.now();
-    for arrival in arrivals {
+    let count = arrivals.len();
+    for (taken, arrival) in arrivals.into_iter().enumerate() {
+        arriving.left(count - taken);
         failpoint::hit("message.decoded");
         if chord::is_dispatch(&arrival.held.payload, &arrival.held.message) {
             chord::start(engine, arrival.held, arrival.suspect);

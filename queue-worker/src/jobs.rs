@@ -3,7 +3,7 @@
 //! Each job ends once: whoever takes it off this list (its own run, or the shutdown that gives it back) decides how.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
@@ -137,6 +137,8 @@ impl Held {
 pub(crate) struct Jobs {
     last_key: AtomicU64,
     list: Mutex<List>,
+    /// Leased, and not on the list yet.
+    arriving: AtomicUsize,
     empty: Notify,
 }
 
@@ -161,6 +163,27 @@ impl Drop for Claim<'_> {
     }
 }
 
+/// Messages that were leased and are neither on the list nor ended yet.
+#[derive(Debug)]
+pub(crate) struct Arriving<'a> {
+    jobs: &'a Jobs,
+    count: usize,
+}
+
+impl Arriving<'_> {
+    /// So many of them are left.
+    pub(crate) fn left(&mut self, count: usize) {
+        self.jobs.arriving.fetch_sub(self.count - count, Ordering::Relaxed);
+        self.count = count;
+    }
+}
+
+impl Drop for Arriving<'_> {
+    fn drop(&mut self) {
+        self.left(0);
+    }
+}
+
 impl List {
     fn is_empty(&self) -> bool {
         self.held.is_empty() && self.ending == 0
@@ -171,6 +194,12 @@ impl Jobs {
     /// Adds a job.
     pub(crate) fn add(&self, held: &Arc<Held>) {
         self.lock().held.insert(held.key, Arc::clone(held));
+    }
+
+    /// So many messages came, and are to be looked at.
+    pub(crate) fn arriving(&self, count: usize) -> Arriving<'_> {
+        self.arriving.fetch_add(count, Ordering::Relaxed);
+        Arriving { jobs: self, count }
     }
 
     /// A place for a job that is about to be made, after all before it.
@@ -223,6 +252,11 @@ impl Jobs {
     /// How many.
     pub(crate) fn len(&self) -> usize {
         self.lock().held.len()
+    }
+
+    /// How many there are with those that are about to be added.
+    pub(crate) fn in_hand(&self) -> usize {
+        self.len() + self.arriving.load(Ordering::Relaxed)
     }
 
     /// Waits until there is none, and all ends are with the settler.

@@ -286,6 +286,8 @@ async fn outage_ends_for_a_worker_without_a_free_slot() {
     proxy.arm("queue:revoked", Fault::SwallowRequest);
     let job = direct.send(hold.s()).await.unwrap();
     wait_until("it asks", || async { proxy.lost() == 1 }).await;
+    // It waits for the answer, with the message in its hands.
+    wait_until("it holds one", || async { metric(address, "queue_jobs_held").await == Some(1.0) }).await;
     proxy.refuse(true);
     proxy.cut();
     status(address, "/ready", 503).await;
@@ -296,6 +298,7 @@ async fn outage_ends_for_a_worker_without_a_free_slot() {
     assert_eq!(stage.count("ended"), 0);
     stage.open();
     assert_eq!(job.get(SOON).await.unwrap(), 7);
+    wait_until("it holds none", || async { metric(address, "queue_jobs_held").await == Some(0.0) }).await;
     handle.shutdown();
     handle.wait().await.unwrap();
 }

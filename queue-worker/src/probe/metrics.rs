@@ -117,7 +117,7 @@ impl Shown {
         sheet.gauge(
             "queue_jobs_held",
             "Messages in this worker's hands that have not ended",
-            size(engine.jobs.len()),
+            size(engine.jobs.in_hand()),
         )?;
         let waiting = size(engine.settler.waiting());
         sheet.gauge("queue_ends_waiting", "Ends of jobs on their way to the store", waiting)
