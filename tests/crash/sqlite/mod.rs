@@ -2,6 +2,7 @@
 //! outage is one line in the log and one more when it is over, the work goes on, and nothing is lost.
 #![expect(clippy::print_stderr, reason = "a test that looks at nothing says so")]
 
+mod closed;
 mod gone;
 mod locked;
 mod room;

@@ -143,6 +143,10 @@ impl Consumer for SqliteConsumer {
         self.core.writer.call_unsynced(work, move |incarnation| done.is_now(incarnation)).await.map(drop)
     }
 
+    fn resize(&self, concurrency: usize) {
+        self.identity.resize(concurrency);
+    }
+
     async fn held(&self) -> Result<usize, StoreError> {
         let Some(incarnation) = self.identity.current() else { return Ok(0) };
         let look = move |connection: &rusqlite::Connection| {

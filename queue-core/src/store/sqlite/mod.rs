@@ -12,6 +12,7 @@
 //! | `identity`, `consumer` | a worker: its incarnation, and what it holds |
 //! | `bus` | posts to whoever listens, and replies |
 //! | `hub`, `poller` | who waits, and who wakes them |
+//! | `threads` | the end of those that have a connection |
 
 mod beat;
 mod bus;
@@ -37,6 +38,7 @@ mod results;
 mod revoked;
 mod settle;
 mod sql;
+mod threads;
 mod turn;
 mod tx;
 mod writer;
@@ -52,6 +54,7 @@ use self::hub::Hub;
 use self::log::Log;
 use self::presence::{Presence, Watched};
 use self::reader::Reader;
+use self::threads::{Threads, threads};
 use self::turn::Gate;
 use self::writer::{Setup, Writer};
 use super::{
@@ -77,6 +80,8 @@ struct Core {
     reader: Reader,
     hub: Arc<Hub>,
     marks: revoked::Copy,
+    /// The last of all: see [`Threads`]. A database in memory leaves nothing behind.
+    _threads: Option<Threads>,
 }
 
 impl Drop for Core {
@@ -103,6 +108,8 @@ impl SqliteStore {
 
 impl Core {
     fn open(path: Option<&Path>, url: Arc<str>, options: StoreOptions) -> Result<Self, StoreError> {
+        // Dropped after all that the threads are asked through, also where something fails below.
+        let (alive, threads) = threads();
         let tell = |path: &Path, error| fault::tell_io(&url, path, error);
         let gate = |path: &Path| Gate::open(path, options.response_timeout).map_err(|error| tell(path, error));
         // For a new file the gate comes first: the system says why it cannot be made, SQLite does not.
@@ -126,6 +133,7 @@ impl Core {
             hub: Arc::clone(&hub),
             gate,
             patience: options.response_timeout,
+            alive: alive.clone(),
         });
         let thread = |error: std::io::Error| StoreError::Refused { url: url.to_string(), source: error.into() };
         let writer = writer.map_err(thread)?;
@@ -136,12 +144,13 @@ impl Core {
                 .map_err(|fault| fault.tell(&url, false))
         };
         let reader = match reading()? {
-            Some(connection) => Reader::start(connection, Arc::clone(&url)).map_err(thread)?,
+            Some(connection) => Reader::start(connection, Arc::clone(&url), alive.clone()).map_err(thread)?,
             None => Reader::Shared(writer.clone()),
         };
-        poller::start(reading()?, Arc::clone(&hub), options.clock.clone()).map_err(thread)?;
-        let marks = revoked::Copy::default();
-        Ok(Self { url, in_memory: path.is_none(), options, writer, reader, hub, marks })
+        poller::start(reading()?, Arc::clone(&hub), options.clock.clone(), alive).map_err(thread)?;
+        let (marks, in_memory) = (revoked::Copy::default(), path.is_none());
+        let threads = (!in_memory).then_some(threads);
+        Ok(Self { url, in_memory, options, writer, reader, hub, marks, _threads: threads })
     }
 
     fn now(&self) -> Timestamp {

@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::hub::{Hub, Watch};
 use super::presence::Watched;
+use super::threads::Alive;
 use super::tx::{Kind, Meta, Wake};
 use super::{bus, results, sql};
 use crate::clock::{Clock, Timestamp};
@@ -25,9 +26,13 @@ const STEADY: u32 = 25;
 const SLICE: i64 = 1000;
 
 /// Starts the thread; without a connection (a database in memory) it only looks at the clock.
-pub(super) fn start(connection: Option<Watched>, hub: Arc<Hub>, clock: Clock) -> std::io::Result<()> {
+pub(super) fn start(connection: Option<Watched>, hub: Arc<Hub>, clock: Clock, alive: Alive) -> std::io::Result<()> {
     let poller = Poller { hub, clock, version: -1, results: None, posts: None, vain: 0 };
-    std::thread::Builder::new().name("queue-sqlite-poll".into()).spawn(move || poller.run(connection.as_ref()))?;
+    std::thread::Builder::new().name("queue-sqlite-poll".into()).spawn(move || {
+        poller.run(connection.as_ref());
+        drop(connection);
+        drop(alive);
+    })?;
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use super::fault::{Fault, Outcome};
 use super::presence::Watched;
+use super::threads::Alive;
 use super::writer::Writer;
 use crate::store::StoreError;
 
@@ -24,9 +25,13 @@ pub(super) enum Reader {
 
 impl Reader {
     /// Starts the thread, which ends when the last clone is gone.
-    pub(super) fn start(connection: Watched, url: Arc<str>) -> std::io::Result<Self> {
+    pub(super) fn start(connection: Watched, url: Arc<str>, alive: Alive) -> std::io::Result<Self> {
         let (inbox, looks) = channel::<Look>();
-        let run = move || looks.iter().for_each(|look| look(&connection));
+        let run = move || {
+            looks.iter().for_each(|look| look(&connection));
+            drop(connection);
+            drop(alive);
+        };
         std::thread::Builder::new().name("queue-sqlite-read".into()).spawn(run)?;
         Ok(Self::Own { inbox, url })
     }

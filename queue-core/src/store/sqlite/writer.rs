@@ -23,6 +23,7 @@ use super::fault::{Fault, Outcome};
 use super::hub::Hub;
 use super::log::Log;
 use super::presence::Watched;
+use super::threads::Alive;
 use super::turn::Gate;
 use super::tx::Tx;
 use crate::clock::Clock;
@@ -42,6 +43,9 @@ pub(super) struct Setup {
     pub(super) gate: Option<Gate>,
     /// How long to try for the lock.
     pub(super) patience: Duration,
+    /// The last of all: what is above is closed before.
+    #[expect(dead_code, reason = "its end is what it tells")]
+    pub(super) alive: Alive,
 }
 
 /// Sends requests to the thread. The thread ends when the last clone is gone.

@@ -4,6 +4,7 @@ use std::sync::mpsc;
 use rusqlite::{Connection, params};
 
 use super::super::presence::Presence;
+use super::super::threads::threads;
 use super::super::{connection, enqueue};
 use super::*;
 use crate::names::{Priority, QueueName, TaskId};
@@ -39,6 +40,7 @@ fn start(connection: Connection, log: Log, gate: Option<Gate>, path: &Path, pati
         hub: Arc::new(Hub::default()),
         gate,
         patience,
+        alive: threads().0,
     })
     .unwrap()
 }
