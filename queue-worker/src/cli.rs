@@ -8,6 +8,10 @@ use queue_core::QueueName;
 use tracing_subscriber::filter::Targets;
 
 use crate::logging::LogFormat;
+use crate::slots::MOST;
+
+/// The most threads that tasks may share: each costs the system a stack, and more than there are CPUs gain nothing.
+const MOST_THREADS: usize = 1024;
 
 /// The exit codes, as the help says them.
 const EXIT_CODES: &str = "\
@@ -39,11 +43,11 @@ pub struct Flags {
     pub queues: Vec<WeightedQueue>,
 
     /// How many tasks run at once (default: the number of CPUs).
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, value_name = "N", value_parser = slots)]
     pub concurrency: Option<NonZeroUsize>,
 
     /// How many threads asynchronous tasks share, and the worker with them (default: the number of CPUs).
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<NonZeroUsize>,
 
     /// How long to wait for a store that does not answer at the start (default: not at all).
@@ -51,7 +55,7 @@ pub struct Flags {
     pub wait: Option<Duration>,
 
     /// How many messages to hold beyond those that run (default: 0).
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = prefetch)]
     pub prefetch: Option<usize>,
 
     /// How long running tasks have to finish when the worker is asked to stop (default: 10s).
@@ -93,6 +97,27 @@ pub struct Flags {
     /// What is logged: error, warn, info, debug, trace; or by module: info,queue_worker=debug.
     #[arg(long, default_value = "info", value_name = "LEVEL")]
     pub log_level: Targets,
+}
+
+/// A number, of which there is a most.
+fn number<N: std::str::FromStr<Err: std::fmt::Display> + Copy + Into<usize>>(
+    text: &str,
+    most: usize,
+) -> Result<N, String> {
+    let number: N = text.parse().map_err(|error: N::Err| error.to_string())?;
+    if number.into() > most { Err(format!("at most {most} are possible")) } else { Ok(number) }
+}
+
+fn slots(text: &str) -> Result<NonZeroUsize, String> {
+    number(text, MOST)
+}
+
+fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    number(text, MOST_THREADS)
+}
+
+fn prefetch(text: &str) -> Result<usize, String> {
+    number(text, MOST)
 }
 
 /// A host's name or address, and a port. Whether there is such a host is seen at the start.
@@ -143,7 +168,7 @@ impl std::str::FromStr for Autoscale {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let number = |text: &str| match text.trim().parse::<usize>() {
+        let number = |text: &str| match number::<usize>(text.trim(), MOST) {
             Ok(0) => Err("a worker runs at least 1 task at once".to_owned()),
             Ok(number) => Ok(number),
             Err(error) => Err(format!("`{text}`: {error}")),

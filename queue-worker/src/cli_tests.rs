@@ -47,11 +47,27 @@ fn the_probe_has_a_host_by_name_or_by_address() {
 }
 
 #[test]
+fn what_is_too_much_is_refused_with_what_is_possible() {
+    for (line, most) in [("--threads 100000", "1024"), ("-c 1000000", "100000"), ("--prefetch 1000000", "100000")] {
+        let why = flags(line).unwrap_err().to_string();
+        assert!(why.contains(&format!("at most {most} are possible")), "{line}: {why}");
+    }
+    assert!(flags("--threads 1024 -c 100000 --prefetch 100000").is_ok());
+}
+
+#[test]
 fn nonsense_is_refused() {
     for line in [
         "-c 0",
         "-c many",
         "--threads 0",
+        "--threads 1025",
+        "-c 100001",
+        "-c 18446744073709551615",
+        "-c 18446744073709551616",
+        "--prefetch 100001",
+        "--prefetch 18446744073709551615",
+        "--autoscale 100001,1",
         "-Q mail:0",
         "-Q mail,,celery",
         "--grace soon",

@@ -14,6 +14,16 @@ pub enum WorkerError {
     /// A queue's name is none.
     #[error(transparent)]
     QueueName(#[from] NameError),
+    /// More tasks at once, or more messages beyond them, than a worker can hold.
+    #[error("{what} of {given} is too much: at most {most} are possible")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many were asked for.
+        given: usize,
+        /// How many there may be.
+        most: usize,
+    },
     /// Two tasks of this binary have one name.
     #[error("two tasks are named `{name}`: {first} and {second}")]
     DuplicateTask {
@@ -102,14 +112,16 @@ impl WorkerError {
             Self::Blocked { .. } => {
                 "what computes or blocks belongs into a plain `fn`, or into `spawn_blocking`".into()
             }
-            Self::Connect(_) | Self::Io(_) | Self::Panicked => String::new(),
+            Self::TooMany { .. } | Self::Connect(_) | Self::Io(_) | Self::Panicked => String::new(),
         }
     }
 
     /// The exit code of a worker program that ends with this error.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::QueueName(_) | Self::Mailer(_) | Self::Connect(ConnectError::Url(_)) => Exit::Usage,
+            Self::QueueName(_) | Self::TooMany { .. } | Self::Mailer(_) | Self::Connect(ConnectError::Url(_)) => {
+                Exit::Usage
+            }
             Self::Connect(_) | Self::Store(_) => Exit::Store,
             Self::Stuck { .. } | Self::Blocked { .. } => Exit::Stuck,
             Self::DuplicateTask { .. }

@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::places::{Places, Taken};
 
-/// The most slots a worker grows to.
-const MOST: usize = 100_000;
+/// The most slots a worker has or grows to, and the most messages it prefetches.
+pub(crate) const MOST: usize = 100_000;
 
 /// The places of a worker.
 #[derive(Debug)]

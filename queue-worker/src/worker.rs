@@ -19,6 +19,7 @@ use crate::error::WorkerError;
 use crate::health::Patience;
 use crate::probe::Probe;
 use crate::run::{Report, Starting};
+use crate::slots::MOST;
 use crate::startup::Tasks;
 
 /// The default of [`Worker::grace`].
@@ -163,7 +164,8 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// [`WorkerError`] when a queue's name is none, two tasks have one name, a task needs a state that was not
+    /// [`WorkerError`] when a queue's name is none, more is asked for than a worker can hold (100,000 tasks, as many messages
+    /// beyond them), two tasks have one name, a task needs a state that was not
     /// added, the mailer's variables are wrong, the probe's address is taken or not found, or the store refuses.
     pub async fn start(mut self, client: Client) -> Result<WorkerHandle, WorkerError> {
         self.answer().await?;
@@ -250,11 +252,15 @@ impl Worker {
             let all = std::iter::once(QueueName::celery()).chain(named);
             queues = all.map(|queue| WeightedQueue { queue, weight: None }).collect();
         }
+        let concurrency = self.autoscale.map_or_else(|| self.concurrency.unwrap_or_else(cpus), |(_, least)| least);
+        let prefetch = self.prefetch.unwrap_or(0);
+        within("a concurrency", self.autoscale.map_or(concurrency, |(most, _)| most))?;
+        within("a prefetch", prefetch)?;
         Ok(Config {
             weighted: queues.iter().any(|queue| queue.weight.is_some()),
             queues: queues.into_iter().map(|queue| (queue.queue, queue.weight.unwrap_or(1))).collect(),
-            concurrency: self.autoscale.map_or_else(|| self.concurrency.unwrap_or_else(cpus), |(_, least)| least),
-            prefetch: self.prefetch.unwrap_or(0),
+            concurrency,
+            prefetch,
             grace: self.grace.unwrap_or(GRACE),
             result_ttl: self.result_ttl.map_or(of_client, |ttl| (!ttl.is_zero()).then_some(ttl)),
             result_extended: self.result_extended,
@@ -266,6 +272,11 @@ impl Worker {
             patience: self.patience,
         })
     }
+}
+
+/// Whether a worker can hold so many.
+fn within(what: &'static str, given: usize) -> Result<(), WorkerError> {
+    if given > MOST { Err(WorkerError::TooMany { what, given, most: MOST }) } else { Ok(()) }
 }
 
 fn cpus() -> usize {
