@@ -42,6 +42,16 @@ async fn a_number_counts_once(bench: &Bench) {
     assert_eq!((mail.ready, mail.scheduled, post.ready), (5, 5, 5));
 }
 
+/// A key that is to stand longer than any clock can hold stands, and what it is of is enqueued.
+async fn a_key_may_stand_for_ages(bench: &Bench) {
+    let mut parcel = keyed(bench, "k", vec![bench.message("mail", "m1")]);
+    parcel.key.as_mut().unwrap().ttl = Duration::MAX;
+    assert_eq!(once(bench, &[parcel.clone()], None).await, [None]);
+    bench.advance(86_400 * SECOND);
+    once(bench, &[parcel], None).await;
+    assert_eq!(bench.counts("mail").await.ready, 1);
+}
+
 /// A call that comes after a later one of its lane had been given up: it changes nothing.
 async fn a_call_that_comes_late_is_refused(bench: &Bench) {
     let parcel = |label: &str| [Parcel::of(vec![bench.message("mail", label)])];
@@ -286,6 +296,7 @@ queue_tests::conformance! {
     a_key_stands,
     each_parcel_has_its_own_key,
     a_key_ends,
+    a_key_may_stand_for_ages,
     what_is_refused_uses_nothing_up,
     of_many_at_once_one_is_enqueued,
     a_chord_begins_with_its_header_once,

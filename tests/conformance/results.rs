@@ -31,6 +31,23 @@ async fn results_come_back(bench: &Bench) {
     assert_eq!(found, [Some(odd.meta.clone()), None, Some(r1), Some(odd.meta)]);
 }
 
+/// A time to live that no clock can hold is a long one: a settle with it is done as any other.
+async fn the_longest_time_to_live_is_kept(bench: &Bench) {
+    let worker = bench.worker("a", &["mail"]).await;
+    bench.enqueue("mail", &["m1"]).await;
+    let of = |label: &str| StoredResult { ttl: Some(Duration::MAX), ..result(&bench.id(label), "SUCCESS", 1) };
+    let held = worker.take_one().await;
+    let settlement = queue_core::store::Settlement { results: vec![of("m1")], ..done(&held) };
+    assert_eq!(worker.settle(&[settlement]).await.unwrap(), [Settled::Done]);
+    bench.store.put_results(&[of("r1")]).await.unwrap();
+    bench.store.put_group(&of("g1")).await.unwrap();
+    bench.advance(86_400 * SECOND);
+    for label in ["m1", "r1"] {
+        assert!(bench.result(label).await.is_some(), "{label}");
+    }
+    assert!(bench.store.get_group(&bench.id("g1")).await.unwrap().is_some());
+}
+
 /// Nothing asked, nothing stored, nothing forgotten: no errors.
 async fn empty_batches_are_nothing(bench: &Bench) {
     bench.store.put_results(&[]).await.unwrap();
@@ -188,6 +205,7 @@ queue_tests::conformance!(
     a_quoted_success_is_not_final,
     success_is_final_within_a_batch,
     expired_results_are_gone,
+    the_longest_time_to_live_is_kept,
     forgetting_deletes,
     a_stored_result_ends_the_wait,
     a_put_wakes_the_wait,

@@ -132,7 +132,7 @@ async fn wait_once(
     let name = lane.incarnation();
     let mut block = redis::pipe();
     // Registered before it may hold anything: after a renewal, or on a server that forgot, no heartbeat has done it yet.
-    let ends = shared.store_now() + ms(shared.store.options.lease);
+    let ends = shared.store_now().saturating_add(ms(shared.store.options.lease));
     block.cmd("ZADD").arg(&lane.keys.workers).arg("NX").arg(ends).arg(&*name).ignore();
     block.cmd("BLMOVE").arg(&*lane.keys.list).arg(lane.keys.held(&name)).arg("RIGHT").arg("LEFT").arg(BLOCK_S);
     let answer = block.query_async::<(Option<Vec<u8>>,)>(open);

@@ -49,7 +49,7 @@ pub(super) async fn sign_on(shared: &Shared, link: &Link) -> Result<(), StoreErr
         pipe.cmd("SADD").arg(&shared.store.keys.queues).arg(&queues).ignore();
     }
     for lane in shared.lanes.iter().filter(|lane| lane.is_active()) {
-        let ends = now + ms(shared.store.options.lease);
+        let ends = now.saturating_add(ms(shared.store.options.lease));
         // By its present name: nobody extends the lease of an earlier one, which would be taken for a dead worker.
         pipe.cmd("ZADD").arg(&lane.keys.workers).arg(ends).arg(&*lane.incarnation()).ignore();
     }

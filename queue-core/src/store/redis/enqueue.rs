@@ -11,6 +11,7 @@ use redis::{Cmd, RedisResult};
 use super::chord;
 use super::inner::Inner;
 use super::keys::ListKeys;
+use super::results::ttl_s;
 use crate::clock::Timestamp;
 use crate::names::QueueName;
 use crate::store::{ChordStart, Outgoing, Parcel, REMEMBERED, SendKey, SendNumber, StoreError};
@@ -160,7 +161,7 @@ struct Group<'a> {
 fn add_load(call: &mut Cmd, store: &Inner, load: &Load<'_>) {
     match load.key {
         Some(SendKey { key, ttl, value }) => {
-            call.arg(store.keys.sent(key)).arg(&value[..]).arg(ttl.as_secs().max(1));
+            call.arg(store.keys.sent(key)).arg(&value[..]).arg(ttl_s(Some(*ttl)));
         }
         None => {
             call.arg("").arg("").arg("");

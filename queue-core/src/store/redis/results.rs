@@ -14,9 +14,12 @@ use crate::store::{Ready, StoreError, StoredResult};
 /// How many keys one command names.
 const CHUNK: usize = 500;
 
+/// The longest time to live, a thousand years: a server refuses one that it cannot add to its clock, and a script half-way.
+const LONGEST_S: u64 = 31_557_600_000;
+
 /// A time to live for a script: whole seconds, at least one; "0" is for ever.
 pub(super) fn ttl_s(ttl: Option<Duration>) -> u64 {
-    ttl.map_or(0, |ttl| ttl.as_secs().max(1))
+    ttl.map_or(0, |ttl| ttl.as_secs().clamp(1, LONGEST_S))
 }
 
 /// See [`crate::store::Results::put_results`].
