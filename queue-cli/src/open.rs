@@ -2,8 +2,9 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use queue_core::store::{self, Store, StoreError, StoreOptions, StoreUrl};
+use queue_core::store::{self, ConnectError, Store, StoreError, StoreOptions, StoreUrl};
 use queue_core::{QueueName, TaskId, Timestamp};
 
 use crate::error::CliError;
@@ -11,6 +12,12 @@ use crate::exit::Exit;
 use crate::out::Out;
 use crate::progress;
 use crate::seen::Seen;
+
+/// How long a store is tried whose connections break while it is opened.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The first pause between two tries; each is twice the last, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// What every command gets.
 #[derive(Debug)]
@@ -79,12 +86,31 @@ pub(crate) async fn open(place: &Place, access: Access, out: Out) -> Result<Sess
         StoreUrl::Sqlite(Some(path)) => check_file(&path, access)?.then_some(path),
         _ => None,
     };
-    let store = store::connect_with(&place.url, StoreOptions::with_results(place.results.clone())).await?;
+    let (store, now) = connect(place).await?;
     if let Some(path) = new {
         out.note(&format!("note: `{}` is new", path.display()));
     }
-    let now = store.now().await?;
     Ok(Session { store, now, out })
+}
+
+/// Connects, and asks for the time. A connection that breaks is made anew for a while; a store that cannot be reached is told at
+/// once, since its URL may be wrong.
+async fn connect(place: &Place) -> Result<(Arc<dyn Store>, Timestamp), ConnectError> {
+    let (began, mut pause) = (Instant::now(), FIRST_PAUSE);
+    loop {
+        match try_once(place).await {
+            Err(ConnectError::Store(error)) if error.is_broken_connection() && began.elapsed() + pause < PATIENCE => {}
+            tried => return tried,
+        }
+        tokio::time::sleep(pause).await;
+        pause = LONGEST_PAUSE.min(2 * pause);
+    }
+}
+
+async fn try_once(place: &Place) -> Result<(Arc<dyn Store>, Timestamp), ConnectError> {
+    let store = store::connect_with(&place.url, StoreOptions::with_results(place.results.clone())).await?;
+    let now = store.now().await?;
+    Ok((store, now))
 }
 
 /// Whether the file is to be made.

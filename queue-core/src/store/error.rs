@@ -110,6 +110,12 @@ impl StoreError {
         matches!(self, Self::Unreachable { unknown: true, .. })
     }
 
+    /// Whether a connection that stood broke: the next one may stand, where one that cannot be made will not so soon.
+    pub fn is_broken_connection(&self) -> bool {
+        let Self::Unreachable { source, .. } = self else { return false };
+        source.downcast_ref::<redis::RedisError>().is_some_and(redis::RedisError::is_connection_dropped)
+    }
+
     /// The same, of a call that an earlier try may have done.
     pub(crate) fn of_unknown_outcome(self) -> Self {
         match self {

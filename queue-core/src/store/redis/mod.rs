@@ -108,12 +108,18 @@ impl RedisStore {
             options,
             known_queues: KnownQueues::default(),
         };
-        durability::check_version(&inner).await?;
-        inner.load_scripts().await?;
+        read(durability::check_version(&inner).await)?;
+        // A script that is known twice is known.
+        read(inner.load_scripts().await)?;
         switch::watch(&inner.connector);
         inner.elsewhere.iter().for_each(Elsewhere::watch);
         Ok(Self(Arc::new(inner)))
     }
+}
+
+/// What only looks changes nothing, whatever becomes of its answer.
+fn read<T>(answer: Result<T, StoreError>) -> Result<T, StoreError> {
+    answer.map_err(StoreError::of_known_outcome)
 }
 
 #[async_trait]
@@ -143,11 +149,11 @@ impl Broker for RedisStore {
     }
 
     async fn revocations(&self, limit: usize) -> Result<Vec<TaskId>, StoreError> {
-        revoked::list(&self.0, limit).await
+        read(revoked::list(&self.0, limit).await)
     }
 
     async fn durability(&self) -> Result<Durability, StoreError> {
-        durability::durability(&self.0).await
+        read(durability::durability(&self.0).await)
     }
 
     fn clock(&self) -> &Clock {
@@ -155,7 +161,7 @@ impl Broker for RedisStore {
     }
 
     async fn now(&self) -> Result<Timestamp, StoreError> {
-        Ok(Timestamp::from_millis(self.0.now_ms(&self.0.link).await?))
+        read(self.0.now_ms(&self.0.link).await.map(Timestamp::from_millis))
     }
 
     fn has_celery(&self) -> bool {
@@ -174,11 +180,11 @@ impl Results for RedisStore {
     }
 
     async fn get_results(&self, ids: &[TaskId]) -> Result<Vec<Option<Bytes>>, StoreError> {
-        results::get(&self.0, ids).await
+        read(results::get(&self.0, ids).await)
     }
 
     async fn wait_result(&self, id: &TaskId, ready: Ready, timeout: Duration) -> Result<Option<Bytes>, StoreError> {
-        results::wait(&self.0, id, ready, timeout).await
+        read(results::wait(&self.0, id, ready, timeout).await)
     }
 
     async fn forget(&self, ids: &[TaskId]) -> Result<Vec<bool>, StoreError> {
@@ -189,11 +195,11 @@ impl Results for RedisStore {
 #[async_trait]
 impl Inspect for RedisStore {
     async fn queues(&self) -> Result<Vec<QueueName>, StoreError> {
-        look::queues(&self.0).await
+        read(look::queues(&self.0).await)
     }
 
     async fn counts(&self, queue: &QueueName) -> Result<QueueCounts, StoreError> {
-        look::counts(&self.0, queue).await
+        read(look::counts(&self.0, queue).await)
     }
 
     async fn page(
@@ -203,11 +209,11 @@ impl Inspect for RedisStore {
         cursor: Option<&Cursor>,
         limit: usize,
     ) -> Result<Page, StoreError> {
-        look::page(&self.0, queue, state, cursor, limit).await
+        read(look::page(&self.0, queue, state, cursor, limit).await)
     }
 
     async fn find(&self, id: &TaskId) -> Result<Vec<Job>, StoreError> {
-        find::find(&self.0, id).await
+        read(find::find(&self.0, id).await)
     }
 
     async fn delete(&self, keys: &[JobKey]) -> Result<u64, StoreError> {
@@ -223,15 +229,15 @@ impl Inspect for RedisStore {
     }
 
     async fn workers(&self) -> Result<Vec<WorkerInfo>, StoreError> {
-        look::workers(&self.0).await
+        read(look::workers(&self.0).await)
     }
 
     async fn orphans(&self, cursor: Option<&Cursor>) -> Result<OrphanPage, StoreError> {
-        orphans::step(&self.0, cursor).await
+        read(orphans::step(&self.0, cursor).await)
     }
 
     async fn orphans_again(&self, found: &[Orphan]) -> Result<Vec<Orphan>, StoreError> {
-        orphans::again(&self.0, found).await
+        read(orphans::again(&self.0, found).await)
     }
 }
 
@@ -242,7 +248,7 @@ impl Chords for RedisStore {
     }
 
     async fn chord_parts(&self, group: &str) -> Result<ChordParts, StoreError> {
-        chord::parts(&self.0, group).await
+        read(chord::parts(&self.0, group).await)
     }
 
     async fn put_group(&self, group: &StoredResult) -> Result<(), StoreError> {
@@ -250,7 +256,7 @@ impl Chords for RedisStore {
     }
 
     async fn get_group(&self, group: &TaskId) -> Result<Option<Bytes>, StoreError> {
-        chord::get_group(&self.0, group).await
+        read(chord::get_group(&self.0, group).await)
     }
 
     async fn forget_group(&self, group: &TaskId) -> Result<bool, StoreError> {
