@@ -170,6 +170,69 @@ async fn a_key_of_another_type_hurts_no_other_queue() {
     assert_eq!(labels(&watches.take(1).await), ["n1"]);
 }
 
+/// The keys beside a list without which it is not to be taken from.
+const BESIDE: [&str; 3] = ["workers", "silent", "scheduled"];
+
+/// Something else at a key beside a list leaves that list out. The others are leased from, waited on and kept alive, and this one
+/// again once the key is free.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_foreign_key_beside_a_list_keeps_up_no_other() {
+    for name in BESIDE {
+        let server = RedisServer::start(&[]);
+        let bench = Bench::at(Driver::Redis, &server.url(), |_| ()).await;
+        let key = format!("{{{}}}:{name}", bench.queue("mail"));
+        server.command(&["SET", &key, "hello"]);
+        let (worker, other) = (bench.worker("a", &["mail", "news"]).await, bench.worker("b", &["news"]).await);
+        bench.enqueue("mail", &["m1"]).await;
+        worker.pulse().await;
+        bench.enqueue("news", &["n1"]).await;
+        assert_eq!(labels(&worker.take(9).await), ["n1"], "{name}");
+        let (mut waited, ()) = tokio::join!(worker.wait_for(1, PATIENCE), bench.enqueue("news", &["n2"]));
+        waited.extend(worker.take(9).await);
+        assert_eq!(labels(&waited), ["n2"], "{name}");
+        assert_eq!(bench.bury(&[&worker, &other]).await, 0);
+        assert_eq!((bench.counts("news").await.leased, other.take(9).await.len()), (2, 0), "{name}: it beats");
+        assert!(bench.store.workers().await.unwrap().iter().any(|one| *one.incarnation == *worker.incarnation()));
+        assert!(server.command(&["GET", &key]).contains("hello"));
+
+        server.command(&["DEL", &key]);
+        worker.pulse().await;
+        assert_eq!(labels(&worker.take(9).await), ["m1"], "{name}");
+    }
+}
+
+/// Where it comes under a worker, that ends what it holds and gives back what it does not, and what a dead one held is taken back
+/// once the key is free.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_foreign_key_under_a_worker_loses_nothing() {
+    for name in BESIDE {
+        let server = RedisServer::start(&[]);
+        let bench = Bench::at(Driver::Redis, &server.url(), |_| ()).await;
+        let key = format!("{{{}}}:{name}", bench.queue("mail"));
+        let (dies, lives) = (bench.worker("a", &["mail"]).await, bench.worker("b", &["mail"]).await);
+        bench.enqueue("mail", &["m1", "m2", "m3", "m4"]).await;
+        assert_eq!(labels(&dies.take(1).await), ["m1"]);
+        let held = lives.take(2).await;
+        server.command(&["RENAME", &key, "aside"]);
+        server.command(&["SET", &key, "hello"]);
+        // It may not have heard of it yet: what it takes is its own.
+        lives.return_all(&lives.take(1).await).await;
+        bench.bury(&[&lives]).await;
+        assert_eq!(lives.take(9).await.len(), 0, "{name}");
+        assert_eq!(lives.finish(&held[0]).await, Settled::Done);
+
+        server.command(&["DEL", &key]);
+        server.command(&["RENAME", "aside", &key]);
+        bench.bury(&[&lives]).await;
+        let again = lives.take(9).await;
+        assert_eq!(labels(&again), ["m1", "m4"], "{name}");
+        server.command(&["SET", &key, "hello"]);
+        lives.close().await.unwrap();
+        let left = server.command(&["LRANGE", bench.queue("mail").as_str(), "0", "-1"]);
+        assert!(["m3", "m4"].iter().all(|label| left.contains(label)), "{name}: {left}");
+    }
+}
+
 /// Where nobody can be revoked any more, nobody is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn revocations_that_cannot_be_read_hold_up_nobody() {

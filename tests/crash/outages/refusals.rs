@@ -150,7 +150,7 @@ async fn password_changed_within_a_chord() {
     site.nobody_was_taken_for_dead();
 }
 
-const NO_QUEUE: &str = "this key holds something else than messages";
+const NO_QUEUE: &str = "this key holds something else than a queue has there";
 
 /// Somebody else's value at the key of one of its queues is that queue's trouble, told once: the worker waits for the others, and
 /// for that one too once its key is free.

@@ -168,7 +168,11 @@ async fn wait_once(
 async fn refused(shared: &Shared, lane: &Lane, name: &str) -> Result<(), StoreError> {
     let kind: String = shared.store.link.query(redis::cmd("TYPE").arg(lane.keys.held(name))).await?;
     if kind != "string" {
-        lane.bar(&lane.keys.list);
+        let registry: String = shared.store.link.query(redis::cmd("TYPE").arg(&lane.keys.workers)).await?;
+        let registered = matches!(registry.as_str(), "zset" | "none");
+        lane.bar(if registered { &lane.keys.list } else { &lane.keys.workers });
+        // The server may have moved something all the same.
+        shared.dirty.store(true, Ordering::Release);
         return Ok(());
     }
     let mut gone = redis::cmd("ZREM");

@@ -48,13 +48,34 @@ pub(super) async fn sign_on(shared: &Shared, link: &Link) -> Result<(), StoreErr
     if !queues.is_empty() {
         pipe.cmd("SADD").arg(&shared.store.keys.queues).arg(&queues).ignore();
     }
-    for lane in shared.lanes.iter().filter(|lane| lane.is_active()) {
-        let ends = now.saturating_add(ms(shared.store.options.lease));
-        // By its present name: nobody extends the lease of an earlier one, which would be taken for a dead worker.
-        pipe.cmd("ZADD").arg(&lane.keys.workers).arg(ends).arg(&*lane.incarnation()).ignore();
-    }
     link.pipe::<()>(&pipe).await?;
     shared.described.store(concurrency, Ordering::Relaxed);
+    register(shared, link, now.saturating_add(ms(shared.store.options.lease))).await
+}
+
+/// Registers it on its lists.
+async fn register(shared: &Shared, link: &Link, ends: i64) -> Result<(), StoreError> {
+    let lanes: Vec<&Lane> = shared.lanes.iter().filter(|lane| lane.is_active()).collect();
+    // By its present name: nobody extends the lease of an earlier one, which would be taken for a dead worker.
+    let add = |lane: &Lane| redis::cmd("ZADD").arg(&lane.keys.workers).arg(ends).arg(&*lane.incarnation()).clone();
+    if lanes.is_empty() {
+        return Ok(());
+    }
+    let mut pipe = redis::pipe();
+    for lane in &lanes {
+        pipe.add_command(add(lane)).ignore();
+    }
+    match link.pipe::<()>(&pipe).await {
+        // Something else is at one of these keys: which one?
+        Err(StoreError::Foreign { .. }) => {}
+        answer => return answer,
+    }
+    for lane in lanes {
+        match link.query::<()>(&add(lane)).await {
+            Err(StoreError::Foreign { .. }) => lane.bar(&lane.keys.workers),
+            answer => answer?,
+        }
+    }
     Ok(())
 }
 
@@ -187,6 +208,8 @@ fn read_reply(shared: &Shared, lanes: &[&Lane], names: &[Arc<str>], reply: Vec<V
             shared.renew(lane, name);
         } else if barred == 0 {
             report.free.push(lane.index);
+        } else if let Some(key) = beside(lane, barred) {
+            lane.bar(key);
         }
         report.held += usize::try_from(held).unwrap_or(0);
         report.suspects += suspects;
@@ -203,6 +226,18 @@ fn read_reply(shared: &Shared, lanes: &[&Lane], names: &[Arc<str>], reply: Vec<V
     shared.note_due(report.now, due, asked);
     report.beat.next_due = timestamp(due);
     report
+}
+
+/// The key beside a list that the script says holds something else. What is at the list itself is told by who takes from it.
+fn beside(lane: &Lane, number: i64) -> Option<&str> {
+    let k = &lane.keys;
+    let key = match number {
+        3 => &k.workers,
+        4 => &k.silent,
+        5 => &k.scheduled,
+        _ => return None,
+    };
+    Some(key)
 }
 
 /// What the store lists and nobody here knows for two beats (or the other way round), and what nobody fetched from the inbox for two beats.

@@ -319,7 +319,11 @@ pub(super) async fn workers(store: &Inner) -> Result<Vec<WorkerInfo>, StoreError
     for queue in queues(store).await? {
         for lane in store.keys.lanes(&queue) {
             let look = redis::cmd("ZRANGE").arg(&lane.workers).arg(0).arg(-1).arg("WITHSCORES").clone();
-            let of_lane: Vec<(String, f64)> = store.link.query(&look).await?;
+            let of_lane: Vec<(String, f64)> = match store.link.query(&look).await {
+                // Something else is there, so that nobody is registered.
+                Err(StoreError::Foreign { .. }) => continue,
+                answer => answer?,
+            };
             let names: Vec<String> = of_lane.iter().map(|(name, _)| name.clone()).collect();
             let held = held_counts(store, &lane, &names).await?;
             for ((name, ends), held) in of_lane.into_iter().zip(held) {

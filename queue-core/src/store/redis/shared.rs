@@ -64,8 +64,8 @@ impl Lane {
             tracing::error!(
                 key,
                 queue = %self.keys.queue,
-                "this key holds something else than messages: nothing is taken from this list until it is gone; see \
-                 with `TYPE` what it is, and `RENAME` or `DEL` it"
+                "this key holds something else than a queue has there: nothing is taken from this list until it is \
+                 gone; see with `TYPE` what it is, and `RENAME` or `DEL` it"
             );
         }
     }

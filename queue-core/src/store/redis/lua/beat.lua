@@ -12,8 +12,10 @@
 -- ARGV[7]  number  of lists
 -- ARGV[8…] per list: the worker's incarnation
 -- Returns  {now, 1 where a key of an unused list exists, 1 where the description is there, per list: {fenced 0/1, held,
---          suspects waiting 0/1, next due or -1, messages reclaimed, ready 0/1, 1 where a key of its holds something else,
---          dead worker, …}}
+--          suspects waiting 0/1, next due or -1, messages reclaimed, ready 0/1, which of its keys holds something else (1 the
+--          list, 2 suspects, 3 workers, 4 silent, 5 scheduled, 0 none), dead worker, …}}
+--
+-- What concerns a list at one of whose keys is a value of another type is left out, all others go on.
 --
 -- An outage is not a death: a worker is reclaimed only when it was silent past its lease AND stayed silent for the grace
 -- while this store kept answering sweeps. A suspicion names the lease it is about ("since lease-end"), so that a
@@ -68,6 +70,11 @@ local function sweep(row, list, workers, silent, suspects)
   redis.call("EXPIRE", silent, ttl)
 end
 
+local function foreign(key, kind)
+  local found = redis.call("TYPE", key).ok
+  return found ~= kind and found ~= "none"
+end
+
 local unused = 0
 if #KEYS > 6 * lists + 1 and redis.call("EXISTS", unpack(KEYS, 6 * lists + 2)) > 0 then unused = 1 end
 local reply = {now, unused, described}
@@ -78,15 +85,18 @@ for i = 1, lists do
   if type(length) == "table" then
     row[1] = 1
   else
-    redis.call("ZADD", workers, now + lease, ARGV[7 + i])
+    local registry = not foreign(workers, "zset")
+    if registry then redis.call("ZADD", workers, now + lease, ARGV[7 + i]) end
     row[2] = length + redis.call("LLEN", "{" .. list .. "}:suspects:held:" .. ARGV[7 + i])
     local ready = redis.pcall("LLEN", list)
-    local foreign = type(redis.pcall("LLEN", suspects)) == "table"
+    if type(ready) == "table" then row[7] = 1 end
+    if foreign(suspects, "list") then row[7] = 2 end
+    if not registry then row[7] = 3 end
+    if foreign(silent, "hash") then row[7] = 4 end
     -- What dead workers hold has no place to go to while somebody else's value is there.
-    if not foreign then sweep(row, list, workers, silent, suspects) end
-    if foreign or type(ready) == "table" then
-      row[7] = 1
-    else
+    if row[7] < 2 then sweep(row, list, workers, silent, suspects) end
+    if foreign(scheduled, "zset") then row[7] = 5 end
+    if row[7] == 0 then
       row[3] = redis.call("EXISTS", suspects)
       if ready > 0 then row[6] = 1 end
       local head = redis.call("ZRANGE", scheduled, 0, 0, "WITHSCORES")

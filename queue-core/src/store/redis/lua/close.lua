@@ -8,7 +8,7 @@
 --
 -- The tombstones fence a wait that is still blocked on the server.
 -- A removal first: a server at its memory limit refuses only a script's first write, and this step must go on there.
-redis.call("ZREM", KEYS[5], "")
+redis.pcall("ZREM", KEYS[5], "")
 if redis.call("TYPE", KEYS[2]).ok == "string" then return 0 end
 local n = 0
 -- From the newest to the oldest, so that the oldest ends up rightmost: next to be delivered.
@@ -22,6 +22,7 @@ end
 while redis.call("LMOVE", KEYS[4], KEYS[3], "LEFT", "RIGHT") do n = n + 1 end
 redis.call("SET", KEYS[2], "closed", "EX", ARGV[2])
 redis.call("SET", KEYS[4], "closed", "EX", ARGV[2])
-redis.call("ZREM", KEYS[5], ARGV[1])
-redis.call("HDEL", KEYS[6], ARGV[1])
+-- Where something else is at these keys, it is not registered there.
+redis.pcall("ZREM", KEYS[5], ARGV[1])
+redis.pcall("HDEL", KEYS[6], ARGV[1])
 return n

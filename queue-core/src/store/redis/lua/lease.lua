@@ -13,7 +13,7 @@
 --
 -- Fencing: a reclaimed incarnation's held key is a string, so that pushing onto it fails before anything is removed.
 -- A removal first: a server at its memory limit refuses only a script's first write, and this step must go on there.
-redis.call("ZREM", KEYS[3], "")
+redis.pcall("ZREM", KEYS[3], "")
 local time = redis.call("TIME")
 local ends = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1] + ARGV[2]
 local left = tonumber(ARGV[3])
@@ -23,7 +23,21 @@ local reply, closed, taken = {}, {}, {}
 local function refuse(i, key, error)
   closed[i] = true
   local kind = redis.call("TYPE", KEYS[6 * i - 4]).ok
-  if kind == "string" then reply[#reply + 1] = {"f", i} else reply[#reply + 1] = {"e", i, error, key} end
+  if kind == "string" then
+    -- Under its other name nobody would extend this one's lease.
+    redis.pcall("ZREM", KEYS[6 * i - 3], ARGV[3 + 2 * i])
+    reply[#reply + 1] = {"f", i}
+  else
+    reply[#reply + 1] = {"e", i, error, key}
+  end
+end
+
+-- Registers the worker on list i; false where something else is at that key.
+local function register(i)
+  local noted = redis.pcall("ZADD", KEYS[6 * i - 3], ends, ARGV[3 + 2 * i])
+  if type(noted) ~= "table" then return true end
+  refuse(i, KEYS[6 * i - 3], noted.err)
+  return false
 end
 
 if ARGV[4] == "1" then
@@ -34,7 +48,7 @@ if ARGV[4] == "1" then
     elseif moved then
       local deaths = redis.call("HGET", KEYS[6 * i], redis.sha1hex(moved)) or "0"
       reply[#reply + 1] = {"s", i, deaths, moved}
-      redis.call("ZADD", KEYS[6 * i - 3], ends, ARGV[3 + 2 * i])
+      register(i)
       left = left - 1
       break
     end
@@ -51,13 +65,11 @@ local function take(i, limit)
   if n == 0 then return end
   -- The oldest is the last of the list, and goes into the worker's hands first.
   for j = 1, math.floor(n / 2) do found[j], found[n + 1 - j] = found[n + 1 - j], found[j] end
+  if not taken[i] and not register(i) then return end
   local pushed = redis.pcall("LPUSH", held, unpack(found))
   if type(pushed) == "table" then return refuse(i, held, pushed.err) end
   redis.call("LTRIM", list, 0, -n - 1)
-  if not taken[i] then
-    redis.call("ZADD", KEYS[6 * i - 3], ends, ARGV[3 + 2 * i])
-    taken[i] = {"m", i}
-  end
+  if not taken[i] then taken[i] = {"m", i} end
   table.insert(taken[i], found)
   left = left - n
   return n

@@ -6,16 +6,21 @@
 -- ARGV[3]  string  how a message of ours begins that Python must never see: it goes among the suspects
 -- Returns  {moved, the next due time in ms or -1, the server's time in ms}
 --
--- What belongs into a key that holds something else stays where it is, and its due time is not told; the other lists go on.
+-- What belongs into a key that holds something else stays where it is, and its due time is not told; where the sorted set is none,
+-- nothing is due. The other lists go on.
 -- A member that begins with a zero byte is "\0<number>\0" and the message (see enqueue.lua).
 -- A removal first: a server at its memory limit refuses only a script's first write, and this step must go on there.
-redis.call("ZREM", KEYS[1], "")
+redis.pcall("ZREM", KEYS[1], "")
 local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1]
 local moved, next_due = 0, -1
 for i = 1, #KEYS, 3 do
   local barred = false
-  local due = redis.call("ZRANGE", KEYS[i], "-inf", now, "BYSCORE", "LIMIT", 0, ARGV[2])
+  local due = redis.pcall("ZRANGE", KEYS[i], "-inf", now, "BYSCORE", "LIMIT", 0, ARGV[2])
+  if due.err then
+    if not string.find(due.err, "WRONGTYPE", 1, true) then return due end
+    barred, due = true, {}
+  end
   for _, member in ipairs(due) do
     local message = member
     if string.byte(member, 1) == 0 then message = string.sub(member, string.find(member, "\0", 2, true) + 1) end
@@ -29,8 +34,8 @@ for i = 1, #KEYS, 3 do
     redis.call("ZREM", KEYS[i], member)
     moved = moved + 1
   end
-  local head = redis.call("ZRANGE", KEYS[i], 0, 0, "WITHSCORES")
-  if head[2] and not barred then
+  local head = barred and {} or redis.call("ZRANGE", KEYS[i], 0, 0, "WITHSCORES")
+  if head[2] then
     local at = tonumber(head[2])
     if next_due < 0 or at < next_due then next_due = at end
   end
