@@ -119,6 +119,31 @@ async fn a_key_ends(bench: &Bench) {
         .await;
 }
 
+/// A try that hears of nobody's key says the truth: what a key kept out is not enqueued, so that once it is free the next try
+/// of the call enqueues it, and only that.
+async fn what_a_key_kept_out_is_tried_again(bench: &Bench) {
+    let parcel = |key: &str, label: &str, ttl| {
+        let mut parcel = keyed(bench, key, vec![bench.message("mail", label)]);
+        parcel.key.as_mut().unwrap().ttl = ttl;
+        parcel
+    };
+    let (second, hour) = (SECOND, 3600 * SECOND);
+    once(bench, &[parcel("k", "m1", second)], None).await;
+    let plain = Parcel::of(vec![bench.message("mail", "m2")]);
+    let call = [plain, parcel("own", "m3", second), parcel("k", "m4", hour)];
+    let told = once(bench, &call, Some(number(bench, 1, 1))).await;
+    assert_eq!(told, [None, None, Some(Bytes::from(bench.id("m1").to_string()))]);
+    assert_eq!(ready(bench).await, 3);
+    wait_until("the keys are free", || async {
+        once(bench, &call, Some(number(bench, 1, 1))).await == [None, None, None]
+    })
+    .await;
+    let worker = bench.worker("a", &["mail"]).await;
+    assert_eq!(drain(bench, "mail", &[&worker], 4).await, ["m1", "m2", "m3", "m4"]);
+    assert_eq!(once(bench, &call, Some(number(bench, 1, 1))).await, [None, None, None]);
+    assert_eq!(ready(bench).await, 0);
+}
+
 async fn ready(bench: &Bench) -> u64 {
     bench.counts("mail").await.ready
 }
@@ -297,6 +322,7 @@ queue_tests::conformance! {
     each_parcel_has_its_own_key,
     a_key_ends,
     a_key_may_stand_for_ages,
+    what_a_key_kept_out_is_tried_again,
     what_is_refused_uses_nothing_up,
     of_many_at_once_one_is_enqueued,
     a_chord_begins_with_its_header_once,

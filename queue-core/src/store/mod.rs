@@ -126,7 +126,8 @@ pub trait Broker: Send + Sync + Debug {
 
     /// As [`Broker::enqueue`], all parcels in one step, and again harmless: with a `number` that the store has seen, nothing
     /// changes; a parcel whose key stands is left out. Says per parcel: `None` when it is enqueued, by this call or by an
-    /// earlier one with the same value, else the value of the key that stood.
+    /// earlier one with the same value, else the value of the key that stood. A parcel with chords and a key is the only one of its
+    /// call.
     ///
     /// # Errors
     ///

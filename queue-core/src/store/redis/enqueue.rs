@@ -40,8 +40,10 @@ pub(super) async fn enqueue_once(
     if parcels.is_empty() {
         return Ok(Vec::new());
     }
-    if store.has_two_servers() && parcels.iter().any(|parcel| !parcel.chords.is_empty()) {
-        begin_elsewhere(store, parcels, number).await?;
+    if store.has_two_servers()
+        && let Some(stood) = begin_elsewhere(store, parcels, number).await?
+    {
+        return Ok(vec![stood]);
     }
     let loads: Vec<Load<'_>> = parcels.iter().map(|parcel| Load::of(store, parcel)).collect();
     let answers = call(store, &loads, number).await?;
@@ -80,20 +82,24 @@ async fn enqueue_with_name(store: &Inner, message: &Outgoing) -> Result<(), Stor
     answers?.1.map_err(|error| store.link.refused(error))
 }
 
-/// Begins chords on the server where they are, unless their parcel's key stands: a chord that runs must not begin anew. Who puts a
-/// key up between here and the step itself leaves a chord behind that expires.
-async fn begin_elsewhere(store: &Inner, parcels: &[Parcel], number: Option<&SendNumber>) -> Result<(), StoreError> {
-    let mut chords = Vec::new();
-    for parcel in parcels.iter().filter(|parcel| !parcel.chords.is_empty()) {
-        let stands = match &parcel.key {
-            None => false,
-            Some(key) => store.link.query(redis::cmd("EXISTS").arg(store.keys.sent(&key.key))).await?,
-        };
-        if !stands {
-            chords.extend_from_slice(&parcel.chords);
+/// Begins chords on the server where they are, unless the key stands with which they are sent: a chord that runs must not begin anew.
+/// Who puts a key up between here and the step itself leaves a chord behind that expires. Gives what to tell of a key that stood:
+/// nothing more is asked then, since the key may end before, and the messages would go without their chords.
+async fn begin_elsewhere(
+    store: &Inner,
+    parcels: &[Parcel],
+    number: Option<&SendNumber>,
+) -> Result<Option<Option<Bytes>>, StoreError> {
+    if let [parcel @ Parcel { key: Some(SendKey { key, .. }), .. }] = parcels
+        && !parcel.chords.is_empty()
+    {
+        let found: Option<Vec<u8>> = store.link.query(redis::cmd("GET").arg(store.keys.sent(key))).await?;
+        if let Some(found) = found {
+            return Ok(Some(parcel.stood(Some(found.into()))));
         }
     }
-    chord::begin(store, &chords, number).await
+    let chords: Vec<ChordStart> = parcels.iter().flat_map(|parcel| &parcel.chords).cloned().collect();
+    chord::begin(store, &chords, number).await.map(|()| None)
 }
 
 /// What shares a fate.

@@ -48,29 +48,78 @@ pub(super) fn enqueue_once(
     parcels: &[Parcel],
     number: Option<&SendNumber>,
 ) -> Outcome<Vec<Option<Bytes>>> {
-    let is_news = is_news(tx, number)?;
+    let is_news = number.map_or(Ok(true), |number| see(tx, number, number.lane.into()))?;
     let mut answers = Vec::with_capacity(parcels.len());
-    for parcel in parcels {
-        let found = match &parcel.key {
-            Some(key) if !is_news || !note(tx, key)? => standing(tx, key)?,
-            Some(_) | None => {
-                if is_news {
-                    parcel.chords.iter().try_for_each(|start| chord::begin(tx, start))?;
-                    enqueue(tx, &parcel.messages)?;
-                }
-                None
-            }
-        };
+    for (nth, parcel) in (1..).zip(parcels) {
+        let found = enqueue_parcel(tx, parcel, number.map(|number| Numbered { number, nth, is_news }))?;
         answers.push(parcel.stood(found));
     }
     Ok(answers)
 }
 
-/// Whether a call has not been made before; then its number is noted.
-fn is_news(tx: &Tx<'_>, number: Option<&SendNumber>) -> Outcome<bool> {
-    let Some(SendNumber { producer, lane, number }) = number else { return Ok(true) };
-    let (until, number) = (tx.now.after(REMEMBERED).as_millis(), i64::try_from(*number).unwrap_or(i64::MAX));
-    let row = params![&**producer, lane, number, until, tx.now.as_millis()];
+/// A parcel of a call with a number.
+#[derive(Clone, Copy)]
+struct Numbered<'a> {
+    number: &'a SendNumber,
+    /// Which parcel, from 1.
+    nth: i64,
+    /// The call has not been made before.
+    is_news: bool,
+}
+
+/// Enqueues a parcel, unless a try of its call has done so before, or its key stands: then it gives that one's value.
+fn enqueue_parcel(tx: &mut Tx<'_>, parcel: &Parcel, numbered: Option<Numbered<'_>>) -> Outcome<Option<Bytes>> {
+    let goes = numbered.map_or(Ok(true), |numbered| numbered.is_open(tx))?;
+    if let Some(key) = &parcel.key
+        && !(goes && note(tx, key)?)
+    {
+        if let Some(numbered) = numbered.filter(|_| goes) {
+            numbered.keep_out(tx)?;
+        }
+        return standing(tx, key);
+    }
+    if goes {
+        if let Some(numbered) = numbered.filter(|numbered| !numbered.is_news) {
+            numbered.let_in(tx)?;
+        }
+        parcel.chords.iter().try_for_each(|start| chord::begin(tx, start))?;
+        enqueue(tx, &parcel.messages)?;
+    }
+    Ok(None)
+}
+
+impl Numbered<'_> {
+    /// The lane under which it is noted that a key kept it out.
+    fn lane(&self) -> i64 {
+        (self.nth << 32) | i64::from(self.number.lane)
+    }
+
+    /// Whether no try of its call has enqueued it. A key that kept it out may have ended since, and to say then that it is enqueued
+    /// would be a lie.
+    fn is_open(&self, tx: &Tx<'_>) -> Outcome<bool> {
+        let SendNumber { producer, lane, number } = self.number;
+        let row = params![&**producer, lane, as_row(*number), self.lane()];
+        Ok(self.is_news || tx.prepare(sql::PRODUCER_KEPT_OUT)?.exists(row)?)
+    }
+
+    fn keep_out(&self, tx: &Tx<'_>) -> Outcome<()> {
+        see(tx, self.number, self.lane()).map(drop)
+    }
+
+    fn let_in(&self, tx: &Tx<'_>) -> Outcome<()> {
+        tx.prepare(sql::PRODUCER_LET_IN)?.execute(params![&*self.number.producer, self.lane()])?;
+        Ok(())
+    }
+}
+
+fn as_row(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Notes a number on a lane; false when it, or a later one, was seen.
+fn see(tx: &Tx<'_>, number: &SendNumber, lane: i64) -> Outcome<bool> {
+    let until = tx.now.after(REMEMBERED).as_millis();
+    let row = params![&*number.producer, lane, as_row(number.number), until, tx.now.as_millis()];
     Ok(tx.prepare(sql::PRODUCER_SEE)?.execute(row)? == 1)
 }
 

@@ -62,6 +62,8 @@ statements! {
     POST_INSERT = "sql/post_insert.sql";
     POST_SINCE = "sql/post_since.sql";
     PRODUCER_EXPIRE = "sql/producer_expire.sql";
+    PRODUCER_KEPT_OUT = "sql/producer_kept_out.sql";
+    PRODUCER_LET_IN = "sql/producer_let_in.sql";
     PRODUCER_SEE = "sql/producer_see.sql";
     PROMOTE = "sql/promote.sql";
     PURGE_DEAD = "sql/purge_dead.sql";

@@ -1,6 +1,7 @@
 -- enqueue: put parcels of messages into their lists, or aside until they are due; all of them, or nothing.
 --
--- KEYS[1]  hash    "queue:producer:<p>": lane -> the last number seen; without a number any key of the call
+-- KEYS[1]  hash    "queue:producer:<p>": lane -> the last number seen, "<lane>:<n>" -> the last number whose n-th parcel a key kept
+--                  out; without a number any key of the call
 -- KEYS[2]  set     "queue:queues"
 -- ARGV[1]  number  added to the server's clock, ms
 -- ARGV[2]  number  the lane ("" for no number)
@@ -17,7 +18,8 @@
 -- Returns  per parcel: false when it is enqueued, else the value of its key
 --
 -- A number that was seen changes nothing: an earlier try of this call has done it, or a later call of its lane, which came after
--- this one had been given up. A sorted set holds a member once: the same bytes scheduled again, and bytes that begin with
+-- this one had been given up. But a parcel that a key kept out of the earlier try may go now: the key may have ended since, and to
+-- say then that it is enqueued would be a lie. A sorted set holds a member once: the same bytes scheduled again, and bytes that begin with
 -- zero, are kept as "\0<number>\0" and the bytes.
 --
 -- Nothing fails half-way: types are checked before the first write, and a full or read-only server refuses that write.
@@ -30,12 +32,13 @@ local function expect(key, kind)
   if found ~= kind and found ~= "none" then wrong = "WRONGTYPE key '" .. key .. "' holds a " .. found .. ", not a " .. kind end
 end
 
--- Calls `keyed(key, value, ttl)` per parcel, and where that says so `chord(…)` per chord and `list(…)` per list, with the
--- places of its messages.
+-- Calls `keyed(number, key, value, ttl)` per parcel, and where that says so `chord(…)` per chord and `list(…)` per list, with
+-- the places of its messages.
 local function each_parcel(keyed, chord, list)
-  local at = 8 + ARGV[7]
+  local at, n = 8 + ARGV[7], 0
   while at <= #ARGV do
-    local goes = keyed(ARGV[at], ARGV[at + 1], ARGV[at + 2])
+    n = n + 1
+    local goes = keyed(n, ARGV[at], ARGV[at + 1], ARGV[at + 2])
     local chords = tonumber(ARGV[at + 3])
     at = at + 4
     for _ = 1, chords do
@@ -88,33 +91,34 @@ local function schedule(zset, list, channel, later, after)
   if earliest < first then redis.pcall("PUBLISH", channel, string.format("%d", earliest)) end
 end
 
-local answers = {}
-if ARGV[2] ~= "" then
-  local last = redis.call("HGET", KEYS[1], ARGV[2])
-  if last and tonumber(last) >= tonumber(ARGV[3]) then
-    each_parcel(function(key) answers[#answers + 1] = key ~= "" and redis.call("GET", key) end)
-    return answers
-  end
-end
+local last = ARGV[2] ~= "" and redis.call("HGET", KEYS[1], ARGV[2])
+local seen = last and tonumber(last) >= tonumber(ARGV[3])
+local function note(n) return ARGV[2] .. ":" .. n end
+-- Whether no try of this call has enqueued it, and none of a later one has begun.
+local function is_open(n) return not seen or (last == ARGV[3] and redis.call("HGET", KEYS[1], note(n)) == ARGV[3]) end
 
-each_parcel(function(key)
+each_parcel(function(n, key)
   if key ~= "" then expect(key, "string") end
-  return true
+  return is_open(n)
 end, function() end, function(list, zset, _, _, later, after)
   expect(list, "list")
   if after > later then expect(zset, "zset") end
 end)
 if wrong then return redis.error_reply(wrong) end
 
-if ARGV[2] ~= "" then
+if ARGV[2] ~= "" and not seen then
   redis.call("HSET", KEYS[1], ARGV[2], ARGV[3])
   redis.call("EXPIRE", KEYS[1], ARGV[4])
 end
 for i = 8, 7 + ARGV[7] do redis.pcall("SADD", KEYS[2], ARGV[i]) end
-each_parcel(function(key, value, ttl)
-  local stood = key ~= "" and not redis.call("SET", key, value, "NX", "EX", ttl) and redis.call("GET", key)
-  answers[#answers + 1] = stood
-  return not stood
+local answers = {}
+each_parcel(function(n, key, value, ttl)
+  local goes = is_open(n)
+  local stood = key ~= "" and not (goes and redis.call("SET", key, value, "NX", "EX", ttl)) and redis.call("GET", key)
+  answers[n] = stood
+  if goes and stood and ARGV[2] ~= "" then redis.call("HSET", KEYS[1], note(n), ARGV[3]) end
+  if goes and not stood and seen then redis.call("HDEL", KEYS[1], note(n)) end
+  return goes and not stood
 end, begin, function(list, zset, channel, ready, later, after)
   -- A call takes no more arguments than Lua's stack holds.
   for i = ready, later - 2, 500 do redis.call("LPUSH", list, unpack(ARGV, i, math.min(i + 499, later - 2))) end
