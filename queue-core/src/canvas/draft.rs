@@ -53,6 +53,7 @@ pub(crate) fn prepare(
         headers,
         ..Draft::new(&*spec.task, id.clone(), queue.as_str())
     };
+    super::publish::small_enough(&draft)?;
     // A task of another program may be one in Python.
     let due = due.filter(|_| options_known || !client.store().has_celery());
     let payload = draft.encode();

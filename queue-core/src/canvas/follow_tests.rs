@@ -87,3 +87,17 @@ fn replacement_has_the_id_the_place_and_the_rest() {
     assert!(new.embed.as_str().contains("t.l") && new.embed.as_str().contains("t.c"));
     assert!(new.headers.as_str().contains(r#""replaced_task_nesting":1"#), "{}", new.headers.as_str());
 }
+
+/// What no worker would read is not sent: nobody could tell whose it was, and who waits for it would wait for ever.
+#[test]
+fn what_is_too_large_to_be_read_is_not_sent() {
+    let message = message(r#"{"chain": [{"task": "t.next"}]}"#, |_| {});
+    let limit = DecodeLimits::default().max_body;
+    // Beside the value: its quotes, and `[[],{},null]`.
+    let value = |bytes: usize| Json::trusted(format!("\"{}\"", "x".repeat(bytes - 14)));
+    let mut follow = after_success(&message, &value(limit), &mut setting(&message)).unwrap();
+    let largest = follow.plan.messages.pop().unwrap().payload;
+    assert!(Message::decode(&largest, &DecodeLimits::default()).is_ok());
+    let error = after_success(&message, &value(limit + 1), &mut setting(&message)).unwrap_err().to_string();
+    assert!(error.contains("a worker reads no more than 67108864"), "{error}");
+}

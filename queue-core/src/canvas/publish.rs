@@ -11,7 +11,7 @@ use super::freeze::Ids;
 use super::node::ResultNode;
 use super::signature::{Chord, MAX_DEPTH, Shape, Signature};
 use crate::clock::Timestamp;
-use crate::message::{Draft, Json, JsonRef};
+use crate::message::{DecodeLimits, Draft, Json, JsonRef};
 use crate::names::{NameError, Priority, QueueName, TaskId};
 use crate::store::{ChordStart, Outgoing};
 use crate::task::{TaskOptions, definition};
@@ -229,6 +229,7 @@ impl Plan {
             ..Draft::new(&*sig.task, id.clone(), queue.as_str())
         };
         readable(&draft)?;
+        small_enough(&draft)?;
         let due = due.filter(|_| known.is_some() || !setting.celery);
         let payload = draft.encode();
         self.messages.push(Outgoing { queue, priority, due, id, task: Arc::from(&*sig.task), payload });
@@ -245,6 +246,16 @@ fn readable(draft: &Draft) -> Result<(), CanvasError> {
         }
     }
     Ok(())
+}
+
+/// Refuses here what every worker would set aside for its size, and nobody would be told: of what cannot be read no id is known.
+pub(super) fn small_enough(draft: &Draft) -> Result<(), CanvasError> {
+    let (bytes, limit) = (draft.body_bytes(), DecodeLimits::default().max_body);
+    if bytes <= limit {
+        return Ok(());
+    }
+    let why = format!("its arguments and what follows it have {bytes} bytes, and a worker reads no more than {limit}");
+    Err(CanvasError::Call { task: draft.task.clone().into(), why })
 }
 
 fn own_queue(known: Option<&TaskOptions>, setting: &Setting) -> QueueName {

@@ -58,7 +58,8 @@ fn missing(field: &str) -> DecodeError {
     DecodeError::Missing { field: field.to_owned() }
 }
 
-fn check_size(bytes: usize, limits: &DecodeLimits) -> Result<(), DecodeError> {
+/// Refuses a body that has more bytes than what reads it takes.
+pub(super) fn check_size(bytes: usize, limits: &DecodeLimits) -> Result<(), DecodeError> {
     if bytes > limits.max_body { Err(DecodeError::TooLarge { part: "body", limit: limits.max_body }) } else { Ok(()) }
 }
 

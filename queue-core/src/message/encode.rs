@@ -14,6 +14,9 @@ use super::{Draft, Message, Text, lean};
 use crate::clock::Timestamp;
 use crate::names::{Priority, TaskId};
 
+/// What a body has besides its three parts: `[,,]`.
+const FRAME: usize = 4;
+
 impl Message {
     /// The name to show: `shadow` where there is one, else the task's.
     pub fn display_name(&self) -> &str {
@@ -47,9 +50,18 @@ impl Draft {
         }
     }
 
+    /// How many bytes its body has, before it is quoted.
+    pub(crate) fn body_bytes(&self) -> usize {
+        FRAME + self.content()
+    }
+
+    fn content(&self) -> usize {
+        self.args.as_str().len() + self.kwargs.as_str().len() + self.embed.as_str().len()
+    }
+
     /// The envelope, with a fresh `delivery_tag`.
     pub fn encode(&self) -> Bytes {
-        let content = self.args.as_str().len() + self.kwargs.as_str().len() + self.embed.as_str().len();
+        let content = self.content();
         let mut out = Vec::with_capacity(384 + content + content / 8);
         self.write_body(&mut out);
         constant(&mut out, lean::HEADERS);

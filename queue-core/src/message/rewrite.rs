@@ -24,7 +24,7 @@ type Edits<'c> = Vec<(&'c str, Cow<'c, str>)>;
 ///
 /// # Errors
 ///
-/// [`DecodeError`] when `payload` is not a message.
+/// [`DecodeError`] when `payload` is not a message, or would be one that is too large to be read.
 pub fn rewrite(payload: &[u8], changes: &Changes) -> Result<Bytes, DecodeError> {
     let limits = DecodeLimits::default();
     let text = utf8(payload, "message")?;
@@ -40,6 +40,8 @@ pub fn rewrite(payload: &[u8], changes: &Changes) -> Result<Bytes, DecodeError> 
     }
     if !in_body.is_empty() {
         let body = edit_body(&body::body_text(&envelope, &limits)?, in_body)?;
+        // Nobody could read it, nor say whose it was.
+        body::check_size(body.len(), &limits)?;
         top.push(("body", quoted(&body).into()));
         properties.push(("body_encoding", "null".into()));
         headers.push(("compression", "null".into()));

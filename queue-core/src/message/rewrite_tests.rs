@@ -81,3 +81,11 @@ fn what_is_no_message_is_refused() {
         assert!(rewrite(payload.as_bytes(), &changes).is_err(), "{payload}");
     }
 }
+
+#[test]
+fn what_would_be_too_large_to_be_read_is_refused() {
+    let large = format!("[\"{}\"]", "x".repeat(DecodeLimits::default().max_body));
+    let changes = Changes { args: Some(Json::trusted(large)), ..Changes::default() };
+    let error = rewrite(PYTHON.as_bytes(), &changes).unwrap_err();
+    assert!(matches!(error, DecodeError::TooLarge { .. }), "{error}");
+}
