@@ -20,7 +20,7 @@ fuzz_target!(|data: &[u8]| {
     let members = inputs.map(Bytes::copy_from_slice).collect();
     let dispatch = dispatch(body);
     let mut setting = dispatch.setting(&QueueName::celery(), Timestamp::from_millis(1_700_000_000_000), None);
-    let parts = ChordParts { meta, members };
+    let parts = ChordParts { meta, size: None, members };
     let broken = match dispatch.send_body(&parts, &mut setting) {
         Ok(plan) => {
             assert!(plan.messages.iter().all(|message| message.payload.starts_with(b"{")));

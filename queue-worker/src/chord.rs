@@ -63,7 +63,8 @@ async fn read_parts(engine: &Engine, group: &str) -> Result<ChordParts, StoreErr
 fn end(engine: &Engine, held: &Held, dispatch: &Dispatch, parts: &Result<ChordParts, StoreError>) -> Settlement {
     let subject = Subject::new(engine, held);
     let mut end = subject.done();
-    let chord_end = |failed| ChordEnd { group: dispatch.group.clone(), token: dispatch.token.clone(), failed };
+    let chord_end =
+        |failed| ChordEnd { group: dispatch.group.clone(), token: dispatch.token.clone(), failed, ttl: subject.ttl };
     let mut setting = dispatch.setting(subject.default_queue, subject.now(), subject.ttl).beside_celery(subject.celery);
     let sent = match parts {
         _ if held.deaths >= MAX_DEATHS => Err(Broken::callback("the workers that were to send it died")),

@@ -181,7 +181,7 @@ async fn no_room_while_too_many_wait() {
 
 #[test]
 fn the_end_of_a_chord_is_something_that_a_settlement_carries() {
-    let chord_end = Some(Box::new(ChordEnd { group: "g".into(), token: "t".into(), failed: false }));
+    let chord_end = Some(Box::new(ChordEnd { group: "g".into(), token: "t".into(), failed: false, ttl: None }));
     assert!(carries_nothing(&Settlement::early()));
     assert!(!carries_nothing(&Settlement { chord_end, ..Settlement::early() }));
 }

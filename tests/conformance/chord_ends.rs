@@ -70,6 +70,39 @@ async fn a_claim_that_ran_out_is_free(bench: &Bench) {
     assert_eq!(a.settle_one(chord.end(&other, "m1", false)).await, Settled::ChordTaken);
 }
 
+/// An hour passes. A server's own clock is not moved by the tests: there what would have ended by then is deleted.
+async fn let_an_hour_pass(bench: &Bench, chord: &Chord) {
+    bench.advance(3600 * SECOND);
+    if let Some((url, prefix)) = bench.results() {
+        let mut connection = ::redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap();
+        for part in ["", ".j", ".s", ".t", ".d", ".c"] {
+            let key = format!("{prefix}celery-taskset-meta-{}{part}", chord.group);
+            let left: i64 = ::redis::cmd("TTL").arg(&key).query_async(&mut connection).await.unwrap();
+            if (0..=3600).contains(&left) {
+                let _: i64 = ::redis::cmd("DEL").arg(&key).query_async(&mut connection).await.unwrap();
+            }
+        }
+    }
+}
+
+/// Once all parts are in, a chord waits for its end however soon its results would be forgotten: nobody runs them again. A part
+/// that does run again takes nothing off that; what stays of a failed one is kept as long as results are.
+async fn a_complete_chord_outlives_its_results(bench: &Bench) {
+    let chord = Chord::new(bench, "chord").kept_for(30 * SECOND);
+    bench.store.begin_chords(&[chord.start(1)]).await.unwrap();
+    let a = bench.worker("a", &["mail"]).await;
+    assert_eq!(chord.finish(bench, &a, "m1", 0).await, Settled::Done);
+    let delivery = dispatch(&chord, &a).await;
+    assert_eq!(chord.finish(bench, &a, "m1", 0).await, Settled::Done);
+    let_an_hour_pass(bench, &chord).await;
+    let parts = bench.store.chord_parts(&chord.group).await.unwrap();
+    assert_eq!((parts.members.len(), parts.size), (1, Some(1)));
+    assert_eq!(a.settle_one(chord.end(&delivery, "m1", true)).await, Settled::Done);
+    assert_eq!(members(bench, &chord).await.len(), 1);
+    let_an_hour_pass(bench, &chord).await;
+    assert_eq!(members(bench, &chord).await.len(), 0);
+}
+
 /// A claim that ran out brings no second dispatch: who counted the last part once has sent one, and it is not lost.
 async fn a_part_that_ran_again_sends_nothing(bench: &Bench) {
     let (chord, a, _held) = complete(bench).await;
@@ -123,6 +156,7 @@ queue_tests::conformance!(
     another_claim_ends_nothing,
     a_lost_end_is_nothing,
     a_claim_that_ran_out_is_free,
+    a_complete_chord_outlives_its_results,
     a_part_that_ran_again_sends_nothing,
     a_claimed_chord_is_not_claimed_again,
     nothing_ends_a_chord_that_is_not_there,

@@ -21,6 +21,7 @@ pub struct Chord {
     pub group: String,
     dispatch: Outgoing,
     prefix: String,
+    ttl: Option<Duration>,
 }
 
 impl Chord {
@@ -35,7 +36,12 @@ impl Chord {
         let rest = json!({"headers": {"id": id.as_str()}, "group": group}).to_string();
         let payload = Bytes::from([INTERNAL, &rest.as_bytes()[1..]].concat());
         let dispatch = Outgoing { payload, id, ..bench.message("mail", "dispatch") };
-        Self { group: group.to_owned(), dispatch, prefix: bench.id("").to_string() }
+        Self { group: group.to_owned(), dispatch, prefix: bench.id("").to_string(), ttl: MONTH }
+    }
+
+    /// The same, of which what came in is kept for so long.
+    pub fn kept_for(self, ttl: Duration) -> Self {
+        Self { ttl: Some(ttl), ..self }
     }
 
     /// The dispatch, byte for byte.
@@ -45,7 +51,7 @@ impl Chord {
 
     /// How it begins.
     pub fn start(&self, size: u64) -> ChordStart {
-        ChordStart { group: self.group.clone(), size, meta: None, ttl: MONTH }
+        ChordStart { group: self.group.clone(), size, meta: None, ttl: self.ttl }
     }
 
     /// What is kept of the part of that label.
@@ -60,7 +66,7 @@ impl Chord {
             id: TaskId::new(format!("{}{label}", self.prefix)).unwrap(),
             index,
             member: self.member(label, value),
-            ttl: MONTH,
+            ttl: self.ttl,
             token: format!("claim of {label}"),
             dispatch: self.dispatch.clone(),
         })
@@ -68,14 +74,14 @@ impl Chord {
 
     /// More parts.
     pub fn grow(&self, by: u32) -> ChordStep {
-        ChordStep::Grow { group: self.group.clone(), by, ttl: MONTH }
+        ChordStep::Grow { group: self.group.clone(), by, ttl: self.ttl }
     }
 
     /// Ends it under the claim of that label.
     pub fn end(&self, delivery: &Delivery, claim: &str, failed: bool) -> Settlement {
         let token = format!("claim of {claim}");
         Settlement {
-            chord_end: Some(Box::new(ChordEnd { group: self.group.clone(), token, failed })),
+            chord_end: Some(Box::new(ChordEnd { group: self.group.clone(), token, failed, ttl: self.ttl })),
             ..done(delivery)
         }
     }

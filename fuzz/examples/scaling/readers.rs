@@ -75,7 +75,7 @@ pub(crate) fn chord(input: &[u8]) {
     let members = input.split_inclusive(|byte| *byte == b']').map(Bytes::copy_from_slice).collect();
     let members =
         if input.windows(2).any(|pair| pair == b"]]") { vec![Bytes::copy_from_slice(input)] } else { members };
-    let _ = dispatch.send_body(&ChordParts { meta: None, members }, &mut setting());
+    let _ = dispatch.send_body(&ChordParts { meta: None, size: None, members }, &mut setting());
 }
 
 pub(crate) fn request(input: &[u8]) {

@@ -139,6 +139,11 @@ impl Dispatch {
 
     /// The results in the order of the header, nested as it was.
     fn results(&self, parts: &ChordParts) -> Result<Json, Broken> {
+        // Never a shorter list than was asked for: what came in may have expired, or its server have forgotten some of it.
+        let (came, size) = (parts.members.len() as u64, parts.size.unwrap_or(1));
+        if came < size {
+            return Err(Broken::join(format!("{came} of {size} results are left")));
+        }
         let members: Vec<Bytes> = parts.members.iter().map(unpacked).collect();
         let members = members.iter().map(Member::read).collect::<Result<Vec<_>, _>>()?;
         if let Some(failed) = members.iter().find(|member| member.failed()) {

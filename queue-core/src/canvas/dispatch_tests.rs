@@ -17,7 +17,7 @@ fn dispatch(body: &str) -> Dispatch {
 
 fn parts(members: &[&str], meta: Option<&str>) -> ChordParts {
     let bytes = |text: &str| Bytes::from(text.to_owned());
-    ChordParts { meta: meta.map(bytes), members: members.iter().map(|member| bytes(member)).collect() }
+    ChordParts { meta: meta.map(bytes), size: None, members: members.iter().map(|member| bytes(member)).collect() }
 }
 
 fn setting(dispatch: &Dispatch) -> Setting {
@@ -70,4 +70,20 @@ fn failure_takes_the_body_its_chain_and_its_errbacks() {
     assert_eq!(ended, ["body", "z"]);
     let errback = Message::decode(&follow.plan.messages[0].payload, &DecodeLimits::default()).unwrap();
     assert_eq!(errback.args.as_str(), r#"["body"]"#);
+}
+
+/// A body never gets a shorter list than its header was: what came in may have expired, or been lost by its server.
+#[test]
+fn missing_results_are_no_results() {
+    let dispatch = dispatch(r#"{"task": "t.sum"}"#);
+    let one = r#"[1, "a", "SUCCESS", 1]"#;
+    let told = |size, members: &[&str]| match dispatch.results(&ChordParts { size, ..parts(members, None) }) {
+        Ok(results) => results.as_str().to_owned(),
+        Err(broken) => broken.why.message,
+    };
+    assert_eq!(told(Some(2), &[one]), "Join error: 1 of 2 results are left");
+    assert_eq!(told(None, &[]), "Join error: 0 of 1 results are left");
+    assert_eq!(told(None, &[one]), "[1]");
+    // One of two was added while the chord ran.
+    assert_eq!(told(Some(1), &[one, r#"[1, "b", "SUCCESS", 2]"#]), "[1, 2]");
 }

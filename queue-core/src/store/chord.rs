@@ -24,6 +24,9 @@ pub const INTERNAL: &[u8] = b"{\"queue-internal\":1,";
 pub(crate) const CLAIM: Duration = Duration::from_secs(60);
 /// How long it is remembered that a chord is over, so that a late part does not begin it anew. As long as Celery remembers it.
 pub(crate) const DONE: Duration = Duration::from_secs(300);
+/// How long a chord whose parts are all in waits for its end at least, however soon its results are forgotten: its parts do not run
+/// again, and nobody may be there to send the body for a while.
+pub(crate) const COMPLETE: Duration = Duration::from_secs(30 * 86_400);
 
 /// One change of a chord within a settlement.
 #[derive(Debug, Clone)]
@@ -99,6 +102,8 @@ pub struct ChordEnd {
     /// A part failed: the body is not sent. As Celery does, what came in is left to expire and only the expected size is
     /// deleted.
     pub failed: bool,
+    /// How long what stays of it is kept; `None` is for ever.
+    pub ttl: Option<Duration>,
 }
 
 /// What came in of a chord.
@@ -106,6 +111,8 @@ pub struct ChordEnd {
 pub struct ChordParts {
     /// Celery's group meta, where the header contains groups.
     pub meta: Option<Bytes>,
+    /// How many parts its header had when it began; `None` when that is not known any more.
+    pub size: Option<u64>,
     /// The members, in the order of their indexes.
     pub members: Vec<Bytes>,
 }

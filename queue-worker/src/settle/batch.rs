@@ -59,7 +59,7 @@ impl Batch {
 impl Origin {
     pub(super) fn log(self, answer: Settled, health: &Health) {
         if answer == Settled::ChordTaken {
-            tracing::info!(queue = %self.queue, id = self.id(), "somebody else has sent the body of this chord");
+            tracing::info!(queue = %self.queue, id = self.id(), "this chord was ended by somebody else, or is forgotten: its body is not sent from here");
         }
         if answer == Settled::LeaseLost {
             count(&health.leases_lost);

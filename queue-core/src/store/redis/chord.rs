@@ -60,7 +60,8 @@ pub(super) async fn parts(store: &Inner, group: &str) -> Result<ChordParts, Stor
         members.extend(found.into_iter().map(Bytes::from));
         first += STEP;
         if !more {
-            return Ok(ChordParts { meta: read(store, &keys.meta).await?, members });
+            let size = read(store, &keys.size).await?.and_then(|size| std::str::from_utf8(&size).ok()?.parse().ok());
+            return Ok(ChordParts { meta: read(store, &keys.meta).await?, size, members });
         }
     }
 }
@@ -136,7 +137,7 @@ pub(super) fn add_end(call: &mut Cmd, shared: &Shared, end: Option<&ChordEnd>, h
         End::Whole => u8::from(end.failed),
         End::Claim => 2,
     };
-    call.arg(shared.store.keys.group(&end.group)).arg(&end.token).arg(how);
+    call.arg(shared.store.keys.group(&end.group)).arg(&end.token).arg(how).arg(ttl_s(end.ttl));
 }
 
 /// Adds what a settlement does to chords; notes in `claimable` one entry per part.

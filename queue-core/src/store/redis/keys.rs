@@ -61,7 +61,7 @@ impl Keys {
         format!("{}queue:once:{token}", self.prefix)
     }
 
-    /// The last number of each lane of a producer (hash: lane → number; TTL an hour). Where chords are, too, for those.
+    /// The last number of each lane of a producer (hash: lane → number, `<lane>:<n>` → number; TTL an hour). Where chords are, too, for those.
     pub(super) fn producer(&self, producer: &str) -> String {
         format!("{}queue:producer:{producer}", self.prefix)
     }
@@ -90,7 +90,7 @@ impl Keys {
     /// The keys of the chord of this group.
     pub(super) fn chord(&self, group: &str) -> ChordKeys {
         let meta = self.group(group);
-        ChordKeys { parts: format!("{meta}.j"), meta }
+        ChordKeys { parts: format!("{meta}.j"), size: format!("{meta}.s"), meta }
     }
 
     /// What is wrong with a queue's name here, if anything: one that has the separator in it may be another queue's list.
@@ -211,6 +211,8 @@ pub(super) struct ChordKeys {
     pub(super) meta: String,
     /// The members that came in (zset, scored by index).
     pub(super) parts: String,
+    /// How many its header had (string).
+    pub(super) size: String,
 }
 
 /// One list of ready messages and all keys about it.

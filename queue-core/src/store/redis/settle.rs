@@ -14,7 +14,7 @@ use super::times::ms;
 use super::{results, two_servers, window};
 use crate::names::Priority;
 use crate::store::{
-    CLAIM, ChordStep, DONE, DeliveryTag, Ending, INTERNAL, Settled, Settlement, StoreError, StoredResult,
+    CLAIM, COMPLETE, ChordStep, DONE, DeliveryTag, Ending, INTERNAL, Settled, Settlement, StoreError, StoredResult,
 };
 
 /// Settlements of one call at most, and their bytes, roughly: a server runs nothing else meanwhile, and with a result each
@@ -211,7 +211,7 @@ pub(super) fn begin_call(shared: &Shared, batch: &[Settlement], plain: &Plain<'_
     let (arguments, bytes) = room_for(batch);
     let mut call = shared.store.scripts.settle.call_with(&[&route], arguments, bytes);
     call.arg(options.clock.skew_ms()).arg(ms(options.lease)).arg(CLAIM.as_secs()).arg(DONE.as_secs());
-    call.arg(messages).arg(results);
+    call.arg(COMPLETE.as_secs()).arg(messages).arg(results);
     plain.add(&mut call, shared);
     call
 }

@@ -11,7 +11,9 @@ use super::sql;
 use super::tx::{Kind, Tx, Wake, hash};
 use crate::clock::Timestamp;
 use crate::names::TaskId;
-use crate::store::{CLAIM, ChordEnd, ChordPart, ChordParts, ChordStart, ChordStep, DONE, Outgoing, StoredResult};
+use crate::store::{
+    CLAIM, COMPLETE, ChordEnd, ChordPart, ChordParts, ChordStart, ChordStep, DONE, Outgoing, StoredResult,
+};
 
 /// The claim of a chord that is over.
 const OVER: &str = "done";
@@ -69,6 +71,13 @@ impl Chord {
         Ok(())
     }
 
+    /// Keeps it, and its saved group, until then.
+    fn keep(&mut self, tx: &Tx<'_>, name: &str, ends: i64) -> Outcome<()> {
+        self.expires = Some(ends);
+        tx.prepare(sql::GROUP_EXTEND)?.execute(params![name, ends, tx.now.as_millis()])?;
+        Ok(())
+    }
+
     fn claim_by(&mut self, claim: &str, ends: Timestamp) {
         claim.clone_into(&mut self.claim);
         self.claim_ends = ends.as_millis();
@@ -123,8 +132,9 @@ fn count(tx: &mut Tx<'_>, part: &ChordPart) -> Outcome<()> {
     let inserted = tx.prepare(sql::CHORD_PART_INSERT)?.execute(row)?;
     chord.parts += i64::try_from(inserted).unwrap_or(0);
     if let Some(ends) = ends {
-        chord.expires = Some(ends);
-        tx.prepare(sql::GROUP_EXTEND)?.execute(params![part.group, ends, tx.now.as_millis()])?;
+        // Complete, it waits for its end.
+        let waits = tx.now.after(COMPLETE).as_millis();
+        chord.keep(tx, &part.group, if chord.is_complete() { ends.max(waits) } else { ends })?;
     }
     if inserted == 1 && chord.is_complete() && chord.claim.is_empty() {
         chord.claim_by(&part.token, tx.now.after(CLAIM));
@@ -154,6 +164,9 @@ pub(super) fn may_end(tx: &Tx<'_>, end: &ChordEnd) -> Outcome<bool> {
 pub(super) fn end(tx: &Tx<'_>, end: &ChordEnd) -> Outcome<()> {
     let mut chord = Chord::open(tx, &end.group, None)?;
     chord.size = None;
+    if let Some(ends) = expires(tx, end.ttl) {
+        chord.keep(tx, &end.group, ends)?;
+    }
     if !end.failed {
         tx.prepare(sql::CHORD_PART_DELETE)?.execute([&end.group])?;
         (chord.parts, chord.grown) = (0, 0);
@@ -166,13 +179,14 @@ pub(super) fn end(tx: &Tx<'_>, end: &ChordEnd) -> Outcome<()> {
 /// What came in of a chord.
 pub(super) fn parts(connection: &Connection, group: &str, now: Timestamp) -> Outcome<ChordParts> {
     let meta = group_meta(connection, group, now)?;
-    let stands = Chord::read(connection, group, now)?.is_some_and(|chord| chord.parts > 0);
-    if !stands {
-        return Ok(ChordParts { meta, members: Vec::new() });
+    let chord = Chord::read(connection, group, now)?.unwrap_or_default();
+    let size = chord.size.and_then(|size| u64::try_from(size).ok());
+    if chord.parts == 0 {
+        return Ok(ChordParts { meta, size, members: Vec::new() });
     }
     let mut list = connection.prepare_cached(sql::CHORD_PART_LIST)?;
     let members = list.query_map([group], |row| Ok(Bytes::copy_from_slice(row.get_ref(0)?.as_blob()?)))?;
-    Ok(ChordParts { meta, members: members.collect::<Result<_, _>>()? })
+    Ok(ChordParts { meta, size, members: members.collect::<Result<_, _>>()? })
 }
 
 /// Saves a group.

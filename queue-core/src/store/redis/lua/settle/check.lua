@@ -5,17 +5,19 @@
 -- ARGV[2]  number  length of a lease, ms
 -- ARGV[3]  number  how long the claim to a chord stands, s
 -- ARGV[4]  number  how long it is remembered that a chord is over, s
--- ARGV[5]  number  the database of the messages
--- ARGV[6]  number  the database of the results and chords ("" for the same)
--- ARGV[7]  number  groups of plain settlements: a message of this worker's goes, with one result or none, and nothing follows
--- ARGV[8…] per group: held key, how many, TTL of the results in s ("0" for ever, "" for no results), the length of its window
+-- ARGV[5]  number  how long a complete chord waits for its end at least, s
+-- ARGV[6]  number  the database of the messages
+-- ARGV[7]  number  the database of the results and chords ("" for the same)
+-- ARGV[8]  number  groups of plain settlements: a message of this worker's goes, with one result or none, and nothing follows
+-- ARGV[9…] per group: held key, how many, TTL of the results in s ("0" for ever, "" for no results), the length of its window
 --          ("0" for none), then without a window, per settlement, in the order they were leased: the message [, result key, value];
 --          with one: the group's last message, how many stay, per one of them, nearest first: how far from the end, from 1, and the
 --          message; then per settlement: [result key, value]
 -- ARGV[…]  per other settlement:
 --          held key, the message, "{list}:deaths" ("" unless a suspect); or, when it was acknowledged early, "", the key that
 --          says that this end was written ("" for no such fence), "",
---          the chord it ends ("" for none), then: our claim, and "0", "1" when a part failed, "2" to claim it and no more,
+--          the chord it ends ("" for none), then: our claim, and "0", "1" when a part failed, "2" to claim it and no more, and TTL of
+--          what stays of it in s ("0" for ever),
 --          count of results, then per result: key, value, TTL in s ("0" for ever),
 --          count of chord steps, then per step one of (TTL in s, "0" for ever):
 --            "b", chord, size, group meta ("" for none), TTL
@@ -51,7 +53,7 @@ local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1]
 
 -- Calls `step` where the results are.
-local here, there = ARGV[5], ARGV[6]
+local here, there = ARGV[6], ARGV[7]
 local function with_results(step, ...)
   if there == "" then return step(...) end
   redis.call("SELECT", there)
@@ -117,8 +119,8 @@ end
 
 -- A group's arguments are: `width` per settlement from `first` on, its result's key at `result` among them.
 local groups, elsewhere = {}, {}
-local at = 8
-for i = 1, tonumber(ARGV[7]) do
+local at = 9
+for i = 1, tonumber(ARGV[8]) do
   local group = {key = ARGV[at], n = tonumber(ARGV[at + 1]), ttl = ARGV[at + 2], window = tonumber(ARGV[at + 3]), stay = {}}
   look_at(group.key)
   at = at + 4
@@ -150,7 +152,7 @@ while at <= #ARGV do
   if ARGV[at] ~= "" then
     writes = true
     with_results(expect, ARGV[at] .. ".c", "string")
-    at = at + 2
+    at = at + 3
   end
   if ARGV[at + 1] ~= "0" then writes = true end
   at = at + 2 + 3 * ARGV[at + 1]

@@ -48,16 +48,27 @@ local function lease_dispatch(message, mine, suspects, workers, incarnation)
   redis.call("LPUSH", suspects, message)
 end
 
+-- How long a complete chord is kept.
+local function waits(ttl)
+  if ttl == "0" or tonumber(ttl) > tonumber(ARGV[5]) then return ttl end
+  return ARGV[5]
+end
+
+local function keep(chord, ttl) expire(ttl, chord .. ".j", chord .. ".t", chord .. ".s", chord .. ".d", chord) end
+
+-- Whether the part was counted now, and whether the chord is complete.
 local function count(chord, id, index, member, ttl)
   local inserted = insert(chord, id, index, member)
-  expire(ttl, chord .. ".j", chord .. ".t", chord .. ".s", chord .. ".d", chord)
-  return inserted
+  local complete = is_complete(chord)
+  keep(chord, complete and waits(ttl) or ttl)
+  return inserted, complete
 end
 
 -- True when the chord is complete with this part and claimed.
 local function count_and_claim(chord, id, index, member, ttl, claim)
   if redis.call("GET", chord .. ".c") == "done" then return end
-  if not count(chord, id, index, member, ttl) or not is_complete(chord) then return end
+  local inserted, complete = count(chord, id, index, member, ttl)
+  if not inserted or not complete then return end
   -- Longer than it takes until a dead worker's dispatch is another's.
   return redis.call("SET", chord .. ".c", claim, "NX", "EX", ARGV[3])
 end
@@ -67,11 +78,11 @@ end
 local function count_and_ask(chord, id, index, member, ttl, claim)
   local owner = redis.call("GET", chord .. ".c")
   if owner == "done" then return end
-  local inserted = count(chord, id, index, member, ttl)
+  local inserted, complete = count(chord, id, index, member, ttl)
   local unsure = "?" .. id .. ":" .. index .. " "
   local before = owner and string.sub(owner, 1, #unsure) == unsure
-  if not is_complete(chord) or not (before or (inserted and not owner)) then return end
-  set(chord .. ".c", unsure .. claim, ttl)
+  if not complete or not (before or (inserted and not owner)) then return end
+  set(chord .. ".c", unsure .. claim, waits(ttl))
   return true
 end
 
@@ -111,7 +122,7 @@ local function may_end(chord, claim)
   return owner == claim or is_unsure(owner, claim) or (not owner and redis.call("EXISTS", chord .. ".s") == 1)
 end
 
-local function end_chord(chord, claim, how)
+local function end_chord(chord, claim, how, ttl)
   if how == "2" then
     redis.call("SET", chord .. ".c", claim, "EX", ARGV[3])
     return
@@ -122,5 +133,6 @@ local function end_chord(chord, claim, how)
   else
     redis.call("UNLINK", chord .. ".j", chord .. ".t", chord .. ".s", chord .. ".d")
   end
+  keep(chord, ttl)
   redis.call("SET", chord .. ".c", "done", "EX", ARGV[4])
 end

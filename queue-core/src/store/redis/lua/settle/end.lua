@@ -99,14 +99,14 @@ while at <= #ARGV do
   end
   local answer = stands and 1 or 0
   if stands and deaths ~= "" then redis.call("HDEL", deaths, redis.sha1hex(message)) end
-  local ends, claim, how = ARGV[at + 3], nil, nil
+  local ends, claim, how, ttl = ARGV[at + 3], nil, nil, nil
   at = at + 4
   if ends ~= "" then
-    claim, how = ARGV[at], ARGV[at + 1]
+    claim, how, ttl = ARGV[at], ARGV[at + 1], ARGV[at + 2]
     if stands and not with_results(may_end, ends, claim) then
       stands, answer = false, -1
     end
-    at = at + 2
+    at = at + 3
   end
   local results = tonumber(ARGV[at])
   at = at + 1
@@ -152,7 +152,7 @@ while at <= #ARGV do
   else
     at = at + 1
   end
-  if stands and ends ~= "" then with_results(end_chord, ends, claim, how) end
+  if stands and ends ~= "" then with_results(end_chord, ends, claim, how, ttl) end
   reply[#reply + 1] = answer
 end
 return {plain, reply, leased}
