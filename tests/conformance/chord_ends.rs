@@ -103,6 +103,18 @@ async fn a_complete_chord_outlives_its_results(bench: &Bench) {
     assert_eq!(members(bench, &chord).await.len(), 0);
 }
 
+/// A part that is done gives its chord no less time than it had: the others may begin much later.
+async fn a_part_takes_no_time_off_its_chord(bench: &Bench) {
+    let chord = Chord::new(bench, "chord");
+    bench.store.begin_chords(&[chord.start(2)]).await.unwrap();
+    let (a, chord) = (bench.worker("a", &["mail"]).await, chord.kept_for(30 * SECOND));
+    assert_eq!(chord.finish(bench, &a, "m1", 0).await, Settled::Done);
+    let_an_hour_pass(bench, &chord).await;
+    assert_eq!(chord.finish(bench, &a, "m2", 1).await, Settled::Done);
+    let _held = dispatch(&chord, &a).await;
+    assert_eq!(members(bench, &chord).await.len(), 2);
+}
+
 /// A claim that ran out brings no second dispatch: who counted the last part once has sent one, and it is not lost.
 async fn a_part_that_ran_again_sends_nothing(bench: &Bench) {
     let (chord, a, _held) = complete(bench).await;
@@ -157,6 +169,7 @@ queue_tests::conformance!(
     a_lost_end_is_nothing,
     a_claim_that_ran_out_is_free,
     a_complete_chord_outlives_its_results,
+    a_part_takes_no_time_off_its_chord,
     a_part_that_ran_again_sends_nothing,
     a_claimed_chord_is_not_claimed_again,
     nothing_ends_a_chord_that_is_not_there,

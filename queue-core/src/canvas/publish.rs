@@ -69,6 +69,8 @@ pub struct Plan {
     pub messages: Vec<Outgoing>,
     /// The chords that begin with them: to be written before.
     pub chords: Vec<ChordStart>,
+    /// When the last of them is to start, of those that start later.
+    latest: Option<Timestamp>,
     /// How many compositions are being expanded, each in the one before it.
     depth: usize,
 }
@@ -184,11 +186,16 @@ impl Plan {
         body.name_group(&group);
         let body = body.to_json();
         let meta = nested(&group, &header);
+        let (nth, before) = (self.chords.len(), self.latest.take());
         self.chords.push(ChordStart { group: group.clone(), size, meta, ttl: setting.chord_ttl });
         for (index, mut member) in (0..).zip(header) {
             member.join(&group, index, Some(&body));
             self.expand(member, setting)?;
         }
+        // It is not to be forgotten before its header has run.
+        let waits = self.latest.map(|latest| setting.now.until(latest)).unwrap_or_default();
+        self.chords[nth].ttl = setting.chord_ttl.map(|ttl| ttl.saturating_add(waits));
+        self.latest = self.latest.max(before);
         Ok(())
     }
 
@@ -200,6 +207,7 @@ impl Plan {
         let known = definition(&sig.task).map(|def| (def.options)());
         let queue = read.queue(|| own_queue(known.as_ref(), setting))?;
         let due = read.due(setting.now)?;
+        self.latest = self.latest.max(due);
         let id = read.id()?;
         let own_priority = known.as_ref().map_or(Priority::HIGHEST, |options| options.priority);
         let priority = read.priority().unwrap_or(own_priority);
@@ -314,5 +322,37 @@ fn node(sig: &Signature) -> ResultNode {
         }
         Shape::Group(members) => ResultNode::Group(id(sig), members.iter().map(node).collect()),
         Shape::Chord(chord) => node(&chord.body),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(name: &str) -> Signature {
+        Signature::task(name, Json::empty_array(), Json::empty_object())
+    }
+
+    fn later(seconds: u32) -> Signature {
+        let mut sig = task("t.part");
+        sig.options.set("countdown", Json::trusted(seconds.to_string()));
+        sig
+    }
+
+    #[test]
+    fn a_chord_is_kept_until_its_header_has_run() {
+        let inner = Signature::chord([later(50), later(7)], task("t.body"));
+        let outer = Signature::chord([later(200), inner, later(0)], task("t.body"));
+        let at_once = Signature::chord([task("t.part")], task("t.body"));
+        let all = Signature::group([outer, at_once]);
+        let kept = |ttl| {
+            let mut setting = Setting::of_client(QueueName::celery(), Timestamp::from_millis(0), ttl);
+            let mut plan = Plan::default();
+            plan.add(all.clone(), &mut setting).unwrap();
+            plan.chords.iter().map(|start| start.ttl.map(|ttl| ttl.as_secs())).collect::<Vec<_>>()
+        };
+        let hour = Duration::from_secs(3600);
+        assert_eq!(kept(Some(hour)), [Some(3800), Some(3650), Some(3600)]);
+        assert_eq!(kept(None), [None; 3]);
     }
 }

@@ -132,9 +132,9 @@ fn count(tx: &mut Tx<'_>, part: &ChordPart) -> Outcome<()> {
     let inserted = tx.prepare(sql::CHORD_PART_INSERT)?.execute(row)?;
     chord.parts += i64::try_from(inserted).unwrap_or(0);
     if let Some(ends) = ends {
-        // Complete, it waits for its end.
-        let waits = tx.now.after(COMPLETE).as_millis();
-        chord.keep(tx, &part.group, if chord.is_complete() { ends.max(waits) } else { ends })?;
+        // Complete, it waits for its end; and its other parts may begin much later.
+        let waits = if chord.is_complete() { tx.now.after(COMPLETE).as_millis() } else { 0 };
+        chord.keep(tx, &part.group, ends.max(waits).max(chord.expires.unwrap_or(0)))?;
     }
     if inserted == 1 && chord.is_complete() && chord.claim.is_empty() {
         chord.claim_by(&part.token, tx.now.after(CLAIM));

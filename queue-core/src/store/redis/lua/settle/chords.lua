@@ -56,11 +56,18 @@ end
 
 local function keep(chord, ttl) expire(ttl, chord .. ".j", chord .. ".t", chord .. ".s", chord .. ".d", chord) end
 
+-- Not for less than it is kept already: its other parts may begin much later.
+local function longest(chord, ttl)
+  local left = redis.call("TTL", chord .. ".s")
+  if ttl == "0" or left <= tonumber(ttl) then return ttl end
+  return left
+end
+
 -- Whether the part was counted now, and whether the chord is complete.
 local function count(chord, id, index, member, ttl)
   local inserted = insert(chord, id, index, member)
   local complete = is_complete(chord)
-  keep(chord, complete and waits(ttl) or ttl)
+  keep(chord, longest(chord, complete and waits(ttl) or ttl))
   return inserted, complete
 end
 
