@@ -91,7 +91,8 @@ impl<'a> Subject<'a> {
             changes.headers.push((MAX_RETRIES.to_owned(), Json::from_value(&max).unwrap_or_else(|_| Json::null())));
         }
         let mut end = self.later(wait, changes);
-        if end.follow.is_empty() || self.ignore_result {
+        // What cannot be sent on says FAILURE already, and may send errbacks.
+        if matches!(end.ending, Ending::Dead(_)) || self.ignore_result {
             return end;
         }
         end.results.push(self.stored(self.failed(State::Retry, why, None)));

@@ -203,3 +203,18 @@ queue_tests::conformance!(
     states_on_the_way_are_seen,
     countdown_is_waited_for_in_the_store,
 );
+
+/// A retry that no worker could read ends here, and whoever waits is told; that errbacks are sent makes it no retry.
+async fn retry_too_large_is_a_failure(bench: &Bench) {
+    let stage = Stage::default();
+    let _worker = start(bench, &stage).await;
+    let call = regrow.s("x").link_error(on_error.partial("late"));
+    let job = client(bench).send(call).await.unwrap();
+    let Err(JobError::Failed(why)) = job.get(SOON).await else { panic!("it cannot have succeeded") };
+    assert_eq!(job.status().await.unwrap(), JobStatus::Failure);
+    assert!(why.message.contains("body has more than 67108864 bytes"), "{why:?}");
+    assert_eq!(dead_letter(bench).await.1, DeadReason::Undecodable);
+    wait_until("the errback has run", || async { stage.said().len() == 1 }).await;
+}
+
+queue_tests::on_driver!(memory, SqliteMemory: retry_too_large_is_a_failure);

@@ -90,6 +90,12 @@ async fn task_events_tell_a_jobs_life(bench: &Bench) {
     assert_eq!(kinds(&mut events, bench, job.id().as_str(), 3).await[2].kind, "task-rejected");
     let job = client(bench).send(flaky.s(99).max_retries(0)).await.unwrap();
     assert_eq!(kinds(&mut events, bench, job.id().as_str(), 3).await[2].kind, "task-failed");
+    // What should follow its success cannot be sent.
+    let broken = add.s(1, 1).link(Call::named("t.echo").untyped().set("countdown", "soon"));
+    let job = client(bench).send(broken).await.unwrap();
+    let told = kinds(&mut events, bench, job.id().as_str(), 3).await;
+    assert_eq!(words(&told), ["task-received", "task-started", "task-failed"]);
+    assert!(told[2].text("exception").is_some_and(|why| why.contains("countdown")), "{told:?}");
     let job = client(bench).send(Call::named("t.unknown")).await.unwrap();
     let told = kinds(&mut events, bench, job.id().as_str(), 2).await;
     assert_eq!(words(&told), ["task-received", "task-failed"]);

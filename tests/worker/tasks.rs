@@ -26,6 +26,12 @@ pub(crate) async fn flaky(after: u32, stage: State<Stage>, ctx: Context) -> Resu
     if ctx.retries() < after { Err(Paper) } else { Ok(ctx.retries()) }
 }
 
+/// Asks for a retry with more than a worker reads.
+#[task(name = "t.regrow", max_retries = 3)]
+pub(crate) async fn regrow(text: String, ctx: Context) -> TaskResult<u32> {
+    Err(ctx.retry().after(Duration::from_millis(1)).args([text.repeat(64 << 20)]).into())
+}
+
 #[task(name = "t.fatal", max_retries = 3, backoff = "1ms..5ms")]
 pub(crate) async fn fatal(stage: State<Stage>) -> TaskResult {
     stage.say("fatal");

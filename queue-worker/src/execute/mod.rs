@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use queue_core::failpoint;
 use queue_core::message::Json;
-use queue_core::store::{DeadReason, Settled, Settlement};
+use queue_core::store::{DeadReason, Ending, Settled, Settlement};
 use queue_core::task::{Body, Context, ContextParts, Overrides, RunFuture, TaskError};
 use tracing::Instrument;
 
@@ -305,6 +305,13 @@ impl Run {
                 put_back(&self.engine, &self.held);
                 return;
             }
+        };
+        let (counter, telling) = match &settlement.ending {
+            // What should follow is not possible.
+            Ending::Dead(letter) if !matches!(outcome, Counted::Dead(_)) => {
+                (&self.engine.counts.dead, about("task-failed").with("exception", || letter.error.as_str().into()))
+            }
+            Ending::Dead(_) | Ending::Done => (counter, telling),
         };
         count(counter);
         failpoint::hit("settle.built");
