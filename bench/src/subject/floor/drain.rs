@@ -144,8 +144,10 @@ impl Side {
             return;
         }
         // One group of plain settlements, told by where it stands: the last of the list, all of it.
-        bare.begin(17 + messages.len() * if self.results { 2 } else { 0 });
-        for word in [&b"EVALSHA"[..], &self.settle, b"1", &self.held, b"0", b"8000", b"60", b"60", b"0", b"", b"1"] {
+        bare.begin(18 + messages.len() * if self.results { 2 } else { 0 });
+        for word in
+            [&b"EVALSHA"[..], &self.settle, b"1", &self.held, b"0", b"8000", b"60", b"60", b"60", b"0", b"", b"1"]
+        {
             bare.word(word);
         }
         bare.word(&self.held);
