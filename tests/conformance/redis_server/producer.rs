@@ -269,17 +269,17 @@ async fn a_late_batch_is_tried_again_too() {
 /// Turns a server's refusal on or off.
 type Switch<'a> = &'a dyn Fn();
 
-/// A line that broke while nobody used it is noticed before a plain call goes out on it: that is no unknown outcome.
+/// A line that broke while nobody used it, or went dead, is noticed before a plain call goes out on it: that is no unknown outcome.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_line_that_broke_while_idle_is_made_anew() {
     // An answer that is late would be an unknown outcome, too.
-    let patient = 3 * SECOND;
+    let patient = 2 * SECOND;
     let (bench, proxy) = behind_proxy_within(patient).await;
     let client = client(&bench, PATIENCE, false);
-    for sent in 1..=2 {
+    for (end, sent) in [Proxy::cut, Proxy::black_hole].into_iter().zip(1..) {
         How::Plain.send(&bench, &client, "").await.unwrap();
         let made = proxy.connections();
-        proxy.cut();
+        end(&proxy);
         // Nobody uses it for as long as an answer may take.
         tokio::time::sleep(patient + patient / 4).await;
         How::Plain.send(&bench, &client, "").await.unwrap();

@@ -22,7 +22,7 @@ async fn all_clients_killed_again_and_again() {
     let mut site = Site::at(&url).await;
     let workers = [site.hire_at(&url, 4, &[]).to_string(), site.hire_at(&url, 4, &[]).to_string()];
     site.load();
-    for _ in 1..=5 {
+    for _ in 1..=20 {
         // More than either held when its lines broke: its next try has come before the next fault.
         let done = || workers.each_ref().map(|pid| site.lines("done").iter().filter(|line| line[1] == *pid).count());
         let before = done();
@@ -57,8 +57,8 @@ async fn cut_half_closed_and_refused() {
     }
     site.until_written("done", 250).await;
     site.close().await;
-    // So often they were refused.
-    site.each_told_some(0..=2);
+    // Twice they were refused; each time may be told twice, where one call hears of it when another has been answered again.
+    site.each_told_some(0..=4);
     site.nobody_was_taken_for_dead();
 }
 
