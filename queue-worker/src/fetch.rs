@@ -5,7 +5,7 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use queue_core::store::{Delivery, LeaseRequest, Order, Share, StoreError};
 
@@ -30,6 +30,7 @@ pub(crate) async fn fetch(engine: Arc<Engine>) {
     let mut fetcher = Fetcher::new(&engine);
     let mut tries = Tries::default();
     loop {
+        let began = Instant::now();
         let turn = tokio::select! {
             biased;
             // What a dropped call had leased is given back when the consumer is closed.
@@ -39,7 +40,7 @@ pub(crate) async fn fetch(engine: Arc<Engine>) {
         match turn {
             Ok(()) => tries.reset(),
             Err(error) => {
-                engine.outage.failed(Caller::Fetch, &error);
+                engine.outage.failed(Caller::Fetch, began, &error);
                 tokio::select! {
                     () = engine.phase.stop.cancelled() => break,
                     () = engine.outage.rest(&mut tries) => {}

@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use queue_core::failpoint;
 use queue_core::store::Beat;
@@ -135,6 +135,7 @@ fn give_up_in_time(engine: &Engine) {
 async fn beat(engine: &Engine, watchdog: &mut Watchdog) {
     failpoint::hit("beat.before");
     engine.consumer.resize(engine.slots.concurrency());
+    let began = Instant::now();
     match engine.consumer.beat().await {
         Ok(beat) => {
             failpoint::hit("beat.answered");
@@ -146,7 +147,7 @@ async fn beat(engine: &Engine, watchdog: &mut Watchdog) {
         }
         Err(error) => {
             tracing::debug!(error = %causes(&error), "no heartbeat");
-            engine.outage.failed(Caller::Beat, &error);
+            engine.outage.failed(Caller::Beat, began, &error);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What happens to a message between its lease and its slot: it is read, passes the gates or ends there, and starts.
 
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use queue_core::message::{DecodeError, Message};
 use queue_core::store::{DeadLetter, DeadReason, Delivery, Ending, INTERNAL, Settlement};
@@ -172,12 +172,13 @@ async fn mark_revoked(engine: &Engine, arrivals: &mut [Arrival]) {
 async fn ask_revoked(engine: &Engine, ids: &[&TaskId]) -> Vec<bool> {
     let mut tries = Tries::default();
     loop {
+        let began = Instant::now();
         match engine.consumer.revoked(ids).await {
             Ok(revoked) => {
                 engine.outage.answered(Caller::Fetch);
                 return revoked;
             }
-            Err(error) => engine.outage.failed(Caller::Fetch, &error),
+            Err(error) => engine.outage.failed(Caller::Fetch, began, &error),
         }
         engine.outage.rest(&mut tries).await;
     }

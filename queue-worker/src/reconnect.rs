@@ -52,16 +52,18 @@ impl Default for State {
 }
 
 impl Outage {
-    /// Notes that a call failed; logs where this begins an outage. A line that breaks is none by itself: what the next call
-    /// finds says more. The heartbeat has tried twice.
-    pub(crate) fn failed(&self, caller: Caller, error: &StoreError) {
+    /// Notes that a call failed which began then; logs where this begins an outage. What the next call finds says more where a
+    /// line breaks (but the heartbeat has tried twice), and where somebody was answered since the call began: its failure may be
+    /// older, one that was waited for together and is told late.
+    pub(crate) fn failed(&self, caller: Caller, began: Instant, error: &StoreError) {
         let mut state = self.lock();
         let first = state.failing & caller as u8 == 0;
+        let broke = error.outcome_unknown() && caller != Caller::Beat;
         state.failing |= caller as u8;
         state.missed |= caller as u8;
         state.failed = Some(Instant::now());
-        if first && error.outcome_unknown() && caller != Caller::Beat {
-            tracing::debug!(error = %causes(error), "the line to the store broke");
+        if first && (broke || began < state.answered) {
+            tracing::debug!(error = %causes(error), "a call to the store failed");
             return;
         }
         if state.since.is_none() {
@@ -131,8 +133,9 @@ impl Outage {
     {
         let mut tries = Tries::default();
         loop {
+            let began = Instant::now();
             match ask().await {
-                Err(error) if may_pass(&error) => self.failed(caller, &error),
+                Err(error) if may_pass(&error) => self.failed(caller, began, &error),
                 answer => {
                     self.answered(caller);
                     return answer;
@@ -235,8 +238,8 @@ mod tests {
     #[test]
     fn an_outage_ends_when_the_last_caller_that_failed_is_answered() {
         let outage = Outage::default();
-        outage.failed(Caller::Fetch, &StoreError::Leased);
-        outage.failed(Caller::Beat, &StoreError::Leased);
+        outage.failed(Caller::Fetch, Instant::now(), &StoreError::Leased);
+        outage.failed(Caller::Beat, Instant::now(), &StoreError::Leased);
         outage.answered(Caller::Settle);
         outage.answered(Caller::Fetch);
         assert!(outage.state.lock().unwrap().since.is_some());
@@ -247,12 +250,12 @@ mod tests {
     #[tokio::test]
     async fn an_outage_does_not_wait_for_who_asks_no_more() {
         let outage = Outage::default();
-        outage.failed(Caller::Fetch, &StoreError::Leased);
+        outage.failed(Caller::Fetch, Instant::now(), &StoreError::Leased);
         // Nothing to wait for: it asks again at once.
         outage.aside(Caller::Fetch, async {}).await;
         outage.answered(Caller::Beat);
         assert!(outage.is_on());
-        outage.failed(Caller::Beat, &StoreError::Leased);
+        outage.failed(Caller::Beat, Instant::now(), &StoreError::Leased);
         let waits = outage.aside(Caller::Fetch, std::future::pending::<()>()).now_or_never();
         assert!(waits.is_none() && outage.is_on(), "nobody was answered since");
         outage.answered(Caller::Beat);
@@ -264,12 +267,12 @@ mod tests {
     #[tokio::test]
     async fn who_asks_no_more_ends_an_outage_that_is_over_for_the_others() {
         let outage = Outage::default();
-        outage.failed(Caller::Fetch, &StoreError::Leased);
+        outage.failed(Caller::Fetch, Instant::now(), &StoreError::Leased);
         outage.answered(Caller::Beat);
         assert!(outage.is_on());
         outage.asks_no_more(Caller::Fetch);
         assert!(!outage.is_on());
-        outage.failed(Caller::Fetch, &StoreError::Leased);
+        outage.failed(Caller::Fetch, Instant::now(), &StoreError::Leased);
         assert_eq!(outage.count(), 2, "the next is another one");
     }
 
@@ -278,12 +281,27 @@ mod tests {
         let broke = StoreError::Unreachable { url: String::new(), unknown: true, source: "broken pipe".into() };
         let outage = Outage::default();
         let lasts = || outage.state.lock().unwrap().since.is_some();
-        outage.failed(Caller::Fetch, &broke);
+        outage.failed(Caller::Fetch, Instant::now(), &broke);
         assert!(!lasts());
         assert!(outage.answered(Caller::Fetch));
-        outage.failed(Caller::Fetch, &broke);
-        outage.failed(Caller::Fetch, &broke);
+        outage.failed(Caller::Fetch, Instant::now(), &broke);
+        outage.failed(Caller::Fetch, Instant::now(), &broke);
         assert!(lasts());
+    }
+
+    #[test]
+    fn a_failure_that_is_told_late_begins_no_outage() {
+        let outage = Outage::default();
+        let began = Instant::now();
+        outage.failed(Caller::Beat, began, &StoreError::Leased);
+        outage.answered(Caller::Beat);
+        for caller in [Caller::Fetch, Caller::Beat] {
+            outage.failed(caller, began, &StoreError::Leased);
+            assert_eq!((outage.count(), outage.is_on()), (1, false), "{caller:?}");
+        }
+        assert!(outage.answered(Caller::Fetch), "but it is remembered");
+        outage.failed(Caller::Beat, began, &StoreError::Leased);
+        assert!(outage.is_on(), "two of one caller are an outage, whatever others are told");
     }
 
     #[tokio::test]
@@ -306,10 +324,10 @@ mod tests {
     #[tokio::test]
     async fn who_is_answered_again_wakes_those_that_rest() {
         let (outage, mut tries) = (Outage::default(), Tries(60));
-        outage.failed(Caller::Fetch, &StoreError::Leased);
+        outage.failed(Caller::Fetch, Instant::now(), &StoreError::Leased);
         let rested = async {
             for _ in 0..100 {
-                outage.failed(Caller::Beat, &StoreError::Leased);
+                outage.failed(Caller::Beat, Instant::now(), &StoreError::Leased);
                 tokio::join!(outage.rest(&mut tries), async {
                     assert!(outage.answered(Caller::Beat));
                 });

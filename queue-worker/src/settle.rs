@@ -243,6 +243,7 @@ impl Settler {
         loop {
             // What is about to be final is in the log before; in an outage, what ended meanwhile is too.
             logging::write_out();
+            let began = Instant::now();
             match self.consumer.settle(settlements).await {
                 Ok(answers) => {
                     self.outage.answered(Caller::Settle);
@@ -259,7 +260,7 @@ impl Settler {
                     if error.outcome_unknown() {
                         unanswered.get_or_insert_with(Instant::now);
                     }
-                    self.outage.failed(Caller::Settle, &error);
+                    self.outage.failed(Caller::Settle, began, &error);
                 }
                 Err(error) => {
                     // A refusal is an answer.
