@@ -186,8 +186,14 @@ impl RedisServer {
 
     /// The hash by which it knows the driver's script of this name; it knows the script from now on.
     pub fn script(&self, name: &str) -> String {
-        let file = format!("{}/../queue-core/src/store/redis/lua/{name}.lua", env!("CARGO_MANIFEST_DIR"));
-        let source = std::fs::read_to_string(file).unwrap();
+        // One is in parts.
+        let source = match name {
+            "settle" => include!("../../queue-core/src/store/redis/lua/settle/script.rs").to_owned(),
+            name => {
+                let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../queue-core/src/store/redis/lua");
+                std::fs::read_to_string(format!("{folder}/{name}.lua")).unwrap()
+            }
+        };
         let answer = self.command(&["SCRIPT", "LOAD", &source]);
         answer.lines().nth(1).unwrap().to_owned()
     }
