@@ -8,7 +8,8 @@
 --
 -- The tombstones fence a wait that is still blocked on the server.
 -- A removal first: a server at its memory limit refuses only a script's first write, and this step must go on there.
-redis.pcall("ZREM", KEYS[5], "")
+local ready = redis.pcall("ZREM", KEYS[5], "")
+if type(ready) == "table" and not string.find(ready.err, "WRONGTYPE", 1, true) then return ready end
 if redis.call("TYPE", KEYS[2]).ok == "string" then return 0 end
 local n = 0
 -- From the newest to the oldest, so that the oldest ends up rightmost: next to be delivered.

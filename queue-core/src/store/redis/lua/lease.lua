@@ -13,7 +13,8 @@
 --
 -- Fencing: a reclaimed incarnation's held key is a string, so that pushing onto it fails before anything is removed.
 -- A removal first: a server at its memory limit refuses only a script's first write, and this step must go on there.
-redis.pcall("ZREM", KEYS[3], "")
+local ready = redis.pcall("ZREM", KEYS[3], "")
+if type(ready) == "table" and not string.find(ready.err, "WRONGTYPE", 1, true) then return ready end
 local time = redis.call("TIME")
 local ends = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1] + ARGV[2]
 local left = tonumber(ARGV[3])

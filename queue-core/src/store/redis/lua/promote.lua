@@ -10,7 +10,8 @@
 -- nothing is due. The other lists go on.
 -- A member that begins with a zero byte is "\0<number>\0" and the message (see enqueue.lua).
 -- A removal first: a server at its memory limit refuses only a script's first write, and this step must go on there.
-redis.pcall("ZREM", KEYS[1], "")
+local ready = redis.pcall("ZREM", KEYS[1], "")
+if type(ready) == "table" and not string.find(ready.err, "WRONGTYPE", 1, true) then return ready end
 local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1]
 local moved, next_due = 0, -1
