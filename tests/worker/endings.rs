@@ -122,6 +122,26 @@ async fn what_a_task_sends_are_its_children(bench: &Bench) {
     assert_eq!(children.len(), 2);
 }
 
+/// What it did not send, since somebody had sent it before, is not called by the id that it would have had.
+async fn children_are_what_stands_for_the_calls(bench: &Bench) {
+    let stage = Stage::default();
+    let _worker = start(bench, &stage).await;
+    let client = client(bench);
+    let keys = ["stood", "new"].map(|key| bench.id(key).to_string());
+    let stood = client.send(say.s("first").idempotency_key(&keys[0])).await.unwrap();
+    let job = client.send(keyed.s(keys.to_vec())).await.unwrap();
+    let ids = job.get(SOON).await.unwrap();
+    assert_eq!(ids[0], stood.id().as_str());
+    assert_eq!(ids[..2], ids[2..4], "all together they are who they were alone");
+    let children: Vec<((String, ()), ())> = job.meta().await.unwrap().unwrap().children.unwrap().parse().unwrap();
+    let (last, children) = children.split_last().unwrap();
+    let names: Vec<&str> = children.iter().map(|((id, ()), ())| id.as_str()).collect();
+    assert_eq!(names, ids);
+    // The one that was sent beside another task's key.
+    let last = client.job::<Value>(queue_core::TaskId::new(last.0.0.as_str()).unwrap());
+    last.get(SOON).await.unwrap();
+}
+
 async fn task_that_ignores_its_result_stores_none_unless_the_call_wants_it(bench: &Bench) {
     let stage = Stage::default();
     let _worker = start(bench, &stage).await;
@@ -199,6 +219,7 @@ queue_tests::conformance!(
     arguments_that_do_not_fit_fail_the_job_and_say_which,
     snooze_spends_no_retry,
     what_a_task_sends_are_its_children,
+    children_are_what_stands_for_the_calls,
     task_that_ignores_its_result_stores_none_unless_the_call_wants_it,
     states_on_the_way_are_seen,
     countdown_is_waited_for_in_the_store,

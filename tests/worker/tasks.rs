@@ -112,6 +112,24 @@ pub(crate) async fn parent() -> TaskResult<u32> {
     Ok(2)
 }
 
+/// Sends calls with keys, of which some stand: each alone and all together. One of them is another task's.
+#[task(name = "t.keyed")]
+pub(crate) async fn keyed(keys: Vec<String>, ctx: Context) -> TaskResult<Vec<String>> {
+    let mut ids = Vec::new();
+    for key in &keys {
+        ids.push(say.s("child").idempotency_key(key).send().await?.id().to_string());
+    }
+    let sent = ctx.client().send_many(keys.iter().map(|key| say.s("child").idempotency_key(key))).await?;
+    ids.extend(sent.iter().map(|job| job.id().to_string()));
+    let taken = format!("{}.taken", keys[0]);
+    let first = add.s(1, 1).idempotency_key(&taken).send().await?;
+    ids.push(first.id().to_string());
+    assert!(say.s("child").idempotency_key(&taken).send().await.is_err());
+    let mixed = [say.s("child").idempotency_key(&taken), say.s("child")];
+    assert!(ctx.client().send_many(mixed).await.is_err());
+    Ok(ids)
+}
+
 #[task(name = "t.quiet", ignore_result = true)]
 pub(crate) async fn quiet(stage: State<Stage>) -> u32 {
     stage.say("quiet");

@@ -33,10 +33,11 @@ impl<Out: 'static> Canvas for Call<Out> {
     fn sending(self, client: Option<Client>, run: Option<Context>) -> Sending<JobHandle<Out>> {
         let (client, run) = surroundings(client, run);
         let spec = self.spec;
-        let lineage: Option<Lineage> = run.map(|run| run.next_lineage(spec.id.clone()));
+        let lineage: Option<Lineage> = run.as_ref().map(|run| run.next_lineage(spec.id.clone()));
         Sending(Box::pin(async move {
             let client = chosen(client).await?;
             let (job, ignored) = deliver::one(&client, spec, lineage).await?;
+            run.iter().for_each(|run| run.add_job(&job));
             Ok(JobHandle::new(client, job, ignored))
         }))
     }
@@ -136,7 +137,7 @@ impl<Out: 'static> SendingMany<Out> {
         };
         let items: Vec<deliver::Item> = calls.into_iter().map(item).collect();
         Self(Box::pin(async move {
-            let jobs = deliver::all(&client, items).await?;
+            let jobs = deliver::all(&client, items, run.as_ref()).await?;
             Ok(jobs.into_iter().map(|(id, ignored)| JobHandle::new(client.clone(), id, ignored)).collect())
         }))
     }

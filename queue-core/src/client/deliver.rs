@@ -117,12 +117,12 @@ pub(crate) async fn canvas(
         told::sent(client, &first.parcels[0].messages).await;
         return Ok(sent);
     }
-    many(client, tries, std::iter::once(first).chain(rest)).await?;
+    many(client, tries, std::iter::once(first).chain(rest), |_| ()).await?;
     Ok(sent)
 }
 
-/// Sends calls in order. All messages are made before anything is sent.
-pub(crate) async fn all(client: &Client, items: Vec<Item>) -> Result<Vec<Sent>, SendError> {
+/// Sends calls in order, from `run` where a task does so. All messages are made before anything is sent.
+pub(crate) async fn all(client: &Client, items: Vec<Item>, run: Option<&Context>) -> Result<Vec<Sent>, SendError> {
     let tries = Tries::of(client);
     let now = time(client, tries, items.iter().any(|(spec, _)| needs_time(spec))).await?;
     let messages = items.into_iter().map(|(mut spec, lineage)| {
@@ -132,7 +132,7 @@ pub(crate) async fn all(client: &Client, items: Vec<Item>) -> Result<Vec<Sent>, 
         Ok((message, ignored, key))
     });
     let batches: Vec<Batch> = batches(messages)?.collect::<Result<_, _>>()?;
-    many(client, tries, batches).await
+    many(client, tries, batches, |job| run.into_iter().for_each(|run| run.add_job(job))).await
 }
 
 type Prepared = (Outgoing, bool, Option<SendKey>);
@@ -156,7 +156,13 @@ fn batches(
     }))
 }
 
-async fn many(client: &Client, tries: Tries, batches: impl IntoIterator<Item = Batch>) -> Result<Vec<Sent>, SendError> {
+/// Sends batches in order, and notes each job that stands by then, also where another cannot be sent.
+async fn many(
+    client: &Client,
+    tries: Tries,
+    batches: impl IntoIterator<Item = Batch>,
+    note: impl Fn(&TaskId),
+) -> Result<Vec<Sent>, SendError> {
     let (mut jobs, mut taken): (Vec<Sent>, _) = (Vec::new(), None);
     for mut batch in batches {
         // Each batch has the time anew: what went well for long must not end at the first line that breaks.
@@ -171,22 +177,37 @@ async fn many(client: &Client, tries: Tries, batches: impl IntoIterator<Item = B
                 });
             }
         };
-        let mut at = 0;
-        for (parcel, found) in batch.parcels.iter().zip(found) {
-            match found {
-                Some(found) => {
-                    match stood(parcel, &found, &parcel.messages[0].task).and_then(|first| task_id(&first)) {
-                        Ok(id) => batch.sent[at].0 = id,
-                        Err(error) => taken = taken.or(Some(error)),
-                    }
-                }
-                None => told::sent(client, &parcel.messages).await,
-            }
-            at += parcel.messages.len();
-        }
+        taken = taken.or(heard(client, &mut batch, found, &note).await);
         jobs.append(&mut batch.sent);
     }
     taken.map_or(Ok(jobs), Err)
+}
+
+/// Notes what the store says of a batch: which keys stood, and so which jobs; the first that is another task's is an error.
+async fn heard(
+    client: &Client,
+    batch: &mut Batch,
+    found: Vec<Option<Bytes>>,
+    note: impl Fn(&TaskId),
+) -> Option<SendError> {
+    let (mut at, mut taken) = (0, None);
+    for (parcel, found) in batch.parcels.iter().zip(found) {
+        match found {
+            Some(found) => match stood(parcel, &found, &parcel.messages[0].task).and_then(|first| task_id(&first)) {
+                Ok(id) => {
+                    note(&id);
+                    batch.sent[at].0 = id;
+                }
+                Err(error) => taken = taken.or(Some(error)),
+            },
+            None => {
+                parcel.messages.iter().for_each(|message| note(&message.id));
+                told::sent(client, &parcel.messages).await;
+            }
+        }
+        at += parcel.messages.len();
+    }
+    taken
 }
 
 /// Enqueues parcels, with a number where it may be tried again.

@@ -298,6 +298,11 @@ impl Context {
         self.id().child_of_run(&self.message().delivery_tag, nth)
     }
 
+    /// Notes the job that stands for a call.
+    pub(crate) fn add_job(&self, id: &TaskId) {
+        self.add_child(ResultNode::Task(id.as_str().to_owned()));
+    }
+
     /// Notes what the results of something sent are called.
     pub(crate) fn add_child(&self, node: ResultNode) {
         let mut children = self.0.children.lock().unwrap_or_else(PoisonError::into_inner);
@@ -306,11 +311,11 @@ impl Context {
         }
     }
 
-    /// The place of the next call this run makes; `id` where the call brings its own.
+    /// The place of the next call this run makes; `id` where the call brings its own. It is no child before it was sent: then
+    /// another may stand for it, whose idempotency key was there already, or none.
     pub(crate) fn next_lineage(&self, id: Option<TaskId>) -> Lineage {
         let derived = self.next_seed();
         let id = id.unwrap_or(derived);
-        self.add_child(ResultNode::Task(id.as_str().to_owned()));
         Lineage { id, parent: self.id().as_str().to_owned(), root: self.root_id().to_owned() }
     }
 }
