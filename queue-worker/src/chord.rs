@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use queue_core::canvas::{Broken, CanvasError, Dispatch};
+use queue_core::canvas::{Broken, CanvasError, Dispatch, Setting};
 use queue_core::message::Message;
 use queue_core::store::{ChordEnd, ChordParts, ChordStep, DeadReason, INTERNAL, Settlement, StoreError};
 use queue_core::{TaskId, canvas, failpoint};
@@ -62,10 +62,7 @@ async fn read_parts(engine: &Engine, group: &str) -> Result<ChordParts, StoreErr
 
 fn end(engine: &Engine, held: &Held, dispatch: &Dispatch, parts: &Result<ChordParts, StoreError>) -> Settlement {
     let subject = Subject::new(engine, held);
-    let mut end = subject.done();
-    let chord_end =
-        |failed| ChordEnd { group: dispatch.group.clone(), token: dispatch.token.clone(), failed, ttl: subject.ttl };
-    let mut setting = dispatch.setting(subject.default_queue, subject.now(), subject.ttl).beside_celery(subject.celery);
+    let mut setting = setting(&subject, dispatch);
     let sent = match parts {
         _ if held.deaths >= MAX_DEATHS => Err(Broken::callback("the workers that were to send it died")),
         Ok(parts) => dispatch.send_body(parts, &mut setting),
@@ -74,21 +71,44 @@ fn end(engine: &Engine, held: &Held, dispatch: &Dispatch, parts: &Result<ChordPa
     match sent {
         Ok(plan) => {
             tracing::debug!(group = dispatch.group, "all parts of a chord are in: its body is sent");
+            let mut end = subject.done();
             send(&mut end, plan);
-            end.chord_end = Some(Box::new(chord_end(false)));
+            end.chord_end = Some(chord_end(&subject, dispatch, false));
+            end
         }
-        Err(broken) => {
-            tracing::error!(group = dispatch.group, error = %broken.why.message, "the body of a chord is not sent");
-            let failure = dispatch.failure(&broken);
-            let (follow, wrong) = dispatch.fail(&failure, &mut setting);
-            wrong.iter().for_each(|error| tracing::error!(%error, "what should follow a failed chord cannot be sent"));
-            send(&mut end, follow.plan);
-            end.results.extend(follow.ended.into_iter().map(|id: TaskId| subject.failed_as(id, &failure)));
-            end.chords.extend(follow.parts.into_iter().map(|part| ChordStep::Part(subject.part(part))));
-            end.chord_end = Some(Box::new(chord_end(true)));
-        }
+        Err(broken) => fail(&subject, dispatch, &broken, setting),
     }
+}
+
+/// The end of a dispatch whose own end, which sends the body, the store refused: the body fails. `None` for what is no dispatch.
+pub(crate) fn refused(engine: &Engine, held: &Held, why: &str) -> Option<Settlement> {
+    let dispatch = Dispatch::of(&held.message).ok().filter(|_| is_dispatch(&held.payload, &held.message))?;
+    let subject = Subject::new(engine, held);
+    let setting = setting(&subject, &dispatch);
+    Some(fail(&subject, &dispatch, &Broken::callback(format!("the store refused it: {why}")), setting))
+}
+
+/// The body is not sent, and all that waits for it is told.
+fn fail(subject: &Subject<'_>, dispatch: &Dispatch, broken: &Broken, mut setting: Setting) -> Settlement {
+    tracing::error!(group = dispatch.group, error = %broken.why.message, "the body of a chord is not sent");
+    let mut end = subject.done();
+    let failure = dispatch.failure(broken);
+    let (follow, wrong) = dispatch.fail(&failure, &mut setting);
+    wrong.iter().for_each(|error| tracing::error!(%error, "what should follow a failed chord cannot be sent"));
+    send(&mut end, follow.plan);
+    end.results.extend(follow.ended.into_iter().map(|id: TaskId| subject.failed_as(id, &failure)));
+    end.chords.extend(follow.parts.into_iter().map(|part| ChordStep::Part(subject.part(part))));
+    end.chord_end = Some(chord_end(subject, dispatch, true));
     end
+}
+
+fn setting(subject: &Subject<'_>, dispatch: &Dispatch) -> Setting {
+    dispatch.setting(subject.default_queue, subject.now(), subject.ttl).beside_celery(subject.celery)
+}
+
+fn chord_end(subject: &Subject<'_>, dispatch: &Dispatch, failed: bool) -> Box<ChordEnd> {
+    let (group, token) = (dispatch.group.clone(), dispatch.token.clone());
+    Box::new(ChordEnd { group, token, failed, ttl: subject.ttl })
 }
 
 fn hand_in(engine: &Engine, held: &Arc<Held>, settlement: Settlement, suspect: Option<SuspectGuard>) {

@@ -10,8 +10,10 @@ use queue_core::store::{DeadLetter, DeadReason, DeliveryTag, Ending, Outgoing, S
 use queue_core::task::{Again, Exception, MAX_RETRIES, UNKNOWN_HERE};
 use queue_core::{QueueName, Timestamp};
 
+use crate::emitter::Telling;
 use crate::engine::{Engine, StoreTime};
 use crate::jobs::Held;
+use crate::{chord, settle};
 
 /// A job whose end is being written.
 pub(crate) struct Subject<'a> {
@@ -255,6 +257,20 @@ impl<'a> Subject<'a> {
     fn stored(&self, meta: ResultMeta) -> StoredResult {
         StoredResult { id: self.held.message.id.clone(), meta: meta.encode(), ttl: self.ttl }
     }
+}
+
+/// The end of a job whose own end the store refused, which is a failure for all that follows from it, and what is told of it.
+pub(crate) fn refused(engine: &Engine, held: &Held, why: &str) -> (Settlement, Telling) {
+    let (end, telling) = match chord::refused(engine, held, why) {
+        Some(end) => (end, Telling::default()),
+        None => {
+            let why = exception("queue", "StoreError", &settle::in_words(why));
+            let telling = engine.emitter.about("task-failed", &held.message).why(&why);
+            (Subject::new(engine, held).dead(DeadReason::Failed, &why), telling)
+        }
+    };
+    end.follow.iter().filter_map(|message| message.due).for_each(|due| engine.wakeups.due(due));
+    (end, telling)
 }
 
 /// The results of what was sent, as Celery writes them: `[[id, parent], null]` of a task.

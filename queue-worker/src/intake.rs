@@ -145,7 +145,7 @@ fn undecodable(engine: &Engine, delivery: Delivery, suspect: Option<SuspectGuard
     engine.settler.settle(Item {
         settlement,
         queue,
-        message: None,
+        held: None,
         payload,
         suspect,
         slot: None,

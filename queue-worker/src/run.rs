@@ -143,7 +143,10 @@ pub(crate) async fn run(engine: Arc<Engine>, probe: Option<Probe>) -> Report {
     };
     let mut settling = {
         let engine = Arc::clone(&engine);
-        tokio::spawn(async move { engine.settler.run().await })
+        tokio::spawn(async move {
+            let refused = Arc::clone(&engine);
+            engine.settler.run(&move |held, why| crate::ending::refused(&refused, held, why)).await
+        })
     };
     let beside = [
         tokio::spawn(emit(Arc::clone(&engine))),

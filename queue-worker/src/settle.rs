@@ -4,18 +4,19 @@
 //! a fast task costs its share of one call.
 
 mod batch;
+mod refused;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use queue_core::message::Message;
-use queue_core::store::{ChordStep, Consumer, DeadReason, Ending, Settled, Settlement, StoreError};
+use queue_core::store::{ChordStep, Consumer, Ending, Settled, Settlement, StoreError};
 use queue_core::{QueueName, failpoint};
 use tokio::sync::{Notify, oneshot};
 
-use self::batch::{Batch, Origin};
+use self::batch::Batch;
+pub(crate) use self::refused::{Failing, in_words};
 use crate::emitter::Telling;
 use crate::health::Health;
 use crate::health::tally::{Outcome, Tally};
@@ -33,9 +34,6 @@ const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// Unsettled bytes beyond which no more messages are taken in.
 const MAX_WAITING_BYTES: usize = 64 * 1024 * 1024;
 
-/// How long the failure is kept of a task whose end the store refused: a day, as results usually are.
-const REFUSED_FOR: Duration = Duration::from_secs(24 * 3600);
-
 /// No lease is lost in less time without a heartbeat.
 const SHORTER_THAN_A_LEASE: Duration = Duration::from_secs(5);
 
@@ -45,8 +43,8 @@ pub(crate) struct Item {
     pub(crate) settlement: Settlement,
     /// The queue, for the log.
     pub(crate) queue: QueueName,
-    /// The message, for the log; `None` when it was not to be read.
-    pub(crate) message: Option<Arc<Message>>,
+    /// The job, for the log, and to fail should the store refuse this end; `None` when it was not to be read.
+    pub(crate) held: Option<Arc<Held>>,
     /// The size of the envelope, which goes along to name the delivery.
     pub(crate) payload: usize,
     /// A suspect is one until the store knows its end.
@@ -63,11 +61,11 @@ pub(crate) struct Item {
 
 impl Item {
     /// The end of `held`, with nothing that hangs on it.
-    pub(crate) fn of(held: &Held, settlement: Settlement) -> Self {
+    pub(crate) fn of(held: &Arc<Held>, settlement: Settlement) -> Self {
         Self {
             settlement,
             queue: held.queue.clone(),
-            message: Some(Arc::clone(&held.message)),
+            held: Some(Arc::clone(held)),
             payload: held.payload.len(),
             suspect: None,
             slot: None,
@@ -167,11 +165,11 @@ impl Settler {
         self.lock().count
     }
 
-    /// Settles what comes, for ever.
-    pub(crate) async fn run(&self) {
+    /// Settles what comes, for ever; what the store refuses for good as `failing` says.
+    pub(crate) async fn run(&self, failing: &Failing) {
         loop {
             while let Some(batch) = self.next_batch() {
-                self.settle_batch(batch).await;
+                self.settle_batch(batch, failing).await;
             }
             self.idle.store(true, Ordering::Release);
             // What came in between did not wake it.
@@ -210,7 +208,7 @@ impl Settler {
         (!batch.origins.is_empty()).then_some(batch)
     }
 
-    async fn settle_batch(&self, batch: Batch) {
+    async fn settle_batch(&self, batch: Batch, failing: &Failing) {
         let (count, bytes) = (batch.origins.len(), batch.bytes);
         failpoint::hit("settle.before");
         failpoint::hit_when("chord.before-settle", || batch.ends_chord());
@@ -220,7 +218,7 @@ impl Settler {
                 self.health.batches.record(count as u64);
                 batch.tell(answers, &self.health);
             }
-            Err(error) => self.settle_one_by_one(batch, &error, unanswered).await,
+            Err(error) => self.settle_one_by_one(batch, &error, unanswered, failing).await,
         }
         let mut waiting = self.lock();
         waiting.count -= count;
@@ -274,7 +272,13 @@ impl Settler {
 
     /// After a refusal: the others of the batch must not suffer for the one that is refused. An earlier try that got no
     /// answer may have ended each of them.
-    async fn settle_one_by_one(&self, batch: Batch, refusal: &StoreError, unanswered: Option<Instant>) {
+    async fn settle_one_by_one(
+        &self,
+        batch: Batch,
+        refusal: &StoreError,
+        unanswered: Option<Instant>,
+        failing: &Failing,
+    ) {
         if batch.origins.len() > 1 {
             tracing::warn!(error = %causes(refusal), "the store refused a batch of results, sending them one by one");
         }
@@ -283,49 +287,21 @@ impl Settler {
             match self.send(std::slice::from_ref(&settlement), &mut unanswered).await {
                 Ok(answers) => {
                     self.health.batches.record(1);
-                    origin.log(answers.first().copied().unwrap_or(Settled::LeaseLost), &self.health);
+                    origin.log(in_one(&answers), &self.health);
                 }
-                Err(error) => self.set_aside(settlement, origin, &error).await,
+                Err(error) => self.set_aside(settlement, origin, &error, failing).await,
             }
-        }
-    }
-
-    /// Keeps a message aside whose end the store refuses, without its result and what follows.
-    async fn set_aside(&self, settlement: Settlement, origin: Origin, error: &StoreError) {
-        let error = causes(error).to_string();
-        let (queue, task, id) = (&origin.queue, origin.task(), origin.id());
-        tracing::error!(%queue, task, id, error, "the store refused the end of this task");
-        let why = format!("the store refused the end of this task: {error}");
-        let aside = Settlement {
-            ending: Ending::Dead(Box::new(origin.letter(why.clone(), &settlement.ending))),
-            results: Vec::new(),
-            follow: Vec::new(),
-            chords: Vec::new(),
-            chord_end: None,
-            ..settlement
-        };
-        // Whoever waits for the task is told, if the store takes as little as that.
-        let told = Settlement { results: origin.refused(&why).into_iter().collect(), ..aside.clone() };
-        let as_dead = || {
-            let counted = origin.counted.map(|(tally, _)| tally);
-            counted.into_iter().for_each(|tally| tally.count(Outcome::Dead(DeadReason::Failed)));
-        };
-        if !told.results.is_empty() && self.send(std::slice::from_ref(&told), &mut None).await.is_ok() {
-            return as_dead();
-        }
-        if let Err(error) = self.send(std::slice::from_ref(&aside), &mut None).await {
-            tracing::error!(
-                queue = %origin.queue, task = origin.task(), id = origin.id(), error = %causes(&error),
-                "the store refused to keep it aside too: it runs again after this worker has ended"
-            );
-        } else {
-            as_dead();
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The answer to one settlement.
+fn in_one(answers: &[Settled]) -> Settled {
+    answers.first().copied().unwrap_or(Settled::LeaseLost)
 }
 
 /// What `answer` means after a try that got no answer: what that one did is now [`Settled::LeaseLost`]. It was that

@@ -15,6 +15,11 @@ struct Fake {
     lost: bool,
 }
 
+/// None of the messages here was read.
+fn unread(_: &Held, _: &str) -> (Settlement, Telling) {
+    unreachable!()
+}
+
 fn health() -> Arc<Health> {
     Arc::new(Health::new(crate::health::Patience::default()))
 }
@@ -83,7 +88,7 @@ fn item(id: &str, bytes: usize) -> Item {
     Item {
         settlement,
         queue: QueueName::celery(),
-        message: None,
+        held: None,
         payload: 0,
         suspect: None,
         slot: None,
@@ -99,7 +104,7 @@ async fn settle(fake: Fake, items: Vec<Item>) -> Vec<Vec<String>> {
     let settler = Settler::new(Arc::clone(&fake) as Arc<dyn Consumer>, Arc::default(), health(), Arc::default(), 10);
     items.into_iter().for_each(|item| settler.settle(item));
     tokio::select! {
-        () = settler.run() => {}
+        () = settler.run(&unread) => {}
         () = settler.drained() => {}
     }
     fake.asked.lock().unwrap().clone()
@@ -141,7 +146,7 @@ async fn a_lease_lost_after_a_try_without_answer_was_that_try() {
         let fake = Fake { answers: Mutex::new(answers.into()), lost: true, ..Fake::default() };
         let settler = Settler::new(Arc::new(fake), Arc::default(), health(), Arc::default(), 10);
         tokio::select! {
-            () = settler.run() => panic!("it never ends"),
+            () = settler.run(&unread) => panic!("it never ends"),
             answer = settler.settle_and_wait(item("a", 1)) => answer,
         }
     };
@@ -158,7 +163,7 @@ async fn a_batch_in_doubt_leaves_each_of_it_in_doubt_when_it_is_refused() {
     let fake = Fake { answers, lost: true, ..Fake::default() };
     let settler = Settler::new(Arc::new(fake), Arc::default(), health(), Arc::default(), 10);
     tokio::select! {
-        () = settler.run() => panic!("it never ends"),
+        () = settler.run(&unread) => panic!("it never ends"),
         answers = async { tokio::join!(settler.settle_and_wait(item("a", 1)), settler.settle_and_wait(item("b", 1))) } => {
             assert_eq!(answers, (Settled::Done, Settled::Done));
         }
@@ -174,7 +179,7 @@ async fn no_room_while_too_many_wait() {
     settler.settle(item("b", 1));
     assert_eq!(settler.room().now_or_never(), None);
     tokio::select! {
-        () = settler.run() => {}
+        () = settler.run(&unread) => {}
         () = settler.room() => {}
     }
 }

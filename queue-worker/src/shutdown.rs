@@ -90,7 +90,7 @@ fn cut_off(engine: &Engine) -> Vec<DeliveryTag> {
 }
 
 /// Notes that a job that ended unfinished is to be given back.
-pub(crate) fn put_back(engine: &Engine, held: &Held) {
+pub(crate) fn put_back(engine: &Engine, held: &Arc<Held>) {
     match held.tag() {
         Some(tag) => engine.returned.lock().unwrap_or_else(PoisonError::into_inner).push(tag),
         None => lose(engine, held),
@@ -98,7 +98,7 @@ pub(crate) fn put_back(engine: &Engine, held: &Held) {
 }
 
 /// A task that was acknowledged early has nothing to be given back: it is kept aside, so that somebody sees it.
-fn lose(engine: &Engine, held: &Held) {
+fn lose(engine: &Engine, held: &Arc<Held>) {
     let why = "the worker stopped while running this task, which was acknowledged before its run";
     let why = exception("billiard.exceptions", "Terminated", why);
     let settlement = Subject::new(engine, held).dead(DeadReason::Failed, &why);

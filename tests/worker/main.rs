@@ -15,6 +15,7 @@ mod metrics;
 mod outages;
 mod probe;
 mod queues;
+mod refusals;
 mod runners;
 mod scene;
 mod startup;

@@ -3,17 +3,16 @@
 use std::sync::Arc;
 
 use queue_core::message::Message;
-use queue_core::result::{ResultMeta, State};
-use queue_core::store::{DeadLetter, DeadReason, Ending, Settled, Settlement, StoredResult};
+use queue_core::store::{DeadLetter, DeadReason, Ending, Settled, Settlement};
 use queue_core::{QueueName, failpoint};
 use tokio::sync::oneshot;
 
-use super::{Item, REFUSED_FOR};
+use super::Item;
 use crate::emitter::Telling;
-use crate::ending::exception;
 use crate::engine::count;
 use crate::health::Health;
 use crate::health::tally::{Outcome, Tally};
+use crate::jobs::Held;
 use crate::slots::{Slot, SuspectGuard};
 
 /// Ends that one call carries.
@@ -26,7 +25,7 @@ pub(super) struct Batch {
 /// What hangs on one of them.
 pub(super) struct Origin {
     pub(super) queue: QueueName,
-    pub(super) message: Option<Arc<Message>>,
+    pub(super) held: Option<Arc<Held>>,
     pub(super) _suspect: Option<SuspectGuard>,
     pub(super) _slot: Option<Slot>,
     pub(super) answer: Option<oneshot::Sender<Settled>>,
@@ -36,9 +35,9 @@ pub(super) struct Origin {
 
 impl Batch {
     pub(super) fn push(&mut self, item: Item, bytes: usize) {
-        let Item { settlement, queue, message, suspect, slot, answer, counted, telling, payload: _ } = item;
+        let Item { settlement, queue, held, suspect, slot, answer, counted, telling, payload: _ } = item;
         self.settlements.push(settlement);
-        self.origins.push(Origin { queue, message, _suspect: suspect, _slot: slot, answer, counted, telling });
+        self.origins.push(Origin { queue, held, _suspect: suspect, _slot: slot, answer, counted, telling });
         self.bytes += bytes;
     }
 
@@ -81,19 +80,15 @@ impl Origin {
     }
 
     pub(super) fn task(&self) -> &str {
-        self.message.as_ref().map_or("?", |message| message.task.as_str())
+        self.message().map_or("?", |message| message.task.as_str())
     }
 
     pub(super) fn id(&self) -> &str {
-        self.message.as_ref().map_or("?", |message| message.id.as_str())
+        self.message().map_or("?", |message| message.id.as_str())
     }
 
-    /// A failure in place of the result that was refused.
-    pub(super) fn refused(&self, why: &str) -> Option<StoredResult> {
-        let id = self.message.as_ref()?.id.clone();
-        let failure = ResultMeta::exception_json(&exception("queue", "StoreError", why));
-        let meta = ResultMeta::new(id.clone(), State::Failure, failure, None).encode();
-        Some(StoredResult { id, meta, ttl: Some(REFUSED_FOR) })
+    fn message(&self) -> Option<&Message> {
+        self.held.as_ref().map(|held| &*held.message)
     }
 
     pub(super) fn letter(&self, error: String, ending: &Ending) -> DeadLetter {
@@ -101,7 +96,7 @@ impl Origin {
             Ending::Dead(letter) => letter.worker.clone(),
             Ending::Done => String::new(),
         };
-        let message = self.message.as_deref();
+        let message = self.message();
         DeadLetter {
             id: message.map(|message| message.id.to_string()),
             task: message.map(|message| message.task.to_string()),

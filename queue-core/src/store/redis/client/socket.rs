@@ -333,9 +333,17 @@ impl State {
             Poll::Pending => return 0,
             Poll::Ready(Ok(0)) => self.fail(io::Error::from(io::ErrorKind::WriteZero).into()),
             Poll::Ready(Ok(sent)) => return sent,
-            Poll::Ready(Err(error)) => self.fail(error.into()),
+            Poll::Ready(Err(error)) => {
+                self.hear_out(cx);
+                self.fail(error.into());
+            }
         }
         0
+    }
+
+    /// Nothing goes any more. A server that takes no such request says so before it closes, and then not the line is to blame.
+    fn hear_out(&mut self, cx: &mut Context<'_>) {
+        while self.gone.is_none() && self.read_more(cx) {}
     }
 
     fn fail(&mut self, error: RedisError) {

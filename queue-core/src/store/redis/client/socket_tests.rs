@@ -76,6 +76,19 @@ async fn several_answers_to_one_request_come_together() {
     assert_eq!(answers[..], [Value::Okay, Value::Array(vec![Value::Int(2)])]);
 }
 
+/// As Redis does with a request that is longer than it takes.
+#[tokio::test]
+async fn a_server_that_closes_within_a_request_is_heard_out() {
+    let (socket, mut server) = pair(16);
+    let long = asking(&socket, "a request that is too long").await;
+    heard(&mut server, 16).await;
+    server.write_all(b"-ERR long\r\n").await.unwrap();
+    drop(server);
+    assert!(matches!(value(long.await.unwrap()), Value::ServerError(error) if error.details() == Some("long")));
+    let next = asking(&socket, "next").await;
+    assert!(next.await.unwrap().unwrap_err().is_io_error(), "the line is gone all the same");
+}
+
 #[tokio::test]
 async fn who_is_dropped_while_it_reads_leaves_that_to_the_next() {
     let (socket, mut server) = pair(1 << 16);
