@@ -80,8 +80,8 @@ struct Core {
     reader: Reader,
     hub: Arc<Hub>,
     marks: revoked::Copy,
-    /// The last of all: see [`Threads`]. A database in memory leaves nothing behind.
-    _threads: Option<Threads>,
+    /// The last of all: see [`Threads`].
+    _threads: Threads,
 }
 
 impl Drop for Core {
@@ -106,22 +106,37 @@ impl SqliteStore {
     }
 }
 
-impl Core {
-    fn open(path: Option<&Path>, url: Arc<str>, options: StoreOptions) -> Result<Self, StoreError> {
-        // Dropped after all that the threads are asked through, also where something fails below.
-        let (alive, threads) = threads();
-        let tell = |path: &Path, error| fault::tell_io(&url, path, error);
+/// A database with what stands beside its file.
+struct Opened {
+    connection: rusqlite::Connection,
+    gate: Option<Gate>,
+    log: Option<Log>,
+    read_only: bool,
+}
+
+impl Opened {
+    fn of(path: Option<&Path>, url: &str, options: &StoreOptions) -> Result<Self, StoreError> {
+        let tell = |path: &Path, error| fault::tell_io(url, path, error);
         let gate = |path: &Path| Gate::open(path, options.response_timeout).map_err(|error| tell(path, error));
         // For a new file the gate comes first: the system says why it cannot be made, SQLite does not.
         let new = path.filter(|path| !path.exists() && connection::folder_exists(path)).map(gate).transpose()?;
-        let connection = connection::open_writer(path, &url, &options)?;
+        let connection = connection::open_writer(path, url, options)?;
         let read_only = connection.is_readonly("main").unwrap_or(false);
         let gate = match new {
             None => path.filter(|_| !read_only).map(gate).transpose()?,
             opened => opened,
         };
         let log = path.filter(|_| !read_only).map(|path| Log::take_over(path, &connection));
-        let log = log.transpose().map_err(|fault| fault.tell(&url, false))?;
+        let log = log.transpose().map_err(|fault| fault.tell(url, false))?;
+        Ok(Self { connection, gate, log, read_only })
+    }
+}
+
+impl Core {
+    fn open(path: Option<&Path>, url: Arc<str>, options: StoreOptions) -> Result<Self, StoreError> {
+        // Dropped after all that the threads are asked through, also where something fails below.
+        let (threads, alive) = threads(path.is_none());
+        let Opened { connection, gate, log, read_only } = Opened::of(path, &url, &options)?;
         let presence = path.map(|path| Arc::new(Presence::of(path, read_only)));
         let watched = |connection| Watched::new(connection, presence.clone());
         let hub = Arc::new(Hub::default());
@@ -149,7 +164,6 @@ impl Core {
         };
         poller::start(reading()?, Arc::clone(&hub), options.clock.clone(), alive).map_err(thread)?;
         let (marks, in_memory) = (revoked::Copy::default(), path.is_none());
-        let threads = (!in_memory).then_some(threads);
         Ok(Self { url, in_memory, options, writer, reader, hub, marks, _threads: threads })
     }
 

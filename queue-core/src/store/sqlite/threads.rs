@@ -10,27 +10,50 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// How long to wait at most.
-const LONGEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(3);
 
 /// Held by each thread until its connection is closed.
 #[derive(Debug, Clone)]
-pub(super) struct Alive(#[expect(dead_code, reason = "its end is what it tells")] Sender<Infallible>);
+pub(super) struct Alive(#[expect(dead_code, reason = "its end is what it tells")] Option<Sender<Infallible>>);
 
 /// Waits for the threads when it is dropped: to be dropped after all that they are asked through.
 #[derive(Debug)]
 pub(super) struct Threads(Mutex<Receiver<Infallible>>);
 
-/// What each thread gets a clone of, and what waits for all of them.
-pub(super) fn threads() -> (Alive, Threads) {
+/// What waits for all threads, and what each of them gets a clone of: in this order, so that of two names for them the last is
+/// dropped first. A database in memory leaves nothing behind: its end is not waited for.
+pub(super) fn threads(in_memory: bool) -> (Threads, Alive) {
     let (alive, ended) = channel();
-    (Alive(alive), Threads(Mutex::new(ended)))
+    (Threads(Mutex::new(ended)), Alive((!in_memory).then_some(alive)))
+}
+
+impl Threads {
+    /// Waits until all have ended; false when that takes longer.
+    fn end_within(&mut self, longest: Duration) -> bool {
+        let ended = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        !matches!(ended.recv_timeout(longest), Err(RecvTimeoutError::Timeout))
+    }
 }
 
 impl Drop for Threads {
     fn drop(&mut self) {
-        let ended = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(LONGEST) {
+        if !self.end_within(LONGEST) {
             tracing::debug!("the file could not be closed in time: its log may stay beside it");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_threads_of_a_file_are_waited_for_and_no_others() {
+        let (mut threads, alive) = super::threads(false);
+        assert!(!threads.end_within(Duration::ZERO));
+        drop(alive);
+        assert!(threads.end_within(Duration::ZERO));
+        let (mut none, _alive) = super::threads(true);
+        assert!(none.end_within(Duration::ZERO));
     }
 }

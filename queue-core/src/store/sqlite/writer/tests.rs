@@ -40,7 +40,7 @@ fn start(connection: Connection, log: Log, gate: Option<Gate>, path: &Path, pati
         hub: Arc::new(Hub::default()),
         gate,
         patience,
-        alive: threads().0,
+        alive: threads(true).1,
     })
     .unwrap()
 }
