@@ -135,12 +135,13 @@ impl Opened {
 impl Core {
     fn open(path: Option<&Path>, url: Arc<str>, options: StoreOptions) -> Result<Self, StoreError> {
         // Dropped after all that the threads are asked through, also where something fails below.
-        let (threads, alive) = threads(path.is_none());
+        let ((threads, alive), (others, looking)) = (threads(path.is_none()), threads(path.is_none()));
         let Opened { connection, gate, log, read_only } = Opened::of(path, &url, &options)?;
         let presence = path.map(|path| Arc::new(Presence::of(path, read_only)));
         let watched = |connection| Watched::new(connection, presence.clone());
         let hub = Arc::new(Hub::default());
         let writer = Writer::start(Setup {
+            others,
             connection: watched(connection),
             log,
             url: Arc::clone(&url),
@@ -148,7 +149,7 @@ impl Core {
             hub: Arc::clone(&hub),
             gate,
             patience: options.response_timeout,
-            alive: alive.clone(),
+            alive,
         });
         let thread = |error: std::io::Error| StoreError::Refused { url: url.to_string(), source: error.into() };
         let writer = writer.map_err(thread)?;
@@ -159,10 +160,10 @@ impl Core {
                 .map_err(|fault| fault.tell(&url, false))
         };
         let reader = match reading()? {
-            Some(connection) => Reader::start(connection, Arc::clone(&url), alive.clone()).map_err(thread)?,
+            Some(connection) => Reader::start(connection, Arc::clone(&url), looking.clone()).map_err(thread)?,
             None => Reader::Shared(writer.clone()),
         };
-        poller::start(reading()?, Arc::clone(&hub), options.clock.clone(), alive).map_err(thread)?;
+        poller::start(reading()?, Arc::clone(&hub), options.clock.clone(), looking).map_err(thread)?;
         let (marks, in_memory) = (revoked::Copy::default(), path.is_none());
         Ok(Self { url, in_memory, options, writer, reader, hub, marks, _threads: threads })
     }

@@ -2,7 +2,8 @@
 //!
 //! The last connection to a file that is closed writes the log into it and deletes the log. Each thread closes its own
 //! when nobody can ask it any more; a process that ended meanwhile would leave the log as a crash does. So whoever closes
-//! a store waits for them, a moment at most: one that others keep from its work ends without.
+//! a store waits for them, a moment at most: one that others keep from its work ends without. And the writer's thread waits
+//! for the others: of two connections that are closed at the same time each finds the other still there.
 
 use std::convert::Infallible;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};

@@ -23,7 +23,7 @@ use super::fault::{Fault, Outcome};
 use super::hub::Hub;
 use super::log::Log;
 use super::presence::Watched;
-use super::threads::Alive;
+use super::threads::{Alive, Threads};
 use super::turn::Gate;
 use super::tx::Tx;
 use crate::clock::Clock;
@@ -34,6 +34,9 @@ mod tests;
 
 /// What the thread stands on.
 pub(super) struct Setup {
+    /// The first to end: of two connections that are closed at the same time neither is the last, and the log stays.
+    #[expect(dead_code, reason = "it waits when it is dropped")]
+    pub(super) others: Threads,
     pub(super) connection: Watched,
     /// What this process syncs; without it SQLite does.
     pub(super) log: Option<Log>,

@@ -32,7 +32,9 @@ fn gated_writer(folder: &Path, gate: Gate) -> Writer {
 
 fn start(connection: Connection, log: Log, gate: Option<Gate>, path: &Path, patience: Duration) -> Writer {
     let options = StoreOptions::default();
+    let (others, alive) = threads(true);
     Writer::start(Setup {
+        others,
         connection: Watched::new(connection, Some(Arc::new(Presence::of(path, false)))),
         log: Some(log),
         url: "sqlite:test".into(),
@@ -40,7 +42,7 @@ fn start(connection: Connection, log: Log, gate: Option<Gate>, path: &Path, pati
         hub: Arc::new(Hub::default()),
         gate,
         patience,
-        alive: threads(true).1,
+        alive,
     })
     .unwrap()
 }
