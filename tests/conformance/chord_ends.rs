@@ -70,15 +70,19 @@ async fn a_claim_that_ran_out_is_free(bench: &Bench) {
     assert_eq!(a.settle_one(chord.end(&other, "m1", false)).await, Settled::ChordTaken);
 }
 
-/// An hour passes. A server's own clock is not moved by the tests: there what would have ended by then is deleted.
 async fn let_an_hour_pass(bench: &Bench, chord: &Chord) {
-    bench.advance(3600 * SECOND);
+    let_pass(bench, chord, 3600).await;
+}
+
+/// So many seconds pass. A server's own clock is not moved by the tests: there what would have ended by then is deleted.
+async fn let_pass(bench: &Bench, chord: &Chord, seconds: u32) {
+    bench.advance(seconds * SECOND);
     if let Some((url, prefix)) = bench.results() {
         let mut connection = ::redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap();
         for part in ["", ".j", ".s", ".t", ".d", ".c"] {
             let key = format!("{prefix}celery-taskset-meta-{}{part}", chord.group);
             let left: i64 = ::redis::cmd("TTL").arg(&key).query_async(&mut connection).await.unwrap();
-            if (0..=3600).contains(&left) {
+            if (0..=i64::from(seconds)).contains(&left) {
                 let _: i64 = ::redis::cmd("DEL").arg(&key).query_async(&mut connection).await.unwrap();
             }
         }
@@ -113,6 +117,50 @@ async fn a_part_takes_no_time_off_its_chord(bench: &Bench) {
     assert_eq!(chord.finish(bench, &a, "m2", 1).await, Settled::Done);
     let _held = dispatch(&chord, &a).await;
     assert_eq!(members(bench, &chord).await.len(), 2);
+}
+
+/// For ever is the longest time, whoever keeps results so: the client, or the worker. A part takes nothing off it, and what is
+/// complete waits so long too.
+async fn for_ever_is_the_longest(bench: &Bench) {
+    let a = bench.worker("a", &["mail"]).await;
+    for (name, client_keeps) in [("client's", true), ("worker's", false)] {
+        let (brief, ever) = (Chord::new(bench, name).kept_for(30 * SECOND), Chord::new(bench, name).kept_for_ever());
+        let (client, worker) = if client_keeps { (ever, brief) } else { (brief, ever) };
+        bench.store.begin_chords(&[client.start(2)]).await.unwrap();
+        assert_eq!(worker.finish(bench, &a, "m1", 0).await, Settled::Done);
+        let_an_hour_pass(bench, &client).await;
+        assert_eq!(worker.finish(bench, &a, "m2", 1).await, Settled::Done);
+        let delivery = dispatch(&client, &a).await;
+        let_pass(bench, &client, 31 * 86_400).await;
+        assert_eq!(members(bench, &client).await.len(), 2, "{name}");
+        assert_eq!(a.settle_one(worker.end(&delivery, "m2", false)).await, Settled::Done);
+    }
+}
+
+/// What was added to a chord is kept as long as the chord, and the chord as long as that.
+async fn more_parts_are_kept_as_long_as_their_chord(bench: &Bench) {
+    let a = bench.worker("a", &["mail"]).await;
+    for (name, client_keeps) in [("client's", true), ("worker's", false)] {
+        let (brief, long) = (Chord::new(bench, name).kept_for(30 * SECOND), Chord::new(bench, name));
+        let (client, worker) = if client_keeps { (long, brief) } else { (brief, long) };
+        bench.store.begin_chords(&[client.start(1)]).await.unwrap();
+        assert_eq!(a.settle_one(with_chord(Settlement::early(), worker.grow(1))).await, Settled::Done);
+        let_an_hour_pass(bench, &client).await;
+        assert_eq!(worker.finish(bench, &a, "m1", 0).await, Settled::Done);
+        assert!(a.take(10).await.is_empty(), "{name}: there is one more");
+        assert_eq!(worker.finish(bench, &a, "m2", 1).await, Settled::Done);
+        let delivery = dispatch(&client, &a).await;
+        assert_eq!(a.settle_one(worker.end(&delivery, "m2", false)).await, Settled::Done);
+    }
+}
+
+/// A late part of a chord that is forgotten does not stay for ever, however long results do.
+async fn a_forgotten_chord_is_not_kept_for_ever(bench: &Bench) {
+    let (chord, a) = (Chord::new(bench, "chord").kept_for_ever(), bench.worker("a", &["mail"]).await);
+    assert_eq!(chord.finish(bench, &a, "m1", 0).await, Settled::Done);
+    assert_eq!(members(bench, &chord).await.len(), 1);
+    let_pass(bench, &chord, 31 * 86_400).await;
+    assert_eq!(members(bench, &chord).await.len(), 0);
 }
 
 /// A claim that ran out brings no second dispatch: who counted the last part once has sent one, and it is not lost.
@@ -170,6 +218,9 @@ queue_tests::conformance!(
     a_claim_that_ran_out_is_free,
     a_complete_chord_outlives_its_results,
     a_part_takes_no_time_off_its_chord,
+    for_ever_is_the_longest,
+    more_parts_are_kept_as_long_as_their_chord,
+    a_forgotten_chord_is_not_kept_for_ever,
     a_part_that_ran_again_sends_nothing,
     a_claimed_chord_is_not_claimed_again,
     nothing_ends_a_chord_that_is_not_there,

@@ -44,6 +44,11 @@ impl Chord {
         Self { ttl: Some(ttl), ..self }
     }
 
+    /// The same, of which what came in is kept for ever.
+    pub fn kept_for_ever(self) -> Self {
+        Self { ttl: None, ..self }
+    }
+
     /// The dispatch, byte for byte.
     pub fn dispatch(&self) -> &Bytes {
         &self.dispatch.payload

@@ -129,6 +129,33 @@ async fn a_dispatch_registers_its_worker(bench: &Bench) {
     assert_eq!(b.take_one().await.payload(), chord.dispatch());
 }
 
+/// No key of a chord outlives the others, however long whose results are kept; without a size none stays for ever.
+async fn the_keys_end_together(bench: &Bench) {
+    let worker = bench.worker("a", &["mail"]).await;
+    for (name, begins) in [("begun", true), ("forgotten", false)] {
+        let chord = Chord::new(bench, name).kept_for(3600 * queue_tests::SECOND);
+        if begins {
+            bench.store.begin_chords(&[chord.start(5)]).await.unwrap();
+        }
+        let keys = if begins { &[".j", ".d", ".t", ".s"][..] } else { &[".j", ".d", ".t"] };
+        for (index, chord) in [chord.clone(), chord.clone().kept_for_ever(), chord].into_iter().enumerate() {
+            let part = chord.part(&format!("m{index}"), Some(index as i64), "");
+            let settlement = with_chord(with_chord(Settlement::early(), part), chord.grow(1));
+            assert_eq!(worker.settle_one(settlement).await, Settled::Done);
+            let mut ttls = Vec::new();
+            for suffix in keys {
+                let key = format!("celery-taskset-meta-{}{suffix}", chord.group);
+                ttls.push(ask::<i64>(bench, &["TTL", &key]).await);
+            }
+            let for_ever = begins && index > 0;
+            assert!(
+                ttls.iter().all(|left| (*left == -1) == for_ever && left.abs_diff(ttls[0]) < 2),
+                "{name}: {ttls:?}"
+            );
+        }
+    }
+}
+
 /// While Celery sends the body, our late part does not send it again.
 async fn celerys_claim_is_respected(bench: &Bench) {
     let (chord, worker) = (Chord::new(bench, "chord"), bench.worker("a", &["mail"]).await);
@@ -240,6 +267,7 @@ queue_tests::on_driver!(
     Redis: no_index_is_celerys,
     parts_of_all_versions_mix,
     a_dispatch_registers_its_worker,
+    the_keys_end_together,
     celerys_claim_is_respected,
     python_never_sees_a_dispatch
 );

@@ -71,11 +71,21 @@ impl Chord {
         Ok(())
     }
 
-    /// Keeps it, and its saved group, until then.
-    fn keep(&mut self, tx: &Tx<'_>, name: &str, ends: i64) -> Outcome<()> {
-        self.expires = Some(ends);
+    /// Keeps it, and its saved group, until then; `None` is for ever.
+    fn keep(&mut self, tx: &Tx<'_>, name: &str, ends: Option<i64>) -> Outcome<()> {
+        self.expires = ends;
         tx.prepare(sql::GROUP_EXTEND)?.execute(params![name, ends, tx.now.as_millis()])?;
         Ok(())
+    }
+
+    /// The same, but not for less than it is kept already, by whoever keeps it longest: its other parts may begin much later. What
+    /// has no size is not kept for ever: perhaps nobody comes any more that ends it.
+    fn keep_longer(&mut self, tx: &Tx<'_>, name: &str, ends: Option<i64>) -> Outcome<()> {
+        let ends = match self.size {
+            Some(_) => later(self.expires, ends),
+            None => ends.or(Some(waits(tx))).max(self.expires),
+        };
+        self.keep(tx, name, ends)
     }
 
     fn claim_by(&mut self, claim: &str, ends: Timestamp) {
@@ -90,6 +100,16 @@ impl Chord {
 
 fn expires(tx: &Tx<'_>, ttl: Option<std::time::Duration>) -> Option<i64> {
     ttl.map(|ttl| tx.now.after(ttl).as_millis())
+}
+
+/// The later of two ends; `None` is for ever.
+fn later(one: Option<i64>, other: Option<i64>) -> Option<i64> {
+    Some(one?.max(other?))
+}
+
+/// Until when a chord that is complete waits for its end, at least.
+fn waits(tx: &Tx<'_>) -> i64 {
+    tx.now.after(COMPLETE).as_millis()
 }
 
 /// What a settlement means for chords.
@@ -118,6 +138,7 @@ pub(super) fn begin(tx: &mut Tx<'_>, start: &ChordStart) -> Outcome<()> {
 fn grow(tx: &Tx<'_>, group: &str, by: u32, ends: Option<i64>) -> Outcome<()> {
     let mut chord = Chord::open(tx, group, ends)?;
     chord.grown += i64::from(by);
+    chord.keep_longer(tx, group, ends)?;
     chord.write(tx, group)
 }
 
@@ -131,11 +152,8 @@ fn count(tx: &mut Tx<'_>, part: &ChordPart) -> Outcome<()> {
     let row = params![part.group, part.index.unwrap_or(LAST), part.id.as_str(), &*part.member];
     let inserted = tx.prepare(sql::CHORD_PART_INSERT)?.execute(row)?;
     chord.parts += i64::try_from(inserted).unwrap_or(0);
-    if let Some(ends) = ends {
-        // Complete, it waits for its end; and its other parts may begin much later.
-        let waits = if chord.is_complete() { tx.now.after(COMPLETE).as_millis() } else { 0 };
-        chord.keep(tx, &part.group, ends.max(waits).max(chord.expires.unwrap_or(0)))?;
-    }
+    let ends = if chord.is_complete() { later(ends, Some(waits(tx))) } else { ends };
+    chord.keep_longer(tx, &part.group, ends)?;
     if inserted == 1 && chord.is_complete() && chord.claim.is_empty() {
         chord.claim_by(&part.token, tx.now.after(CLAIM));
         put_first(tx, &part.dispatch)?;
@@ -165,7 +183,7 @@ pub(super) fn end(tx: &Tx<'_>, end: &ChordEnd) -> Outcome<()> {
     let mut chord = Chord::open(tx, &end.group, None)?;
     chord.size = None;
     if let Some(ends) = expires(tx, end.ttl) {
-        chord.keep(tx, &end.group, ends)?;
+        chord.keep(tx, &end.group, Some(ends))?;
     }
     if !end.failed {
         tx.prepare(sql::CHORD_PART_DELETE)?.execute([&end.group])?;

@@ -4,11 +4,6 @@ local function set(key, value, ttl)
   if ttl == "0" then redis.call("SET", key, value) else redis.call("SET", key, value, "EX", ttl) end
 end
 
-local function expire(ttl, ...)
-  if ttl == "0" then return end
-  for _, key in ipairs({...}) do redis.call("EXPIRE", key, ttl) end
-end
-
 -- Whether a worker of Celery <= 5.6, which writes no ".d", has counted this part: members are told apart by their beginning,
 -- `[1, "<id>", "`. Looked for only where more came in than ".d" knows of.
 local function is_counted(chord, index, member)
@@ -54,21 +49,28 @@ local function waits(ttl)
   return ARGV[5]
 end
 
-local function keep(chord, ttl) expire(ttl, chord .. ".j", chord .. ".t", chord .. ".s", chord .. ".d", chord) end
-
--- Not for less than it is kept already: its other parts may begin much later.
-local function longest(chord, ttl)
-  local left = redis.call("TTL", chord .. ".s")
-  if ttl == "0" or left <= tonumber(ttl) then return ttl end
-  return left
+local function keep(chord, ttl)
+  for _, key in ipairs({chord .. ".j", chord .. ".t", chord .. ".s", chord .. ".d", chord}) do
+    if ttl == "0" then redis.call("PERSIST", key) else redis.call("EXPIRE", key, ttl) end
+  end
 end
 
--- Whether the part was counted now, and whether the chord is complete.
+-- Not for less than it is kept already, by whoever keeps it longest: its other parts may begin much later. But where the size is
+-- gone, or not there yet, not for ever: perhaps nobody comes any more that ends it.
+local function longest(chord, ttl)
+  local left = redis.call("TTL", chord .. ".s")
+  if left == -2 then return ttl == "0" and ARGV[5] or ttl end
+  if left == -1 or ttl == "0" then return "0" end
+  return left <= tonumber(ttl) and ttl or left
+end
+
+-- Whether the part was counted now, whether the chord is complete, and how long it is kept.
 local function count(chord, id, index, member, ttl)
   local inserted = insert(chord, id, index, member)
   local complete = is_complete(chord)
-  keep(chord, longest(chord, complete and waits(ttl) or ttl))
-  return inserted, complete
+  local kept = longest(chord, complete and waits(ttl) or ttl)
+  keep(chord, kept)
+  return inserted, complete, kept
 end
 
 -- True when the chord is complete with this part and claimed.
@@ -85,11 +87,11 @@ end
 local function count_and_ask(chord, id, index, member, ttl, claim)
   local owner = redis.call("GET", chord .. ".c")
   if owner == "done" then return end
-  local inserted, complete = count(chord, id, index, member, ttl)
+  local inserted, complete, kept = count(chord, id, index, member, ttl)
   local unsure = "?" .. id .. ":" .. index .. " "
   local before = owner and string.sub(owner, 1, #unsure) == unsure
   if not complete or not (before or (inserted and not owner)) then return end
-  set(chord .. ".c", unsure .. claim, waits(ttl))
+  set(chord .. ".c", unsure .. claim, kept)
   return true
 end
 
@@ -107,7 +109,8 @@ local function change(kind, chord, ...)
   if kind == "g" then
     local by, ttl = ...
     redis.call("INCRBY", chord .. ".t", by)
-    expire(ttl, chord .. ".t")
+    -- All of it: what was added is not to be forgotten before the size, nor to stay behind.
+    keep(chord, longest(chord, ttl))
   else
     local size, meta, ttl = ...
     set(chord .. ".s", size, ttl)
@@ -140,6 +143,6 @@ local function end_chord(chord, claim, how, ttl)
   else
     redis.call("UNLINK", chord .. ".j", chord .. ".t", chord .. ".s", chord .. ".d")
   end
-  keep(chord, ttl)
+  if ttl ~= "0" then keep(chord, ttl) end
   redis.call("SET", chord .. ".c", "done", "EX", ARGV[4])
 end
