@@ -129,6 +129,32 @@ async fn a_dispatch_registers_its_worker(bench: &Bench) {
     assert_eq!(b.take_one().await.payload(), chord.dispatch());
 }
 
+/// Something else where the workers of a queue are fails no part: nobody could be told to hold the dispatch, so it waits for whoever
+/// comes. With something else where it would wait nothing happens.
+async fn a_dispatch_needs_no_registry(bench: &Bench) {
+    let (chord, a) = (Chord::new(bench, "chord"), bench.worker("a", &["mail"]).await);
+    bench.store.begin_chords(&[chord.start(1)]).await.unwrap();
+    bench.enqueue("mail", &["m1"]).await;
+    let delivery = a.take_one().await;
+    let settlement = with_chord(done(&delivery), chord.part("m1", Some(0), "m1"));
+    let [suspects, workers] = ["suspects", "workers"].map(|key| format!("{{{}}}:{key}", bench.queue("mail")));
+    for key in [&suspects, &workers] {
+        let _: String = ask(bench, &["SET", key, "hello"]).await;
+    }
+    let error = a.settle(std::slice::from_ref(&settlement)).await.unwrap_err();
+    assert!(!error.outcome_unknown() && !error.is_transient(), "{error:?}");
+    assert_eq!(a.held().await.unwrap(), 1);
+
+    let _: i64 = ask(bench, &["DEL", &suspects]).await;
+    assert_eq!(a.settle_one(settlement).await, Settled::Done);
+    assert_eq!(a.held().await.unwrap(), 0);
+    let waits: Vec<String> = ask(bench, &["LRANGE", &suspects, "0", "-1"]).await;
+    assert_eq!(waits, [String::from_utf8(chord.dispatch().to_vec()).unwrap()]);
+    assert_eq!(ask::<String>(bench, &["GET", &workers]).await, "hello");
+    let _: i64 = ask(bench, &["DEL", &workers]).await;
+    assert_eq!(a.take_one().await.payload(), chord.dispatch());
+}
+
 /// No key of a chord outlives the others, however long whose results are kept; without a size none stays for ever.
 async fn the_keys_end_together(bench: &Bench) {
     let worker = bench.worker("a", &["mail"]).await;
@@ -267,7 +293,10 @@ queue_tests::on_driver!(
     Redis: no_index_is_celerys,
     parts_of_all_versions_mix,
     a_dispatch_registers_its_worker,
+    a_dispatch_needs_no_registry,
     the_keys_end_together,
     celerys_claim_is_respected,
     python_never_sees_a_dispatch
 );
+
+queue_tests::on_driver!(redis_two, RedisTwo: a_dispatch_needs_no_registry);

@@ -94,10 +94,8 @@ local function check_step(at)
   local kind = ARGV[at]
   local after = at + width[kind]
   if kind ~= "d" then with_results(check_counts, kind, ARGV[at + 1]) end
-  if kind == "p" or kind == "d" then
-    expect(ARGV[after - 3], "list")
-    expect(ARGV[after - 2], "zset")
-  end
+  -- Something else where the workers are stops no part: its dispatch goes among the suspects then.
+  if kind == "p" or kind == "d" then expect(ARGV[after - 3], "list") end
   return after
 end
 

@@ -32,10 +32,15 @@ local function is_complete(chord)
   return size and redis.call("ZCARD", chord .. ".j") == size + grown
 end
 
--- Leases a chord's dispatch to the worker that settles its last part: true. Where that worker was reclaimed meanwhile, it goes
--- among the suspects; never into the list, where Python would find it.
+local function takes(key, kind)
+  local found = redis.call("TYPE", key).ok
+  return found == kind or found == "none"
+end
+
+-- Leases a chord's dispatch to the worker that settles its last part: true. Where that worker was reclaimed meanwhile, or could not
+-- be registered as who holds it, it goes among the suspects; never into the list, where Python would find it.
 local function lease_dispatch(message, mine, suspects, workers, incarnation)
-  if mine ~= "" and redis.call("TYPE", mine).ok ~= "string" then
+  if mine ~= "" and takes(mine, "list") and takes(workers, "zset") then
     redis.call("LPUSH", mine, message)
     redis.call("ZADD", workers, now + ARGV[2], incarnation)
     return true
