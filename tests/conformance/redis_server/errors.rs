@@ -233,6 +233,33 @@ async fn a_foreign_key_under_a_worker_loses_nothing() {
     }
 }
 
+/// Who cannot be registered takes nothing, so that nothing lies where nobody looks for it: no suspect, and nothing that it waits for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_cannot_be_registered_takes_nothing() {
+    let server = RedisServer::start(&[]);
+    let bench = Bench::at(Driver::Redis, &server.url(), |_| ()).await;
+    let mail = bench.queue("mail").to_string();
+    let key = |name: &str| format!("{{{mail}}}:{name}");
+    let (dies, lives) = (bench.worker("a", &["mail"]).await, bench.worker("b", &["mail", "news"]).await);
+    bench.enqueue("mail", &["m1"]).await;
+    assert_eq!(labels(&dies.take(1).await), ["m1"]);
+    bench.bury(&[&lives]).await;
+    let waits = bench.worker("c", &["mail"]).await;
+    server.command(&["SET", &key("workers"), "hello"]);
+    assert_eq!(labels(&lives.take(9).await), Vec::<String>::new());
+    assert_eq!(server.command(&["LLEN", &key("suspects")]), ":1\r\n");
+    assert_eq!(server.command(&["EXISTS", &key(&format!("suspects:held:{}", lives.incarnation()))]), ":0\r\n");
+
+    bench.enqueue("mail", &["m2"]).await;
+    assert_eq!(labels(&waits.wait_for(1, Duration::from_millis(300)).await), Vec::<String>::new());
+    assert_eq!(server.command(&["LLEN", &mail]), ":1\r\n");
+    assert_eq!(server.command(&["EXISTS", &key(&format!("held:{}", waits.incarnation()))]), ":0\r\n");
+
+    server.command(&["DEL", &key("workers")]);
+    lives.pulse().await;
+    assert_eq!(labels(&lives.take(9).await), ["m1", "m2"]);
+}
+
 /// Where nobody can be revoked any more, nobody is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn revocations_that_cannot_be_read_hold_up_nobody() {

@@ -39,10 +39,11 @@ struct Signal {
     reset: Notify,
 }
 
-/// A connection, and how often there had been doubt when it was made.
+/// A connection, how often there had been doubt when it was made, and as whom it has registered.
 struct Line {
     doubts: u64,
     connection: Connection,
+    registered: Option<Arc<str>>,
 }
 
 impl Arm {
@@ -126,16 +127,25 @@ async fn wait_once(
     }
     if line.is_none() {
         let doubts = lines.doubts();
-        *line = Some(Line { doubts, connection: shared.store.connector.open().await? });
+        *line = Some(Line { doubts, connection: shared.store.connector.open().await?, registered: None });
     }
-    let Some(Line { connection: open, .. }) = line.as_mut() else { return Ok(()) };
+    let Some(Line { connection: open, registered, .. }) = line.as_mut() else { return Ok(()) };
     let name = lane.incarnation();
-    let mut block = redis::pipe();
     // Registered before it may hold anything: after a renewal, or on a server that forgot, no heartbeat has done it yet.
     let ends = shared.store_now().saturating_add(ms(shared.store.options.lease));
-    block.cmd("ZADD").arg(&lane.keys.workers).arg("NX").arg(ends).arg(&*name).ignore();
+    let mut register = redis::cmd("ZADD");
+    register.arg(&lane.keys.workers).arg("NX").arg(ends).arg(&*name);
+    let mut block = redis::pipe();
+    block.add_command(register.clone()).ignore();
     block.cmd("BLMOVE").arg(&*lane.keys.list).arg(lane.keys.held(&name)).arg("RIGHT").arg("LEFT").arg(BLOCK_S);
-    let answer = block.query_async::<(Option<Vec<u8>>,)>(open);
+    let answer = async {
+        // The server waits also where it refused what came before; so the first time that is asked by itself.
+        if registered.as_ref() != Some(&name) {
+            register.query_async::<()>(open).await?;
+            *registered = Some(Arc::clone(&name));
+        }
+        block.query_async::<(Option<Vec<u8>>,)>(open).await
+    };
     let answer = tokio::time::timeout(Duration::from_secs(BLOCK_S) + SLACK, answer);
     let answer = tokio::select! {
         answer = answer => answer,

@@ -33,7 +33,8 @@ local function refuse(i, key, error)
   end
 end
 
--- Registers the worker on list i; false where something else is at that key.
+-- Registers the worker on list i, before anything is moved: what nobody is registered for, nobody takes back.
+-- False where something else is at that key.
 local function register(i)
   local noted = redis.pcall("ZADD", KEYS[6 * i - 3], ends, ARGV[3 + 2 * i])
   if type(noted) ~= "table" then return true end
@@ -43,15 +44,20 @@ end
 
 if ARGV[4] == "1" then
   for i = 1, lists do
-    local moved = redis.pcall("LMOVE", KEYS[6 * i - 2], KEYS[6 * i - 1], "RIGHT", "LEFT")
-    if type(moved) == "table" then
-      refuse(i, KEYS[6 * i - 2], moved.err)
-    elseif moved then
-      local deaths = redis.call("HGET", KEYS[6 * i], redis.sha1hex(moved)) or "0"
-      reply[#reply + 1] = {"s", i, deaths, moved}
-      register(i)
-      left = left - 1
-      break
+    local suspects = KEYS[6 * i - 2]
+    local waiting = redis.pcall("LLEN", suspects)
+    if type(waiting) == "table" then
+      refuse(i, suspects, waiting.err)
+    elseif waiting > 0 and register(i) then
+      local moved = redis.pcall("LMOVE", suspects, KEYS[6 * i - 1], "RIGHT", "LEFT")
+      if type(moved) == "table" then
+        refuse(i, suspects, moved.err)
+      else
+        local deaths = redis.call("HGET", KEYS[6 * i], redis.sha1hex(moved)) or "0"
+        reply[#reply + 1] = {"s", i, deaths, moved}
+        left = left - 1
+        break
+      end
     end
   end
 end
