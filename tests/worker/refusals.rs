@@ -107,6 +107,17 @@ async fn failure_whose_errback_cannot_be_sent_keeps_its_words_and_is_told_to_the
     assert!(error.ends_with("boom"), "{error}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn failed_chord_whose_errback_cannot_be_sent_keeps_its_words() {
+    let (_server, bench, barred) = with_barred_queue(Driver::Redis).await;
+    let client = client(&bench);
+    let _worker = start(&bench, &Stage::default()).await;
+    let body = sum.partial().link_error(on_error.partial("told").queue(&barred));
+    let chord = Signature::chord([fail.s("boom").into(), add.s(2, 2).into()], body.into());
+    let why = failure_of(&bench, client.send(chord).await.unwrap().id()).await;
+    assert!(why.starts_with("ChordError: Dependency") && why.contains("boom"), "{why}");
+}
+
 /// Its message is gone from the store, and comes back as a dead letter.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn end_of_what_was_acknowledged_early_is_kept_aside_too() {
@@ -131,9 +142,28 @@ async fn part_that_cannot_be_counted_is_told_to_all_but_its_chord() {
     let group = group_of_ready(&bench).await;
     assert!(server.command(&["SET", &format!("celery-taskset-meta-{group}.j"), "hello"]).starts_with("+OK"));
     let _worker = start(&bench, &stage).await;
-    failure_of(&bench, &first).await;
+    assert!(failure_of(&bench, &first).await.ends_with("boom"), "it keeps its words");
     stage.heard(&format!("told {first}"), 1).await;
     wait_until("both parts aside", || async { bench.counts("q").await.dead == 2 }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn revoked_part_that_cannot_be_counted_is_revoked() {
+    let (server, bench, _) = with_barred_queue(Driver::Redis).await;
+    let (client, first) = (client(&bench), bench.id("first"));
+    let part = add.s(1, 1).task_id(first.as_str());
+    client.send(Signature::chord([part.into(), add.s(2, 2).into()], sum.partial().into())).await.unwrap();
+    let group = group_of_ready(&bench).await;
+    assert!(server.command(&["SET", &format!("celery-taskset-meta-{group}.j"), "hello"]).starts_with("+OK"));
+    client.revoke(std::slice::from_ref(&first)).await.unwrap();
+    let worker = start(&bench, &Stage::default()).await;
+    let ended = client.job::<Value>(first.clone()).get(SOON).await;
+    assert!(matches!(ended, Err(JobError::Revoked(_))), "{ended:?}");
+    settled(&bench).await;
+    worker.shutdown();
+    let report = worker.wait().await.unwrap();
+    assert_eq!(report.revoked, 1);
+    assert_eq!(bench.counts("q").await.dead, 1, "the other part");
 }
 
 /// The group of what waits in the queue.

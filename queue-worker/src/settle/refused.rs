@@ -2,7 +2,8 @@
 //! where something is to be sent to.
 //!
 //! It fails instead, and all that follows is told, or whoever waits there would wait for ever. What the store refused may be
-//! among that: so less and less of it is tried, down to the dead letter alone.
+//! among that: so less and less of it is tried, down to the dead letter alone. What had failed already, or was revoked, keeps its own
+//! words where they can be stored.
 
 use queue_core::store::{ChordStep, DeadLetter, DeadReason, Ending, Settled, Settlement, StoreError};
 
@@ -29,6 +30,13 @@ impl Settler {
         let error = causes(refusal).to_string();
         let (queue, task, id) = (&origin.queue, origin.task(), origin.id());
         tracing::error!(%queue, task, id, error, "the store refused the end of this task");
+        // It may be its errback that cannot be sent, or its chord that cannot count it.
+        let own = if origin.has_failed(&settlement) { fewer(&settlement) } else { Vec::new() };
+        for end in own {
+            if let Ok(answers) = self.send(std::slice::from_ref(&end), &mut None).await {
+                return origin.log(in_one(&answers), &self.health);
+            }
+        }
         let letter = origin.letter(in_words(&error), &settlement.ending);
         let (failure, telling) = origin.held.as_deref().map(|held| failing(held, &error)).unzip();
         let mut last = error;
@@ -46,6 +54,13 @@ impl Settler {
 }
 
 impl Origin {
+    /// Whether `refused`, its end, is a failure or a revocation, which keeps its words with less that goes elsewhere.
+    fn has_failed(&self, refused: &Settlement) -> bool {
+        let revoked = matches!(self.counted, Some((_, Outcome::Revoked)));
+        let chord = refused.chord_end.as_ref().is_some_and(|end| end.failed);
+        matches!(refused.ending, Ending::Dead(_)) || revoked || chord
+    }
+
     /// As [`Origin::log`], of one that ended as a failure instead. Who waits for what it asked hears that this is not so.
     fn failed(self, answer: Settled, telling: Telling, health: &Health) {
         let counted = self.counted.map(|(tally, _)| (tally, Outcome::Dead(DeadReason::Failed)));
@@ -61,10 +76,6 @@ pub(crate) fn in_words(refusal: &str) -> String {
 /// What may be settled instead of what was refused, from all that should be told to the least.
 fn lesser(refused: Settlement, failure: Option<Settlement>, letter: DeadLetter) -> Vec<Settlement> {
     let mut all = Vec::new();
-    // A failure already, and it may be its errback that cannot be sent: then it keeps its own words.
-    if matches!(refused.ending, Ending::Dead(_)) && is_sending(&refused) {
-        all.push(silent(refused.clone()));
-    }
     let bare = Settlement {
         ending: Ending::Dead(Box::new(letter)),
         results: Vec::new(),
@@ -77,20 +88,20 @@ fn lesser(refused: Settlement, failure: Option<Settlement>, letter: DeadLetter) 
     if let Some(failure) = failure {
         // The same delivery, and the same name of its end: of the two only one can happen.
         let failure = Settlement { tag: bare.tag.clone(), once: bare.once.clone(), ..failure };
-        let apart = Settlement { chords: Vec::new(), ..failure.clone() };
-        let (sends, counts) = (is_sending(&failure), !failure.chords.is_empty());
-        all.push(failure.clone());
-        all.extend(sends.then(|| silent(failure)));
-        all.extend(counts.then(|| apart.clone()));
-        all.extend((sends && counts).then(|| silent(apart)));
+        let fewer = fewer(&failure);
+        all.push(failure);
+        all.extend(fewer);
     }
     all.push(bare);
     all
 }
 
-/// Whether it sends anything.
-fn is_sending(settlement: &Settlement) -> bool {
-    !settlement.follow.is_empty()
+/// The same end with less that goes elsewhere: without what it sends, without what it tells its chord, without both.
+fn fewer(end: &Settlement) -> Vec<Settlement> {
+    let apart = || Settlement { chords: Vec::new(), ..end.clone() };
+    let (sends, counts) = (!end.follow.is_empty(), !end.chords.is_empty());
+    let all = [sends.then(|| silent(end.clone())), counts.then(apart), (sends && counts).then(|| silent(apart()))];
+    all.into_iter().flatten().collect()
 }
 
 /// Without what it sends, and the chords of that.
@@ -159,12 +170,6 @@ mod tests {
         let expected = [failed(1, 1), failed(0, 1), failed(1, 0), failed(0, 0), ("bare".to_owned(), 0, 0, 0)];
         assert_eq!(shapes(&all), expected);
         assert!(all.iter().all(|one| one.once == once), "only one of them can happen");
-    }
-
-    #[test]
-    fn a_failure_keeps_its_words_where_it_can() {
-        let shapes = shapes(&lesser(told("own"), Some(told("failed")), letter()));
-        assert_eq!(shapes[..2], [("own".to_owned(), 1, 0, 1), ("failed".to_owned(), 1, 1, 1)]);
     }
 
     #[test]
