@@ -9,7 +9,7 @@ use queue_core::{TaskId, canvas, failpoint};
 
 use crate::canvas::send;
 use crate::ending::{Subject, exception};
-use crate::engine::{Engine, count};
+use crate::engine::Engine;
 use crate::gates::MAX_DEATHS;
 use crate::health::tally::Outcome;
 use crate::jobs::Held;
@@ -48,7 +48,6 @@ async fn run(engine: &Engine, held: &Arc<Held>, suspect: Option<SuspectGuard>) {
 fn set_aside(engine: &Engine, held: &Arc<Held>, suspect: Option<SuspectGuard>, error: &CanvasError) {
     let Some(_claim) = engine.jobs.claim(held) else { return };
     tracing::error!(%error, "the dispatch of a chord cannot be read, set aside");
-    count(&engine.counts.dead);
     let why = exception("queue", "CanvasError", &error.to_string());
     let settlement = Subject::new(engine, held).dead(DeadReason::Undecodable, &why);
     let counted = Some((engine.tasks.tally(""), Outcome::Dead(DeadReason::Undecodable)));

@@ -43,7 +43,6 @@ pub(crate) struct Engine {
     pub(crate) wakes: Arc<Wakes>,
     pub(crate) time: StoreTime,
     pub(crate) phase: Phase,
-    pub(crate) counts: Counts,
     pub(crate) emitter: Arc<Emitter>,
     pub(crate) health: Arc<Health>,
     /// Where it runs.
@@ -91,16 +90,6 @@ pub(crate) struct Phase {
     pub(crate) broken: AtomicBool,
     /// The bodies that still run were asked to end.
     pub(crate) interrupted: AtomicBool,
-}
-
-/// What the worker did so far.
-#[derive(Debug, Default)]
-pub(crate) struct Counts {
-    pub(crate) succeeded: AtomicU64,
-    pub(crate) retried: AtomicU64,
-    pub(crate) snoozed: AtomicU64,
-    pub(crate) dead: AtomicU64,
-    pub(crate) revoked: AtomicU64,
 }
 
 /// One more.

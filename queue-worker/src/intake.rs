@@ -11,7 +11,7 @@ use queue_core::{TaskId, failpoint};
 use crate::chord;
 use crate::emitter::Telling;
 use crate::ending::{Subject, exception};
-use crate::engine::{Engine, count};
+use crate::engine::Engine;
 use crate::execute::{Run, runners};
 use crate::gates::{Facts, Gate, gate};
 use crate::health::polls::Polls;
@@ -130,7 +130,6 @@ fn held(engine: &Engine, delivery: Delivery, message: Message) -> Arc<Held> {
 
 fn undecodable(engine: &Engine, delivery: Delivery, suspect: Option<SuspectGuard>, error: &DecodeError) {
     tracing::error!(queue = %delivery.queue, bytes = delivery.payload().len(), %error, "not a message: set aside");
-    count(&engine.counts.dead);
     let letter = DeadLetter {
         id: None,
         task: None,
@@ -231,18 +230,15 @@ fn end(engine: &Engine, arrival: Arrival, closed: Gate) {
         Gate::Poison => {
             let why = format!("the worker running this task died {} times", held.deaths);
             tracing::error!(task, id, %queue, deaths = held.deaths, "poison: its workers died, set aside");
-            count(&engine.counts.dead);
             let why = exception("billiard.exceptions", "WorkerLostError", &why);
             (subject.dead(DeadReason::Poison, &why), failed(&why), of_task(Outcome::Dead(DeadReason::Poison)))
         }
         Gate::Revoked => {
             tracing::info!(task, id, %queue, "revoked before it started");
-            count(&engine.counts.revoked);
             (subject.revoked("revoked"), revoked(false), of_task(Outcome::Revoked))
         }
         Gate::Expired => {
             tracing::warn!(task, id, %queue, "expired before it started, set aside");
-            count(&engine.counts.revoked);
             (subject.expired(), revoked(true), of_task(Outcome::Dead(DeadReason::Expired)))
         }
         Gate::NotYet(eta) => {
@@ -260,7 +256,6 @@ fn end(engine: &Engine, arrival: Arrival, closed: Gate) {
         Gate::UnknownTask => {
             let why = engine.tasks.unknown(task);
             tracing::error!(task, id, %queue, error = why, "unknown task, set aside");
-            count(&engine.counts.dead);
             let why = exception("celery.exceptions", "NotRegistered", &why);
             let outcome = Outcome::Dead(DeadReason::UnknownTask);
             (subject.dead(DeadReason::UnknownTask, &why), failed(&why), of_task(outcome))

@@ -8,7 +8,7 @@ use queue_core::task::StateMap;
 use queue_core::{Client, TaskId};
 
 use crate::emitter::{Emitter, emit, farewell};
-use crate::engine::{Config, Counts, Engine, Phase, StoreTime};
+use crate::engine::{Config, Engine, Phase, StoreTime};
 use crate::error::WorkerError;
 use crate::fetch::fetch;
 use crate::health::Health;
@@ -87,7 +87,6 @@ impl Starting {
             blocking: Default::default(),
             wakeups: Default::default(),
             phase: Phase::default(),
-            counts: Counts::default(),
         }))
     }
 }
@@ -192,7 +191,7 @@ fn give_up(engine: &Engine, what: &str) {
 }
 
 fn report(engine: &Engine, given_back: usize) -> Report {
-    let counts = &engine.counts;
+    let counts = &engine.health.counts;
     let get = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
     Report {
         succeeded: get(&counts.succeeded),

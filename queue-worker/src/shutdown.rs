@@ -8,7 +8,7 @@ use std::time::Duration;
 use queue_core::store::{DeadReason, DeliveryTag};
 
 use crate::ending::{Subject, exception};
-use crate::engine::{Engine, count};
+use crate::engine::Engine;
 use crate::health::tally::Outcome;
 use crate::heartbeat::Heartbeat;
 use crate::intake::take_dispatches;
@@ -103,7 +103,6 @@ fn lose(engine: &Engine, held: &Arc<Held>) {
     let why = exception("billiard.exceptions", "Terminated", why);
     let settlement = Subject::new(engine, held).dead(DeadReason::Failed, &why);
     let counted = Some((engine.tasks.tally(&held.message.task), Outcome::Dead(DeadReason::Failed)));
-    count(&engine.counts.dead);
     let telling = engine.emitter.about("task-failed", &held.message).why(&why);
     engine.settler.settle(Item { telling, counted, ..Item::of(held, settlement) });
 }

@@ -21,7 +21,7 @@ use self::limits::{absolving, unless_terminated, within};
 use self::thread::{Thread, leave_stuck, lost_thread, no_thread};
 use crate::emitter::Telling;
 use crate::ending::{Subject, in_words};
-use crate::engine::{Engine, count};
+use crate::engine::Engine;
 use crate::health::tally::{Outcome as Counted, waited};
 use crate::jobs::Held;
 use crate::panics::{Caught, catch};
@@ -272,24 +272,24 @@ impl Run {
         if self.held.polls.only_one() {
             self.task.brevity.ended(took);
         }
-        let (settlement, counter, telling, outcome) = match verdict(outcome, attempt) {
+        let (settlement, telling, outcome) = match verdict(outcome, attempt) {
             Verdict::Succeed(value) => {
                 tracing::info!(runtime, "task succeeded");
                 let telling = about("task-succeeded").returned(&value, took);
-                (subject.succeed(value), &self.engine.counts.succeeded, telling, Counted::Succeeded)
+                (subject.succeed(value), telling, Counted::Succeeded)
             }
             Verdict::Replace(sig) => {
                 tracing::info!(runtime, by = sig.name(), "task replaced");
-                (subject.replaced(*sig), &self.engine.counts.succeeded, Telling::default(), Counted::Succeeded)
+                (subject.replaced(*sig), Telling::default(), Counted::Succeeded)
             }
             Verdict::Retry { wait, why, again } => {
                 tracing::warn!(runtime, ?wait, error = %in_words(&why), "task failed, retrying");
                 let telling = about("task-retried").why(&why);
-                (subject.retry(wait, &why, again), &self.engine.counts.retried, telling, Counted::Retried)
+                (subject.retry(wait, &why, again), telling, Counted::Retried)
             }
             Verdict::Snooze { wait } => {
                 tracing::info!(runtime, ?wait, "task snoozed");
-                (subject.snooze(wait), &self.engine.counts.snoozed, Telling::default(), Counted::Snoozed)
+                (subject.snooze(wait), Telling::default(), Counted::Snoozed)
             }
             Verdict::DeadLetter { reason, why } => {
                 tracing::error!(runtime, ?reason, error = %in_words(&why), "task failed, set aside");
@@ -297,7 +297,7 @@ impl Run {
                     DeadReason::Rejected => about("task-rejected").with("requeue", || false.into()),
                     _ => about("task-failed").why(&why),
                 };
-                (subject.dead(reason, &why), &self.engine.counts.dead, telling, Counted::Dead(reason))
+                (subject.dead(reason, &why), telling, Counted::Dead(reason))
             }
             Verdict::GiveBack => {
                 tracing::info!(runtime, "task interrupted by the shutdown");
@@ -306,14 +306,13 @@ impl Run {
                 return;
             }
         };
-        let (counter, telling) = match &settlement.ending {
+        let telling = match &settlement.ending {
             // What should follow is not possible.
             Ending::Dead(letter) if !matches!(outcome, Counted::Dead(_)) => {
-                (&self.engine.counts.dead, about("task-failed").with("exception", || letter.error.as_str().into()))
+                about("task-failed").with("exception", || letter.error.as_str().into())
             }
-            Ending::Dead(_) | Ending::Done => (counter, telling),
+            Ending::Dead(_) | Ending::Done => telling,
         };
-        count(counter);
         failpoint::hit("settle.built");
         settlement.follow.iter().filter_map(|message| message.due).for_each(|due| self.engine.wakeups.due(due));
         self.hand_in(settlement, telling, outcome);
@@ -337,7 +336,6 @@ impl Run {
 
     fn hand_in_revoked(self, why: &str, signal: Option<i32>) {
         tracing::info!("task {why}");
-        count(&self.engine.counts.revoked);
         let settlement = Subject::new(&self.engine, &self.held).revoked(why);
         let telling = self.engine.emitter.about("task-revoked", &self.held.message).revoked(signal, false);
         self.hand_in(settlement, telling, Counted::Revoked);
@@ -378,7 +376,6 @@ fn set_aside(engine: &Engine, held: &Arc<Held>, panic: &TaskError) {
     held.course.hand_on();
     let (task, id) = (held.message.display_name(), &held.message.id);
     tracing::error!(task, %id, error = %in_words(&panic.exception), "the run of this task panicked, set aside");
-    count(&engine.counts.dead);
     let settlement = Subject::new(engine, held).dead(DeadReason::Failed, &panic.exception);
     let telling = engine.emitter.about("task-failed", &held.message).why(&panic.exception);
     let counted = Some((engine.tasks.tally(&held.message.task), Counted::Dead(DeadReason::Failed)));

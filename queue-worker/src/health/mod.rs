@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use self::histogram::Histogram;
 use self::pulse::Pulse;
+use self::tally::Counts;
 
 /// Upper ends of the sizes of settle batches.
 const BATCHES: &[u64] = &[1, 2, 5, 10, 25, 50, 100, 250];
@@ -41,6 +42,7 @@ pub(crate) struct Health {
     pub(crate) pulse: Pulse,
     pub(crate) patience: Patience,
     pub(crate) intake: Intake,
+    pub(crate) counts: Counts,
     /// How many ends each settle carried.
     pub(crate) batches: Histogram,
     /// Heartbeats that the store answered.
@@ -108,6 +110,7 @@ impl Health {
             pulse: Pulse::new(),
             patience,
             intake: Intake::default(),
+            counts: Counts::default(),
             batches: Histogram::new(BATCHES, 1.0),
             beats: AtomicU64::default(),
             leases_lost: AtomicU64::default(),

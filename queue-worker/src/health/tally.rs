@@ -61,6 +61,31 @@ impl Outcome {
     }
 }
 
+/// What the worker did so far, of all tasks: what the store knows.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) succeeded: AtomicU64,
+    pub(crate) retried: AtomicU64,
+    pub(crate) snoozed: AtomicU64,
+    pub(crate) dead: AtomicU64,
+    /// Those that had expired too.
+    pub(crate) revoked: AtomicU64,
+}
+
+impl Counts {
+    /// One more came out like this, and the store knows it.
+    pub(crate) fn count(&self, outcome: Outcome) {
+        let counter = match outcome {
+            Outcome::Succeeded => &self.succeeded,
+            Outcome::Retried => &self.retried,
+            Outcome::Snoozed => &self.snoozed,
+            Outcome::Revoked | Outcome::Dead(DeadReason::Expired) => &self.revoked,
+            Outcome::Dead(_) => &self.dead,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 impl Tally {
     pub(crate) fn new() -> Self {
         Self {

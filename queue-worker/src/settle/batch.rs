@@ -70,6 +70,7 @@ impl Origin {
         if answer == Settled::Done {
             if let Some((tally, outcome)) = self.counted {
                 tally.count(outcome);
+                health.counts.count(outcome);
             }
             self.telling.tell();
         }
