@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use queue_core::canvas::{Broken, CanvasError, Dispatch, Setting};
 use queue_core::message::Message;
-use queue_core::store::{ChordEnd, ChordParts, ChordStep, DeadReason, INTERNAL, Settlement, StoreError};
+use queue_core::store::{ChordEnd, ChordParts, ChordStep, DeadReason, INTERNAL, Settled, Settlement, StoreError};
 use queue_core::{TaskId, canvas, failpoint};
+use tokio::sync::oneshot;
 
 use crate::canvas::send;
 use crate::ending::{Subject, exception};
@@ -39,10 +40,17 @@ async fn run(engine: &Engine, held: &Arc<Held>, suspect: Option<SuspectGuard>) {
     };
     let parts = read_parts(engine, &dispatch.group).await;
     failpoint::hit("chord.parts-read");
-    let Some(_claim) = engine.jobs.claim(held) else { return };
-    let settlement = end(engine, held, &dispatch, &parts);
+    let Some(claim) = engine.jobs.claim(held) else { return };
+    let (settlement, broken) = end(engine, held, &dispatch, &parts);
     failpoint::hit("chord.built");
-    hand_in(engine, held, settlement, suspect);
+    let answer = hand_in(engine, held, settlement, suspect);
+    drop(claim);
+    // Somebody else may have sent it: a dispatch that comes again finds nothing.
+    if let Some(broken) = broken
+        && answer.await == Ok(Settled::Done)
+    {
+        say_failed(&dispatch, &broken);
+    }
 }
 
 fn set_aside(engine: &Engine, held: &Arc<Held>, suspect: Option<SuspectGuard>, error: &CanvasError) {
@@ -59,7 +67,12 @@ async fn read_parts(engine: &Engine, group: &str) -> Result<ChordParts, StoreErr
     engine.outage.insist(Caller::Settle, || engine.client.store().chord_parts(group)).await
 }
 
-fn end(engine: &Engine, held: &Held, dispatch: &Dispatch, parts: &Result<ChordParts, StoreError>) -> Settlement {
+fn end(
+    engine: &Engine,
+    held: &Held,
+    dispatch: &Dispatch,
+    parts: &Result<ChordParts, StoreError>,
+) -> (Settlement, Option<Broken>) {
     let subject = Subject::new(engine, held);
     let mut setting = setting(&subject, dispatch);
     let sent = match parts {
@@ -73,9 +86,9 @@ fn end(engine: &Engine, held: &Held, dispatch: &Dispatch, parts: &Result<ChordPa
             let mut end = subject.done();
             send(&mut end, plan);
             end.chord_end = Some(chord_end(&subject, dispatch, false));
-            end
+            (end, None)
         }
-        Err(broken) => fail(&subject, dispatch, &broken, setting),
+        Err(broken) => (fail(&subject, dispatch, &broken, setting), Some(broken)),
     }
 }
 
@@ -84,12 +97,17 @@ pub(crate) fn refused(engine: &Engine, held: &Held, why: &str) -> Option<Settlem
     let dispatch = Dispatch::of(&held.message).ok().filter(|_| is_dispatch(&held.payload, &held.message))?;
     let subject = Subject::new(engine, held);
     let setting = setting(&subject, &dispatch);
-    Some(fail(&subject, &dispatch, &Broken::callback(format!("the store refused it: {why}")), setting))
+    let broken = Broken::callback(format!("the store refused it: {why}"));
+    say_failed(&dispatch, &broken);
+    Some(fail(&subject, &dispatch, &broken, setting))
+}
+
+fn say_failed(dispatch: &Dispatch, broken: &Broken) {
+    tracing::error!(group = dispatch.group, error = %broken.why.message, "the body of a chord is not sent");
 }
 
 /// The body is not sent, and all that waits for it is told.
 fn fail(subject: &Subject<'_>, dispatch: &Dispatch, broken: &Broken, mut setting: Setting) -> Settlement {
-    tracing::error!(group = dispatch.group, error = %broken.why.message, "the body of a chord is not sent");
     let mut end = subject.done();
     let failure = dispatch.failure(broken);
     let (follow, wrong) = dispatch.fail(&failure, &mut setting);
@@ -110,7 +128,15 @@ fn chord_end(subject: &Subject<'_>, dispatch: &Dispatch, failed: bool) -> Box<Ch
     Box::new(ChordEnd { group, token, failed, ttl: subject.ttl })
 }
 
-fn hand_in(engine: &Engine, held: &Arc<Held>, settlement: Settlement, suspect: Option<SuspectGuard>) {
+/// What comes is what the store answered.
+fn hand_in(
+    engine: &Engine,
+    held: &Arc<Held>,
+    settlement: Settlement,
+    suspect: Option<SuspectGuard>,
+) -> oneshot::Receiver<Settled> {
+    let (tell, told) = oneshot::channel();
     settlement.follow.iter().filter_map(|message| message.due).for_each(|due| engine.wakeups.due(due));
-    engine.settler.settle(Item { suspect, ..Item::of(held, settlement) });
+    engine.settler.settle(Item { suspect, answer: Some(tell), ..Item::of(held, settlement) });
+    told
 }

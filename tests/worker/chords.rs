@@ -1,9 +1,13 @@
 //! Chords: the body runs once, with all results in order, or not at all and says why.
 
-use queue_core::canvas::Signature;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use queue_core::canvas::{Part, Signature};
+use queue_core::message::Json;
 use queue_core::prelude::*;
 use queue_core::result::State as JobStatus;
-use queue_tests::Bench;
+use queue_tests::{Bench, Driver, RedisServer, wait_until};
 use serde_json::{Value, json};
 
 use crate::scene::{SOON, Stage, client, start};
@@ -224,6 +228,54 @@ async fn revoked_step_ends_what_waits_for_it(bench: &Bench) {
     let _worker = start(bench, &Stage::default()).await;
     assert!(matches!(alone.get(SOON).await, Err(JobError::Revoked(why)) if why == "expired"));
     assert!(matches!(chord.get(SOON).await, Err(JobError::Failed(why)) if why.exc_type == "ChordError"));
+}
+
+/// A dispatch may come again after its chord was ended by somebody else, and then finds nothing: that is no chord that failed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dispatch_of_a_chord_that_was_ended_elsewhere_is_told_as_no_failure() {
+    let log = Log::default();
+    tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone()).init();
+    let server = RedisServer::start(&[]);
+    let bench = Bench::at(Driver::Redis, &server.url(), |_| ()).await;
+    let body =
+        json!({ "task": "t.sum", "args": [], "kwargs": {}, "options": { "task_id": bench.id("body").as_str() } });
+    let (group, member) = ("gone".to_owned(), Bytes::new());
+    let part = Part { group, id: bench.id("part"), index: None, member, body: Json::from_value(&body).unwrap() };
+    let queue = bench.queue("q");
+    let dispatch = part.dispatch("token", "root", queue.as_str(), bench.id("dispatch"));
+    let dispatch = std::str::from_utf8(&dispatch).unwrap();
+    server.command(&["LPUSH", &format!("{{{queue}}}:suspects"), dispatch]);
+    let _worker = start(&bench, &Stage::default()).await;
+    wait_until("it is told", || async { log.text().contains("this chord was ended by somebody else") }).await;
+    assert!(!log.text().contains("the body of a chord is not sent"), "{}", log.text());
+}
+
+/// What is logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+}
+
+impl std::io::Write for Log {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(line)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl tracing_subscriber::fmt::MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
 }
 
 queue_tests::conformance!(
