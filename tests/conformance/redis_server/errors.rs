@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use queue_core::store::{ConnectError, Delivery, Outgoing, Settled, StoreError, connect};
+use queue_core::store::{ConnectError, Delivery, JobState, Outgoing, Settled, StoreError, connect};
 use queue_tests::{
-    Bench, Driver, PATIENCE, RedisServer, SECOND, TestWorker, done, labels, result, wait_until, with_follow,
-    with_result,
+    Bench, Driver, PATIENCE, RedisServer, SECOND, TestWorker, dead_letter, done, labels, result, wait_until,
+    with_follow, with_result,
 };
 
 /// Full without eviction: the enqueue says so, writes nothing of its batch, and who has a message can still finish it.
@@ -171,7 +171,7 @@ async fn a_key_of_another_type_hurts_no_other_queue() {
 }
 
 /// The keys beside a list without which it is not to be taken from.
-const BESIDE: [&str; 3] = ["workers", "silent", "scheduled"];
+const BESIDE: [&str; 4] = ["workers", "silent", "scheduled", "deaths"];
 
 /// Something else at a key beside a list leaves that list out. The others are leased from, waited on and kept alive, and this one
 /// again once the key is free.
@@ -231,6 +231,34 @@ async fn a_foreign_key_under_a_worker_loses_nothing() {
         let left = server.command(&["LRANGE", bench.queue("mail").as_str(), "0", "-1"]);
         assert!(["m3", "m4"].iter().all(|label| left.contains(label)), "{name}: {left}");
     }
+}
+
+/// A suspect ends whole, with its result, and a dead letter is retried once, whatever is where deaths are counted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_counts_no_deaths_ends_nothing_half_way() {
+    let server = RedisServer::start(&[]);
+    let bench = Bench::at(Driver::Redis, &server.url(), |_| ()).await;
+    let (dies, lives) = (bench.worker("a", &["mail"]).await, bench.worker("b", &["mail"]).await);
+    bench.enqueue("mail", &["m1", "m2"]).await;
+    assert_eq!(dies.take(2).await.len(), 2);
+    bench.bury(&[&lives]).await;
+    let (first, key) = (lives.take(1).await, format!("{{{}}}:deaths", bench.queue("mail")));
+    server.command(&["SET", &key, "hello"]);
+    let end = with_result(done(&first[0]), result(&bench.id("m1"), "SUCCESS", 1));
+    assert_eq!(lives.settle_one(end).await, Settled::Done);
+    assert!(bench.result("m1").await.is_some());
+    // Nor is one taken, before a heartbeat has seen the key.
+    assert_eq!((lives.take(1).await.len(), bench.counts("mail").await.leased), (0, 0));
+
+    server.command(&["DEL", &key]);
+    lives.pulse().await;
+    let second = lives.take(1).await;
+    assert_eq!(lives.settle_one(dead_letter(&second[0], "no")).await, Settled::Done);
+    server.command(&["SET", &key, "hello"]);
+    let job = bench.page("mail", JobState::Dead, 9).await.jobs.remove(0);
+    assert_eq!(bench.store.retry_dead(&[(job.key, job.payload)]).await.unwrap(), 1);
+    let counts = bench.counts("mail").await;
+    assert_eq!((counts.ready, counts.dead), (1, 0));
 }
 
 /// Who cannot be registered takes nothing, so that nothing lies where nobody looks for it: no suspect, and nothing that it waits for.

@@ -235,6 +235,7 @@ fn beside(lane: &Lane, number: i64) -> Option<&str> {
         3 => &k.workers,
         4 => &k.silent,
         5 => &k.scheduled,
+        6 => &k.deaths,
         _ => return None,
     };
     Some(key)

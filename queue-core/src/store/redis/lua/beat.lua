@@ -13,7 +13,7 @@
 -- ARGV[8…] per list: the worker's incarnation
 -- Returns  {now, 1 where a key of an unused list exists, 1 where the description is there, per list: {fenced 0/1, held,
 --          suspects waiting 0/1, next due or -1, messages reclaimed, ready 0/1, which of its keys holds something else (1 the
---          list, 2 suspects, 3 workers, 4 silent, 5 scheduled, 0 none), dead worker, …}}
+--          list, 2 suspects, 3 workers, 4 silent, 5 scheduled, 6 deaths, 0 none), dead worker, …}}
 --
 -- What concerns a list at one of whose keys is a value of another type is left out, all others go on.
 --
@@ -93,6 +93,7 @@ for i = 1, lists do
     if foreign(suspects, "list") then row[7] = 2 end
     if not registry then row[7] = 3 end
     if foreign(silent, "hash") then row[7] = 4 end
+    if foreign("{" .. list .. "}:deaths", "hash") then row[7] = 6 end
     -- What dead workers hold has no place to go to while somebody else's value is there.
     if row[7] < 2 then sweep(row, list, workers, silent, suspects) end
     if foreign(scheduled, "zset") then row[7] = 5 end

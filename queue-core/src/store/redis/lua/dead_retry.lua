@@ -10,7 +10,8 @@ for i = 2, #ARGV, 2 do
   if old and redis.call("ZSCORE", KEYS[2], ARGV[i]) then
     local internal = string.sub(ARGV[i + 1], 1, #ARGV[1]) == ARGV[1]
     redis.call("LPUSH", internal and KEYS[6] or KEYS[1], ARGV[i + 1])
-    redis.call("HDEL", KEYS[5], redis.sha1hex(old), redis.sha1hex(ARGV[i + 1]))
+    -- Whatever is at that key: the letter is in the list already.
+    redis.pcall("HDEL", KEYS[5], redis.sha1hex(old), redis.sha1hex(ARGV[i + 1]))
     redis.call("ZREM", KEYS[2], ARGV[i])
     redis.call("HDEL", KEYS[3], ARGV[i])
     redis.call("HDEL", KEYS[4], ARGV[i])

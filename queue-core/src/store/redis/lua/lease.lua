@@ -46,8 +46,11 @@ if ARGV[4] == "1" then
   for i = 1, lists do
     local suspects = KEYS[6 * i - 2]
     local waiting = redis.pcall("LLEN", suspects)
+    local known = waiting ~= 0 and redis.pcall("HLEN", KEYS[6 * i])
     if type(waiting) == "table" then
       refuse(i, suspects, waiting.err)
+    elseif type(known) == "table" then
+      refuse(i, KEYS[6 * i], known.err)
     elseif waiting > 0 and register(i) then
       local moved = redis.pcall("LMOVE", suspects, KEYS[6 * i - 1], "RIGHT", "LEFT")
       if type(moved) == "table" then

@@ -98,7 +98,8 @@ while at <= #ARGV do
     stands = held[key] and redis.call("LREM", key, -1, message) == 1
   end
   local answer = stands and 1 or 0
-  if stands and deaths ~= "" then redis.call("HDEL", deaths, redis.sha1hex(message)) end
+  -- Whatever is at that key: nothing may fail after a removal.
+  if stands and deaths ~= "" then redis.pcall("HDEL", deaths, redis.sha1hex(message)) end
   local ends, claim, how, ttl = ARGV[at + 3], nil, nil, nil
   at = at + 4
   if ends ~= "" then
