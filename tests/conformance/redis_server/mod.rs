@@ -8,6 +8,7 @@ mod errors;
 mod forgotten;
 mod knobs;
 mod lines;
+mod many;
 mod neighbours;
 mod producer;
 mod replies;

@@ -75,9 +75,15 @@ local function foreign(key, kind)
   return found ~= kind and found ~= "none"
 end
 
-local unused = 0
-if #KEYS > 6 * lists + 1 and redis.call("EXISTS", unpack(KEYS, 6 * lists + 2)) > 0 then unused = 1 end
-local reply = {now, unused, described}
+-- A call takes no more arguments than Lua's stack holds.
+local function is_used(first)
+  for i = first, #KEYS, 1000 do
+    if redis.call("EXISTS", unpack(KEYS, i, math.min(i + 999, #KEYS))) > 0 then return 1 end
+  end
+  return 0
+end
+
+local reply = {now, is_used(6 * lists + 2), described}
 for i = 1, lists do
   local list, held, workers, silent, suspects, scheduled = unpack(KEYS, 6 * i - 4, 6 * i + 1)
   local row = {0, 0, 0, -1, 0, 0, 0}
