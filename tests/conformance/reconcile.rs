@@ -3,7 +3,7 @@
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-use queue_core::store::Settled;
+use queue_core::store::{Settled, Settlement};
 use queue_tests::{Bench, PATIENCE, done, label, labels, result, with_follow, with_result};
 
 use crate::drain::drain;
@@ -104,6 +104,33 @@ async fn a_dropped_give_back(bench: &Bench) {
     }
 }
 
+/// Taking a suspect off suspicion, dropped anywhere: its body runs, and it is not handed out beside it; asking again makes sure.
+async fn a_dropped_absolve(bench: &Bench) {
+    let a = bench.worker("a", &["mail"]).await;
+    for polls in 1..=POINTS {
+        bench.enqueue("mail", &["m1"]).await;
+        let doomed = bench.worker("doomed", &["mail"]).await;
+        assert_eq!(doomed.take(1).await.len(), 1);
+        assert_eq!(bench.bury(&[&a]).await, 1);
+        let suspect = a.take_one().await;
+        let first = dropped_after(polls, a.absolve(&suspect.tag)).await;
+        // Another call that came to nothing: from here on the worker compares what it holds with what it knows.
+        dropped_after(1, a.lease(&a.request(10))).await;
+        for _ in 0..3 {
+            // As long as a reply may be under way.
+            tokio::time::sleep(queue_tests::SECOND / 30).await;
+            assert_eq!(labels(&a.take(10).await), Vec::<String>::new(), "dropped after {polls} polls");
+        }
+        let absolved = match first {
+            Some(answer) => answer,
+            None => a.absolve(&suspect.tag).await,
+        };
+        let tag = absolved.unwrap().expect("its lease stands");
+        assert_eq!(a.settle_one(Settlement::done(tag)).await, Settled::Done, "dropped after {polls} polls");
+        assert_eq!(a.held().await.unwrap(), 0);
+    }
+}
+
 /// A heartbeat dropped anywhere: whatever it promoted or took back is there once.
 async fn a_dropped_heartbeat(bench: &Bench) {
     let (a, b) = (bench.worker("a", &["mail"]).await, bench.worker("b", &["mail"]).await);
@@ -195,6 +222,7 @@ queue_tests::conformance!(
     a_dropped_wait,
     a_dropped_settlement,
     a_dropped_give_back,
+    a_dropped_absolve,
     a_dropped_heartbeat,
     a_dropped_enqueue,
     a_call_never_made,

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use redis::{Cmd, Value};
 
 use super::errors::meaning;
+use super::ledger::Listed;
 use super::link::Link;
 use super::shared::{DirtyUnlessDone, Lane, Shared};
 use super::times::ms;
@@ -196,30 +197,18 @@ pub(super) async fn reconcile(shared: &Shared, link: &Link) -> Result<(), StoreE
     let guard = DirtyUnlessDone::new(shared);
     let mut again = false;
     for lane in shared.lanes.iter().filter(|lane| lane.is_active()) {
-        let name = lane.incarnation();
-        for suspect in [false, true] {
-            let key = if suspect { lane.keys.suspects_held(&name) } else { lane.keys.held(&name) };
-            let asked = Instant::now();
-            let Some(listed) = listed(link, &key).await? else {
-                shared.renew(lane, &name);
-                break;
-            };
-            let (adopted, more) = shared.ledger.compare((lane.index, suspect), listed, asked, Instant::now());
-            again |= more;
-            if shared.ledger.has_forgotten((lane.index, suspect)) && !suspect {
-                shared.order.clear(lane.index);
-            }
-            if !adopted.is_empty() {
-                // It came by a line that did not say so, and which may be dead without knowing.
-                shared.store.connector.lines.cast_doubt();
-            }
-            for payload in adopted {
-                // How many workers died of it is not asked: it must reach the inbox without a pause. The next death asks.
-                let delivery = shared.delivery(lane, &name, payload, suspect.then_some(0));
-                // Where it lies, and whether there is another like it, was not looked at.
-                shared.note_order(lane, &delivery.tag, None, true);
-                shared.inbox().push_back(delivery);
-            }
+        let (name, asked) = (lane.incarnation(), Instant::now());
+        let Some(listed) = held(link, lane, &name).await? else {
+            shared.renew(lane, &name);
+            continue;
+        };
+        let (adopted, more) = shared.ledger.compare(lane.index, listed, asked, Instant::now());
+        again |= more;
+        if shared.ledger.has_forgotten((lane.index, false)) {
+            shared.order.clear(lane.index);
+        }
+        for (suspect, adopted) in [false, true].into_iter().zip(adopted) {
+            adopt(shared, lane, &name, suspect, adopted);
         }
     }
     guard.done();
@@ -227,6 +216,27 @@ pub(super) async fn reconcile(shared: &Shared, link: &Link) -> Result<(), StoreE
         shared.dirty.store(true, Ordering::Release);
     }
     Ok(())
+}
+
+/// Hands out what nobody here had heard of.
+fn adopt(shared: &Shared, lane: &Lane, name: &Arc<str>, suspect: bool, adopted: Vec<Bytes>) {
+    if !adopted.is_empty() {
+        // It came by a line that did not say so, and which may be dead without knowing.
+        shared.store.connector.lines.cast_doubt();
+    }
+    for payload in adopted {
+        // How many workers died of it is not asked: it must reach the inbox without a pause. The next death asks.
+        let delivery = shared.delivery(lane, name, payload, suspect.then_some(0));
+        // Where it lies, and whether there is another like it, was not looked at.
+        shared.note_order(lane, &delivery.tag, None, true);
+        shared.inbox().push_back(delivery);
+    }
+}
+
+/// What this worker holds of a lane; `None` where a tombstone stands.
+async fn held(link: &Link, lane: &Lane, name: &str) -> Result<Option<Listed>, StoreError> {
+    let Some(fresh) = listed(link, &lane.keys.held(name)).await? else { return Ok(None) };
+    Ok(listed(link, &lane.keys.suspects_held(name)).await?.map(|suspects| [fresh, suspects]))
 }
 
 /// What the list at `key` holds, oldest first; `None` where a tombstone stands.

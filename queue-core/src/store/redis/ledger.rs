@@ -18,6 +18,9 @@ pub(super) const UNDER_WAY: Duration = Duration::from_millis(20);
 /// On a host that is busy it comes later all the same: longer than any call waits for its reply.
 const LATEST: Duration = Duration::from_secs(60);
 
+/// What a lane's two lists hold: its ordinary messages, and its suspects.
+pub(super) type Listed = [Vec<Bytes>; 2];
+
 /// How often each message is known. Its bytes are hashed whole, three times per job: with a hash that is quick and seeded, since
 /// whoever sends messages chooses them.
 type Counts = HashMap<Bytes, usize, RandomState>;
@@ -101,42 +104,44 @@ impl Ledger {
         }
     }
 
-    /// Compares with what the store listed under `slot` when it was `asked`; it is `now`. Returns what to adopt (unknown for a
-    /// while; from now on it is known), and whether there is something to look at again later.
+    /// Compares with what the store listed of a lane when it was `asked`, ordinary messages and suspects apart; it is `now`. Returns
+    /// what to adopt of either (unknown for a while; from now on it is known), and whether there is something to look at again later.
     ///
     /// A list may be old when it is looked at: what it says of a message counts only if it was asked for after the message was
     /// first missed.
-    pub(super) fn compare(&self, slot: Slot, listed: Vec<Bytes>, asked: Instant, now: Instant) -> (Vec<Bytes>, bool) {
+    pub(super) fn compare(&self, lane: usize, listed: Listed, asked: Instant, now: Instant) -> (Listed, bool) {
+        let slots = [(lane, false), (lane, true)];
         let mut books = self.lock();
-        let mut counts = books.known.get(&slot).cloned().unwrap_or_default();
-        let (mut adopted, mut again) = (Vec::new(), HashMap::new());
-        for payload in listed {
-            if let Some(count) = counts.get_mut(&payload).filter(|count| **count > 0) {
-                *count -= 1;
-                continue;
-            }
-            match books.ghosts.get(&(slot, payload.clone())).copied() {
-                Some(since) if asked.duration_since(since) >= UNDER_WAY => adopted.push(payload),
-                since => {
-                    again.insert((slot, payload), since.unwrap_or(now));
-                }
-            }
+        let mut known = slots.map(|slot| books.known.get(&slot).cloned().unwrap_or_default());
+        let mut strange = listed;
+        for (of, counts) in strange.iter_mut().zip(&mut known) {
+            of.retain(|payload| !take_one(counts, payload));
         }
-        books.forget_vanished(slot, counts, asked, now);
-        books.ghosts.retain(|(lane, _), _| *lane != slot);
-        let pending = !again.is_empty();
-        books.ghosts.extend(again);
-        for payload in &adopted {
-            *books.known.entry(slot).or_default().entry(payload.clone()).or_default() += 1;
-            books.total += 1;
-            let mark = books.adopted.entry((slot, payload.clone())).or_insert((0, now));
-            *mark = (mark.0 + 1, now);
+        // Absolved, and the reply is under way or lost: known as the suspect it was, and its body runs.
+        strange[0].retain(|payload| !take_one(&mut known[1], payload));
+        let (mut adopted, mut again) = (Listed::default(), false);
+        for ((slot, of), (strange, unlisted)) in slots.into_iter().zip(&mut adopted).zip(strange.into_iter().zip(known))
+        {
+            books.forget_vanished(slot, unlisted, asked, now);
+            *of = books.adopt(slot, strange, asked, now);
+            again |= books.ghosts.keys().any(|(other, _)| *other == slot);
         }
-        (adopted, pending)
+        (adopted, again)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Books> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes one of these messages away; false where there is none.
+fn take_one(counts: &mut Counts, payload: &Bytes) -> bool {
+    match counts.get_mut(payload) {
+        Some(count) if *count > 0 => {
+            *count -= 1;
+            true
+        }
+        _ => false,
     }
 }
 
@@ -156,6 +161,28 @@ impl Books {
             self.adopted.remove(&key);
         }
         false
+    }
+
+    /// Of what is listed under `slot` and not known, takes in what stays so, and remembers the rest.
+    fn adopt(&mut self, slot: Slot, strange: Vec<Bytes>, asked: Instant, now: Instant) -> Vec<Bytes> {
+        let (mut adopted, mut ghosts) = (Vec::new(), HashMap::new());
+        for payload in strange {
+            match self.ghosts.get(&(slot, payload.clone())).copied() {
+                Some(since) if asked.duration_since(since) >= UNDER_WAY => adopted.push(payload),
+                since => {
+                    ghosts.insert((slot, payload), since.unwrap_or(now));
+                }
+            }
+        }
+        self.ghosts.retain(|(other, _), _| *other != slot);
+        self.ghosts.extend(ghosts);
+        for payload in &adopted {
+            *self.known.entry(slot).or_default().entry(payload.clone()).or_default() += 1;
+            self.total += 1;
+            let mark = self.adopted.entry((slot, payload.clone())).or_insert((0, now));
+            *mark = (mark.0 + 1, now);
+        }
+        adopted
     }
 
     /// `unlisted` is what was known under `slot` and not listed. Settled a moment ago and the answer under way, or
@@ -190,7 +217,21 @@ mod tests {
 
     /// A comparison whose list is fresh.
     fn compare(ledger: &Ledger, slot: Slot, listed: Vec<Bytes>, now: Instant) -> (Vec<Bytes>, bool) {
-        ledger.compare(slot, listed, now, now)
+        compare_old(ledger, slot, listed, now, now)
+    }
+
+    /// A comparison with a lane whose other list is empty.
+    fn compare_old(
+        ledger: &Ledger,
+        (lane, suspect): Slot,
+        listed: Vec<Bytes>,
+        asked: Instant,
+        now: Instant,
+    ) -> (Vec<Bytes>, bool) {
+        let mut lists = Listed::default();
+        lists[usize::from(suspect)] = listed;
+        let (mut adopted, again) = ledger.compare(lane, lists, asked, now);
+        (std::mem::take(&mut adopted[usize::from(suspect)]), again)
     }
 
     #[test]
@@ -254,9 +295,9 @@ mod tests {
         // Leased, and the reply is under way.
         let _ = compare(&ledger, (0, true), listed(), at(0));
         assert!(ledger.arrive((0, true), &ended) == Some(false) && ledger.remove((0, true), &ended));
-        assert_eq!(ledger.compare((0, true), listed(), at(1), at(5)), (vec![], true));
-        assert_eq!(ledger.compare((0, true), listed(), at(2), at(9)), (vec![], true));
-        assert_eq!(ledger.compare((0, true), vec![], at(9), at(9)), (vec![], false));
+        assert_eq!(compare_old(&ledger, (0, true), listed(), at(1), at(5)), (vec![], true));
+        assert_eq!(compare_old(&ledger, (0, true), listed(), at(2), at(9)), (vec![], true));
+        assert_eq!(compare_old(&ledger, (0, true), vec![], at(9), at(9)), (vec![], false));
     }
 
     /// Nor is one that was asked for before the message came a reason to forget it.
@@ -265,11 +306,35 @@ mod tests {
         let (ledger, start) = (Ledger::default(), Instant::now());
         ledger.add((0, false), &Bytes::from("fresh"));
         let at = |n: u32| start + UNDER_WAY * n;
-        let _ = ledger.compare((0, false), vec![], at(0), at(5));
-        let _ = ledger.compare((0, false), vec![], at(1), at(9));
+        let _ = compare_old(&ledger, (0, false), vec![], at(0), at(5));
+        let _ = compare_old(&ledger, (0, false), vec![], at(1), at(9));
         assert_eq!(ledger.len(), 1);
-        let _ = ledger.compare((0, false), vec![], at(9), at(9));
+        let _ = compare_old(&ledger, (0, false), vec![], at(9), at(9));
         assert_eq!(ledger.len(), 0);
+    }
+
+    /// A suspect that was absolved, and whose reply was lost, lies among the others: it runs, and is neither lost nor found.
+    #[test]
+    fn what_is_absolved_is_known_where_it_lies_now() {
+        let (ledger, start) = (Ledger::default(), Instant::now());
+        let suspect = Bytes::from("suspect");
+        assert!(!ledger.add((0, true), &suspect));
+        for n in 0..3 {
+            let at = start + UNDER_WAY * n;
+            let listed = [vec![suspect.clone()], vec![]];
+            assert_eq!(ledger.compare(0, listed, at, at), (Listed::default(), false));
+        }
+        assert_eq!(ledger.len(), 1);
+        // One more with the same bytes is another.
+        let twins = || [vec![suspect.clone(), suspect.clone()], vec![]];
+        let at = |n: u32| start + UNDER_WAY * n;
+        assert_eq!(ledger.compare(0, twins(), at(3), at(3)), (Listed::default(), true));
+        assert_eq!(ledger.compare(0, twins(), at(4), at(4)), ([vec![suspect.clone()], vec![]], false));
+        // And so is one beside a suspect that lies where it is known.
+        let (other, listed) = (Ledger::default(), || [vec![suspect.clone()], vec![suspect.clone()]]);
+        other.add((0, true), &suspect);
+        assert_eq!(other.compare(0, listed(), at(0), at(0)), (Listed::default(), true));
+        assert_eq!(other.compare(0, listed(), at(1), at(1)), ([vec![suspect.clone()], vec![]], false));
     }
 
     #[test]
