@@ -1,9 +1,12 @@
 //! Signing off.
 
-use queue_core::store::Settled;
-use queue_tests::{Bench, PATIENCE, labels};
+use queue_core::Priority;
+use queue_core::store::{ChordStep, Outgoing, Settled};
+use queue_tests::{Bench, PATIENCE, done, labels, with_chord};
 
+use crate::chords::begun;
 use crate::drain::drain;
+use crate::reconcile::dropped_after;
 
 async fn signed_on(bench: &Bench, incarnation: &str) -> bool {
     let workers = bench.store.workers().await.unwrap();
@@ -58,6 +61,34 @@ async fn a_wait_under_way_takes_nothing(bench: &Bench) {
     assert_eq!(rest.len() + settled, 1);
 }
 
+/// What a dropped lease took goes back, too, also of a priority that was never used before.
+async fn what_a_dropped_lease_took_is_given_back(bench: &Bench) {
+    for polls in 1..=12 {
+        let queue = format!("mail{polls}");
+        let low = Outgoing { priority: Priority::LOWEST, ..bench.message(&queue, "low") };
+        bench.store.enqueue(&[low]).await.unwrap();
+        let a = bench.worker("a", &[&queue]).await;
+        dropped_after(polls, a.lease(&a.request(1))).await;
+        a.close().await.unwrap();
+        let counts = bench.counts(&queue).await;
+        let found = (counts.ready, counts.leased, counts.suspects);
+        assert_eq!(found, (1, 0, 0), "dropped after {polls} polls");
+    }
+}
+
+/// And so does the dispatch of a chord that was completed just now.
+async fn a_dispatch_of_another_priority_is_given_back(bench: &Bench) {
+    let (chord, a) = begun(bench, 1).await;
+    bench.enqueue("mail", &["m1"]).await;
+    let delivery = a.take_one().await;
+    let ChordStep::Part(mut part) = chord.part("m1", Some(0), "one") else { panic!("a part is a part") };
+    part.dispatch.priority = Priority::LOWEST;
+    assert_eq!(a.settle_one(with_chord(done(&delivery), ChordStep::Part(part))).await, Settled::Done);
+    a.close().await.unwrap();
+    let counts = bench.counts("mail").await;
+    assert_eq!((counts.ready, counts.leased), (1, 0));
+}
+
 /// Other workers notice nothing, and one that starts under the same host name is another worker.
 async fn a_successor_is_another(bench: &Bench) {
     bench.enqueue("mail", &["m1", "m2"]).await;
@@ -78,5 +109,7 @@ queue_tests::conformance!(
     everything_is_given_back,
     the_settled_stay_settled,
     a_wait_under_way_takes_nothing,
+    what_a_dropped_lease_took_is_given_back,
+    a_dispatch_of_another_priority_is_given_back,
     a_successor_is_another,
 );

@@ -103,6 +103,8 @@ impl<'a> Claimable<'a> {
     fn new(shared: &'a Shared, part: &ChordPart) -> Option<Self> {
         let (queue, step) = (&part.dispatch.queue, shared.store.keys.step(part.dispatch.priority));
         let lane = shared.lanes.iter().find(|lane| lane.keys.queue == *queue && lane.keys.step == step)?;
+        // Until a heartbeat has seen that its list is used.
+        lane.may_be_leased();
         Some(Self { lane, incarnation: lane.incarnation(), payload: part.dispatch.payload.clone() })
     }
 

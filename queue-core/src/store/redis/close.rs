@@ -17,7 +17,7 @@ pub(super) async fn close(consumer: &RedisConsumer) -> Result<(), StoreError> {
     let script = &shared.store.scripts.close;
     // One list that takes nothing back, since something else is at its key, keeps no other from having its own.
     let mut first = Ok(());
-    for lane in shared.lanes.iter().filter(|lane| lane.is_active()) {
+    for lane in shared.lanes.iter().filter(|lane| lane.may_be_held()) {
         let (name, k) = (lane.incarnation(), &lane.keys);
         let (held, suspect) = (k.held(&name), k.suspects_held(&name));
         let mut call = script.call(&[&k.list, &held, &k.suspects, &suspect, &k.workers, &k.silent]);

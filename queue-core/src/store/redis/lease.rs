@@ -103,11 +103,27 @@ async fn take(
     }
     let names: Vec<Arc<str>> = lanes.iter().map(|(lane, _)| lane.incarnation()).collect();
     let call = lease_call(shared, lanes, &names, limit, suspect);
-    let guard = DirtyUnlessDone::new(shared);
+    let (guard, unheard) = (DirtyUnlessDone::new(shared), Unheard(lanes));
     let _leasing = shared.order.leasing();
     let (age, reply) = shared.store.link.script_by(&shared.store.scripts.lease, &call).await?;
     guard.done();
+    unheard.heard();
     read_reply(shared, lanes, &names, reply, age)
+}
+
+/// Lanes that a call may have taken something of: whoever signs off looks at them, unless the answer comes.
+struct Unheard<'a, 'b>(&'a [(&'b Lane, usize)]);
+
+impl Unheard<'_, '_> {
+    fn heard(mut self) {
+        self.0 = &[];
+    }
+}
+
+impl Drop for Unheard<'_, '_> {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|(lane, _)| lane.may_be_leased());
+    }
 }
 
 fn lease_call(shared: &Shared, lanes: &[(&Lane, usize)], names: &[Arc<str>], limit: usize, suspect: bool) -> Cmd {

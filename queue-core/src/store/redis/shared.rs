@@ -29,6 +29,8 @@ pub(super) struct Lane {
     pub(super) keys: ListKeys,
     /// Leased from, waited on and kept alive: step 0 always, the others once they were seen used.
     pub(super) active: AtomicBool,
+    /// A lease of it may have happened of which nobody heard.
+    unheard: AtomicBool,
     /// Something else than a queue is at one of its keys: it is left out until a heartbeat finds that it is gone.
     barred: AtomicBool,
     incarnation: RwLock<Arc<str>>,
@@ -39,8 +41,8 @@ impl Lane {
     pub(super) fn new(index: usize, keys: ListKeys, incarnation: &Arc<str>) -> Self {
         let active = AtomicBool::new(keys.step == 0);
         let incarnation = RwLock::new(incarnation.clone());
-        let barred = AtomicBool::new(false);
-        Self { index, keys, active, barred, incarnation, generation: AtomicUsize::new(0) }
+        let (unheard, barred) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { index, keys, active, unheard, barred, incarnation, generation: AtomicUsize::new(0) }
     }
 
     /// Under which name messages of this lane are held now.
@@ -50,6 +52,16 @@ impl Lane {
 
     pub(super) fn is_active(&self) -> bool {
         self.active.load(Ordering::Relaxed)
+    }
+
+    /// A call that may take something of it goes, or went and got no answer.
+    pub(super) fn may_be_leased(&self) {
+        self.unheard.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether something of it may be in this worker's hands.
+    pub(super) fn may_be_held(&self) -> bool {
+        self.is_active() || self.unheard.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_barred(&self) -> bool {
