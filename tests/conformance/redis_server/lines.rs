@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use queue_core::store::{ConnectError, Settled, StoreError};
-use queue_tests::{Bench, Driver, PATIENCE, Proxy, RedisServer, SECOND, labels, wait_for, wait_until};
+use queue_tests::{Bench, Driver, Fault, PATIENCE, Proxy, RedisServer, SECOND, labels, wait_for, wait_until};
 
+use crate::chords::begun;
 use crate::drain::drain;
 
 /// A server that forgot our scripts is given them again.
@@ -136,6 +137,33 @@ async fn a_silent_server_is_an_error() {
     // The enqueue that got no answer may have arrived, or not.
     let arrived = bench.counts("mail").await;
     assert!(arrived.ready + arrived.leased <= 1);
+}
+
+/// A heartbeat waits for its own line only, also where it gives back what nobody came for: that of the others is served by a runtime
+/// that may be blocked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_heartbeat_gives_back_on_its_own_line() {
+    let server = RedisServer::start(&[]);
+    let proxy = Proxy::start(server.address()).await;
+    // Longer than this test waits.
+    let bench = Bench::at(Driver::Redis, &proxy.url(), |options| options.response_timeout = 600 * SECOND).await;
+    let direct = bench.reopen(&server.url()).await.unwrap();
+    let (chord, worker) = begun(&bench, 1).await;
+    assert_eq!(chord.finish(&bench, &worker, "m1", 0).await, Settled::Done);
+
+    // From this question on the line for all commands is dead.
+    proxy.arm(":dead\r\n", Fault::SwallowRequest);
+    let (store, queue) = (bench.store.clone(), bench.queue("mail"));
+    let stuck = tokio::spawn(async move { store.counts(&queue).await });
+    wait_until("nobody answers", || async { proxy.lost() == 1 }).await;
+    let queue = bench.queue("mail");
+    wait_until("the dispatch is given back", || async {
+        let beat = tokio::time::timeout(PATIENCE, worker.beat()).await;
+        assert!(beat.is_ok(), "the heartbeat waits for another line");
+        direct.counts(&queue).await.unwrap().suspects == 1
+    })
+    .await;
+    stuck.abort();
 }
 
 /// No server there: an error that says so, with the address, at once.

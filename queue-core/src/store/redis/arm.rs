@@ -211,5 +211,5 @@ async fn arrived(shared: &Shared, lane: &Lane, name: &Arc<str>, payload: Bytes) 
             return Ok(());
         }
     }
-    settle::return_unwanted(shared, &[delivery.tag]).await
+    settle::return_unwanted(shared, &shared.store.link, &[delivery.tag]).await
 }

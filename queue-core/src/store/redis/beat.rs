@@ -263,7 +263,7 @@ async fn check_surplus(consumer: &RedisConsumer, held: usize) -> Result<(), Stor
     }
     if !leftover.is_empty() {
         let tags: Vec<_> = leftover.into_iter().map(|delivery| delivery.tag).collect();
-        match settle::return_unwanted(shared, &tags).await {
+        match settle::return_unwanted(shared, &consumer.pulse, &tags).await {
             // No place to go back to: it is found again, and the store is well.
             Err(error @ StoreError::Foreign { .. }) => tracing::debug!(%error, "cannot be given back yet"),
             returned => returned?,

@@ -135,7 +135,7 @@ impl Consumer for RedisConsumer {
     }
 
     async fn give_back(&self, tags: &[DeliveryTag]) -> Result<usize, StoreError> {
-        settle::give_back(&self.shared, tags).await
+        settle::give_back(&self.shared, &self.shared.store.link, tags).await
     }
 
     async fn absolve(&self, tag: &DeliveryTag) -> Result<Option<DeliveryTag>, StoreError> {

@@ -8,6 +8,7 @@ use redis::{Cmd, FromRedisValue, ParsingError, Value};
 
 use super::chord::{self, Claimable};
 use super::keys;
+use super::link::Link;
 use super::plain::Plain;
 use super::shared::{DirtyUnlessDone, Shared};
 use super::times::ms;
@@ -284,14 +285,14 @@ fn forget(shared: &Shared, tag: &DeliveryTag) {
 }
 
 /// See [`crate::store::Consumer::give_back`].
-pub(super) async fn give_back(shared: &Shared, tags: &[DeliveryTag]) -> Result<usize, StoreError> {
+pub(super) async fn give_back(shared: &Shared, link: &Link, tags: &[DeliveryTag]) -> Result<usize, StoreError> {
     let mut groups: HashMap<(&str, &str, bool), Vec<&DeliveryTag>> = HashMap::new();
     for tag in tags {
         groups.entry((&tag.list, &tag.incarnation, tag.suspect)).or_default().push(tag);
     }
     let (mut given, mut first) = (0, Ok(()));
     for group in groups.values() {
-        match give_back_group(shared, group).await {
+        match give_back_group(shared, link, group).await {
             Ok(some) => given += some,
             // Something else is at its queue's key: the others go back all the same.
             Err(error @ StoreError::Foreign { .. }) => first = first.and(Err(error)),
@@ -303,8 +304,8 @@ pub(super) async fn give_back(shared: &Shared, tags: &[DeliveryTag]) -> Result<u
 
 /// Gives back what arrived and nobody here takes. When that fails nobody holds it any more, whatever the store
 /// says: forgotten here, so that a comparison with the store finds it if it is still there.
-pub(super) async fn return_unwanted(shared: &Shared, tags: &[DeliveryTag]) -> Result<(), StoreError> {
-    let returned = give_back(shared, tags).await;
+pub(super) async fn return_unwanted(shared: &Shared, link: &Link, tags: &[DeliveryTag]) -> Result<(), StoreError> {
+    let returned = give_back(shared, link, tags).await;
     if returned.is_err() {
         tags.iter().for_each(|tag| forget(shared, tag));
         shared.dirty.store(true, Ordering::Release);
@@ -314,7 +315,7 @@ pub(super) async fn return_unwanted(shared: &Shared, tags: &[DeliveryTag]) -> Re
 }
 
 /// Gives back deliveries that were all held under one key.
-async fn give_back_group(shared: &Shared, group: &[&DeliveryTag]) -> Result<usize, StoreError> {
+async fn give_back_group(shared: &Shared, link: &Link, group: &[&DeliveryTag]) -> Result<usize, StoreError> {
     let Some(first) = group.first() else { return Ok(0) };
     let from = Shared::held_key(first);
     let suspects = keys::suspects(&first.list);
@@ -327,7 +328,7 @@ async fn give_back_group(shared: &Shared, group: &[&DeliveryTag]) -> Result<usiz
     if let Some(lane) = shared.lane_of(first) {
         shared.order.forget(lane.index, group);
     }
-    let given: usize = shared.store.link.script(&shared.store.scripts.give_back, &call).await?;
+    let given: usize = link.script(&shared.store.scripts.give_back, &call).await?;
     for tag in group {
         forget(shared, tag);
     }
