@@ -273,6 +273,29 @@ async fn store_that_is_away_makes_it_unready_and_no_less_live() {
     handle.wait().await.unwrap();
 }
 
+/// Depths that came when no scrape waited for them any more, and are old by the next one, are not told as those of now.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn depths_that_came_too_late_are_asked_for_again() {
+    let (bench, proxy, direct) = behind_proxy().await;
+    let (handle, address) = begin(&bench, &Stage::default()).await;
+    let asked = wait_for("the depths take longer than a scrape waits", || async {
+        // Some seventy bytes; unless it falls to the answer of something else that was asked just before.
+        proxy.arm(":dead\r\n", Fault::Drip(Duration::from_millis(50)));
+        let asked = tokio::time::Instant::now();
+        (metric(address, "queue_depths_known").await == Some(0.0)).then_some(asked)
+    })
+    .await;
+    direct.send(add.s(1, 1).countdown(hours(1))).await.unwrap();
+    // On the same line: answered when that answer is through.
+    bench.store.now().await.unwrap();
+    // Longer than an answer is good for.
+    tokio::time::sleep_until(asked + Duration::from_secs(8)).await;
+    wait_until("depths are known", || async { metric(address, "queue_depths_known").await == Some(1.0) }).await;
+    let scheduled = format!(r#"queue_messages{{queue="{}",state="scheduled"}}"#, bench.queue("q"));
+    assert_eq!(metric(address, &scheduled).await, Some(1.0));
+    handle.abort();
+}
+
 /// An outage that met a worker between a lease and the body is over with the answer, although all slots are full from then on and
 /// nothing more is leased.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

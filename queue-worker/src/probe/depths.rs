@@ -42,8 +42,8 @@ pub(super) struct Depths(Mutex<State>);
 #[derive(Default)]
 struct State {
     known: Option<(Instant, Option<Vec<Depth>>)>,
-    /// A question that had no answer yet: no other is asked before it ends.
-    asking: Option<JoinHandle<Answer>>,
+    /// A question that had no answer yet, and when it was asked: no other is asked before it ends.
+    asking: Option<(Instant, JoinHandle<Answer>)>,
 }
 
 impl Depths {
@@ -63,7 +63,10 @@ impl Depths {
 
 impl State {
     async fn ask(&mut self, engine: &Arc<Engine>) -> Option<Vec<Depth>> {
-        let asking = self.asking.get_or_insert_with(|| engine.runtime.spawn(ask(Arc::clone(engine))));
+        // Its answer came when nobody waited for it any more, and tells how it was then.
+        self.asking.take_if(|(asked, asking)| asking.is_finished() && asked.elapsed() >= GOOD_FOR);
+        let begin = || (Instant::now(), engine.runtime.spawn(ask(Arc::clone(engine))));
+        let (_, asking) = self.asking.get_or_insert_with(begin);
         let answer = tokio::time::timeout(AT_MOST, asking).await.ok()?;
         self.asking = None;
         match answer {
