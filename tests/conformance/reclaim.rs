@@ -129,6 +129,21 @@ async fn a_store_that_naps_kills_nobody(bench: &Bench) {
     assert_eq!(a.finish(&delivery).await, Settled::Done);
 }
 
+/// A nap too short to be told from a pause between two sweeps is no grace: who was marked by the one sweep between two sleeps lives.
+async fn a_short_nap_is_no_grace(bench: &Bench) {
+    bench.enqueue("mail", &["m1"]).await;
+    let (a, b) = (bench.worker("a", &["mail"]).await, bench.worker("b", &["mail"]).await);
+    let delivery = a.take_one().await;
+    for _ in 0..3 {
+        bench.advance(8 * SECOND);
+        assert_eq!(b.pulse().await.reclaimed, 0);
+        bench.advance(Duration::from_millis(3900));
+        assert_eq!(b.pulse().await.reclaimed, 0);
+        assert!(!a.pulse().await.fenced);
+    }
+    assert_eq!(a.finish(&delivery).await, Settled::Done);
+}
+
 /// Who is dead after the store slept is found all the same.
 async fn the_dead_are_found_after_a_sleep(bench: &Bench) {
     bench.enqueue("mail", &["m1"]).await;
@@ -393,6 +408,7 @@ queue_tests::conformance!(
     suspicions_do_not_add_up,
     a_store_that_slept_kills_nobody,
     a_store_that_naps_kills_nobody,
+    a_short_nap_is_no_grace,
     the_dead_are_found_after_a_sleep,
     a_newcomer_finds_the_dead,
     concurrent_sweeps_reclaim_once,

@@ -63,7 +63,8 @@ pub struct StoreOptions {
     pub clock: Clock,
     /// How long a worker's leases stand without a heartbeat. Default 7 s.
     pub lease: Duration,
-    /// How long a silent worker stays a suspect, while the store answers, before it is reclaimed. Default 3.5 s.
+    /// How long a silent worker stays a suspect, while the store answers, before it is reclaimed. Of the time between two sweeps at
+    /// most half of this counts. Default 3.5 s.
     pub grace: Duration,
     /// Sweeps further apart than this (the store was away) restart every suspect's grace. Default 4 s.
     pub sweep_gap: Duration,

@@ -2,7 +2,8 @@
 //!
 //! A worker is dead when its lease ended *and* it stayed silent through the grace after a sweep first found that,
 //! while sweeps went on. When the file was not served for a while (a suspended host), every worker seems silent;
-//! then each grace begins anew, and the living beat before it ends.
+//! then each grace begins anew, and the living beat before it ends. What is too short to be told from a pause between two
+//! heartbeats never makes up more than half of a grace.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,8 +93,12 @@ fn has_ready(tx: &mut Tx<'_>, identity: &Identity) -> Outcome<bool> {
 
 fn sweep(tx: &mut Tx<'_>, patience: Patience, beat: &mut Beat) -> Outcome<()> {
     let now = tx.now;
-    if tx.meta.swept.until(now) > patience.sweep_gap {
+    let passed = tx.meta.swept.until(now);
+    let nap = passed.saturating_sub(patience.grace / 2).as_millis();
+    if passed > patience.sweep_gap {
         tx.prepare(sql::SWEEP_RESTART)?.execute([now.as_millis()])?;
+    } else if nap > 0 {
+        tx.prepare(sql::SWEEP_NAP)?.execute([i64::try_from(nap).unwrap_or(i64::MAX)])?;
     }
     // Hosts' clocks differ a little: never back.
     tx.meta.swept = tx.meta.swept.max(now);

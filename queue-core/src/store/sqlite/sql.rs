@@ -92,6 +92,7 @@ statements! {
     SETTLE_DONE = "sql/settle_done.sql";
     SWEEP_DEAD = "sql/sweep_dead.sql";
     SWEEP_MARK = "sql/sweep_mark.sql";
+    SWEEP_NAP = "sql/sweep_nap.sql";
     SWEEP_RESTART = "sql/sweep_restart.sql";
     TALLY_ADD = "sql/tally_add.sql";
     TALLY_READ = "sql/tally_read.sql";

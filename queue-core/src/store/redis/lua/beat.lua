@@ -18,8 +18,9 @@
 -- What concerns a list at one of whose keys is a value of another type is left out, all others go on.
 --
 -- An outage is not a death: a worker is reclaimed only when it was silent past its lease AND stayed silent for the grace
--- while this store kept answering sweeps. A suspicion names the lease it is about ("since lease-end"), so that a
--- heartbeat, which moves the lease, ends it without a write.
+-- while this store kept answering sweeps. Of the time between two of them at most half the grace counts: the store may have been
+-- away for most of it. A suspicion names the lease it is about ("since lease-end"), so that a heartbeat, which moves the lease,
+-- ends it without a write.
 -- The description's end first: a server at its memory limit refuses only a script's first write, and not one that needs no
 -- room, and this step must go on there. Not there: the server came back empty, and the worker has to sign on again.
 local described = redis.call("EXPIRE", KEYS[1], ARGV[6])
@@ -52,14 +53,17 @@ end
 local function sweep(row, list, workers, silent, suspects)
   local late = redis.call("ZRANGE", workers, "-inf", now, "BYSCORE", "LIMIT", 0, 100, "WITHSCORES")
   if #late == 0 then return end
-  local last = redis.call("HGET", silent, "")
-  if last and now - last > gap then redis.call("DEL", silent) end
+  local passed = now - (redis.call("HGET", silent, "") or now)
+  if passed > gap then redis.call("DEL", silent) end
+  local nap = math.max(0, math.floor(passed - grace / 2))
   for j = 1, #late, 2 do
     local worker, ended = late[j], late[j + 1]
     local since, about = string.match(redis.call("HGET", silent, worker) or "", "^(%d+) (.+)$")
     if about ~= ended then
       redis.call("HSET", silent, worker, string.format("%d ", now) .. ended)
-    elseif now - since >= grace then
+    elseif now - since - nap < grace then
+      if nap > 0 then redis.call("HSET", silent, worker, string.format("%d ", since + nap) .. ended) end
+    else
       row[5] = row[5] + reclaim(list, suspects, worker)
       row[#row + 1] = worker
       redis.call("ZREM", workers, worker)
