@@ -153,6 +153,34 @@ async fn the_dead_are_found_after_a_sleep(bench: &Bench) {
     assert_eq!(bench.bury(&[&b]).await, 1);
 }
 
+/// Lets time pass while these live, with as much again for a host that is slow.
+async fn bury_slowly(bench: &Bench, survivors: &[&TestWorker]) -> usize {
+    bench.bury(survivors).await + bench.bury(survivors).await
+}
+
+/// The store's clock is set back: who died before is found as soon as anybody, and who lives, lives.
+async fn a_clock_set_back_hides_no_dead(bench: &Bench) {
+    bench.enqueue("mail", &["m1", "m2"]).await;
+    let (a, b) = (bench.worker("a", &["mail"]).await, bench.worker("b", &["mail"]).await);
+    assert_eq!(a.take(1).await.len(), 1);
+    let held = b.take_one().await;
+    assert_eq!(bench.live(4 * SECOND, &[&a, &b]).await, 0);
+    bench.clock.set_back(Duration::from_secs(3600));
+    assert_eq!(bury_slowly(bench, &[&b]).await, 1);
+    assert!(!b.pulse().await.fenced);
+    assert_eq!(b.finish(&held).await, Settled::Done);
+}
+
+/// So is who was under suspicion by then.
+async fn a_clock_set_back_hides_no_suspect(bench: &Bench) {
+    bench.enqueue("mail", &["m1"]).await;
+    let (a, b) = (bench.worker("a", &["mail"]).await, bench.worker("b", &["mail"]).await);
+    assert_eq!(a.take(1).await.len(), 1);
+    assert_eq!(bench.live(9 * SECOND, &[&b]).await, 0);
+    bench.clock.set_back(Duration::from_secs(3600));
+    assert_eq!(bury_slowly(bench, &[&b]).await, 1);
+}
+
 /// When all are dead, the first worker to start later takes their messages back.
 async fn a_newcomer_finds_the_dead(bench: &Bench) {
     bench.enqueue("mail", &["m1", "m2"]).await;
@@ -410,6 +438,8 @@ queue_tests::conformance!(
     a_store_that_naps_kills_nobody,
     a_short_nap_is_no_grace,
     the_dead_are_found_after_a_sleep,
+    a_clock_set_back_hides_no_dead,
+    a_clock_set_back_hides_no_suspect,
     a_newcomer_finds_the_dead,
     concurrent_sweeps_reclaim_once,
     every_queue_of_the_dead_is_swept,

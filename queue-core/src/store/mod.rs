@@ -61,12 +61,13 @@ pub struct Outgoing {
 pub struct StoreOptions {
     /// The clock; tests move it.
     pub clock: Clock,
-    /// How long a worker's leases stand without a heartbeat. Default 7 s.
+    /// How long a worker's leases stand without a heartbeat. Those of workers that share a queue (or a file) may differ, but not by
+    /// more than five times: the longer would be cut. Default 7 s.
     pub lease: Duration,
     /// How long a silent worker stays a suspect, while the store answers, before it is reclaimed. Of the time between two sweeps at
     /// most half of this counts. Default 3.5 s.
     pub grace: Duration,
-    /// Sweeps further apart than this (the store was away) restart every suspect's grace. Default 4 s.
+    /// Sweeps further apart than this (the store was away, or its clock was set back) restart every suspect's grace. Default 4 s.
     pub sweep_gap: Duration,
     /// The largest payload accepted by `enqueue`, in bytes. Default 16 MiB.
     pub max_payload: usize,
@@ -81,6 +82,9 @@ pub struct StoreOptions {
     /// Redis: how keys are named. A URL's own parameters stand before these.
     pub redis: redis::RedisOptions,
 }
+
+/// A lease that ends later than so many of one's own would is left from a time before the store's clock was set back.
+pub(crate) const LONGEST_LEASE: u32 = 5;
 
 /// The environment's variable with the URL of the results, for [`StoreOptions::results`].
 pub const QUEUE_RESULT_URL: &str = "QUEUE_RESULT_URL";

@@ -42,6 +42,9 @@ pub(super) fn beat(tx: &mut Tx<'_>, identity: &Arc<Identity>, patience: Patience
     let incarnation = identity.sign_on(tx)?;
     identity.extend(tx, &incarnation)?;
     let mut beat = Beat::default();
+    // Later than any could that begins now: the clock was set back, and who died before would be hidden for as long as that.
+    let (usual, latest) = (identity.lease_ends(tx.now), identity.latest_end(tx.now));
+    tx.prepare(sql::SWEEP_CUT)?.execute([usual, latest])?;
     sweep(tx, patience, &mut beat)?;
     beat.ready = has_ready(tx, identity)?;
     for name in &identity.spec().queues {
@@ -93,14 +96,15 @@ fn has_ready(tx: &mut Tx<'_>, identity: &Identity) -> Outcome<bool> {
 
 fn sweep(tx: &mut Tx<'_>, patience: Patience, beat: &mut Beat) -> Outcome<()> {
     let now = tx.now;
-    let passed = tx.meta.swept.until(now);
+    let (passed, back) = (tx.meta.swept.until(now), now.until(tx.meta.swept));
     let nap = passed.saturating_sub(patience.grace / 2).as_millis();
-    if passed > patience.sweep_gap {
+    if passed.max(back) > patience.sweep_gap {
         tx.prepare(sql::SWEEP_RESTART)?.execute([now.as_millis()])?;
+        tx.meta.swept = now;
     } else if nap > 0 {
         tx.prepare(sql::SWEEP_NAP)?.execute([i64::try_from(nap).unwrap_or(i64::MAX)])?;
     }
-    // Hosts' clocks differ a little: never back.
+    // Hosts' clocks differ a little: never back by as little.
     tx.meta.swept = tx.meta.swept.max(now);
     tx.prepare(sql::SWEEP_MARK)?.execute([now.as_millis()])?;
     for (worker, incarnation) in dead_workers(tx, now, patience.grace)? {

@@ -14,7 +14,7 @@ use super::sql;
 use super::tx::Tx;
 use crate::clock::Timestamp;
 use crate::names::QueueName;
-use crate::store::{Settled, Settlement, WorkerSpec};
+use crate::store::{LONGEST_LEASE, Settled, Settlement, WorkerSpec};
 
 /// One worker of this process.
 #[derive(Debug)]
@@ -64,6 +64,11 @@ impl Identity {
     /// When a lease taken at `now` ends, Unix ms.
     pub(super) fn lease_ends(&self, now: Timestamp) -> i64 {
         now.as_millis().saturating_add(self.lease_ms)
+    }
+
+    /// When any worker's lease that is taken at `now` has ended, Unix ms.
+    pub(super) fn latest_end(&self, now: Timestamp) -> i64 {
+        now.as_millis().saturating_add(self.lease_ms.saturating_mul(LONGEST_LEASE.into()))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

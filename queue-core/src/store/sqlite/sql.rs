@@ -90,6 +90,7 @@ statements! {
     SENT_READ = "sql/sent_read.sql";
     SETTLE_DEAD = "sql/settle_dead.sql";
     SETTLE_DONE = "sql/settle_done.sql";
+    SWEEP_CUT = "sql/sweep_cut.sql";
     SWEEP_DEAD = "sql/sweep_dead.sql";
     SWEEP_MARK = "sql/sweep_mark.sql";
     SWEEP_NAP = "sql/sweep_nap.sql";

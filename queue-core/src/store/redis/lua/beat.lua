@@ -6,11 +6,12 @@
 -- ARGV[1]  number  added to the server's clock, ms
 -- ARGV[2]  number  length of the lease, ms
 -- ARGV[3]  number  how long a silent worker stays a suspect, ms
--- ARGV[4]  number  sweeps further apart than this restart every suspect's grace, ms
+-- ARGV[4]  number  sweeps further apart than this, either way, restart every suspect's grace, ms
 -- ARGV[5]  number  how long tombstones and counts of deaths live, s
 -- ARGV[6]  number  how long the description lives, s
--- ARGV[7]  number  of lists
--- ARGV[8…] per list: the worker's incarnation
+-- ARGV[7]  number  the longest that any worker's lease may be, ms
+-- ARGV[8]  number  of lists
+-- ARGV[9…] per list: the worker's incarnation
 -- Returns  {now, 1 where a key of an unused list exists, 1 where the description is there, per list: {fenced 0/1, held,
 --          suspects waiting 0/1, next due or -1, messages reclaimed, ready 0/1, which of its keys holds something else (1 the
 --          list, 2 suspects, 3 workers, 4 silent, 5 scheduled, 6 deaths, 0 none), dead worker, …}}
@@ -27,7 +28,7 @@ local described = redis.call("EXPIRE", KEYS[1], ARGV[6])
 local time = redis.call("TIME")
 local now = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[1]
 local lease, grace, gap, ttl = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
-local lists = tonumber(ARGV[7])
+local longest, lists = tonumber(ARGV[7]), tonumber(ARGV[8])
 
 -- Takes back what `worker` held of the list. A suspect is alone in its worker's hands: one more death of it.
 local function reclaim(list, suspects, worker)
@@ -49,12 +50,22 @@ local function reclaim(list, suspects, worker)
   return n
 end
 
+-- Cuts leases that end later than any that could begin now: the server's clock was set back, and who died before would be hidden for
+-- as long as that. Who lives extends its own.
+local function cut_leases(workers)
+  local after = string.format("(%.0f", now + longest)
+  for _, worker in ipairs(redis.call("ZRANGE", workers, after, "+inf", "BYSCORE", "LIMIT", 0, 100)) do
+    redis.call("ZADD", workers, now + lease, worker)
+  end
+end
+
 -- Looks at the workers whose lease is over; adds what it reclaimed to `row`.
 local function sweep(row, list, workers, silent, suspects)
+  cut_leases(workers)
   local late = redis.call("ZRANGE", workers, "-inf", now, "BYSCORE", "LIMIT", 0, 100, "WITHSCORES")
   if #late == 0 then return end
   local passed = now - (redis.call("HGET", silent, "") or now)
-  if passed > gap then redis.call("DEL", silent) end
+  if math.abs(passed) > gap then redis.call("DEL", silent) end
   local nap = math.max(0, math.floor(passed - grace / 2))
   for j = 1, #late, 2 do
     local worker, ended = late[j], late[j + 1]
@@ -96,8 +107,8 @@ for i = 1, lists do
     row[1] = 1
   else
     local registry = not foreign(workers, "zset")
-    if registry then redis.call("ZADD", workers, now + lease, ARGV[7 + i]) end
-    row[2] = length + redis.call("LLEN", "{" .. list .. "}:suspects:held:" .. ARGV[7 + i])
+    if registry then redis.call("ZADD", workers, now + lease, ARGV[8 + i]) end
+    row[2] = length + redis.call("LLEN", "{" .. list .. "}:suspects:held:" .. ARGV[8 + i])
     local ready = redis.pcall("LLEN", list)
     if type(ready) == "table" then row[7] = 1 end
     if foreign(suspects, "list") then row[7] = 2 end
