@@ -2,9 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use queue_core::store::{ConnectError, ConnectError::Store, Outgoing, Settled, StoreError, StoreOptions, connect_with};
+use queue_core::store::{
+    ConnectError, ConnectError::Store, Delivery, Outgoing, Settled, Settlement, StoreError, StoreOptions, connect_with,
+};
 use queue_core::{Priority, QueueName, TaskId};
-use queue_tests::{Bench, Chord, Driver, RedisServer, done, message, result, with_chord, with_follow, with_result};
+use queue_tests::{
+    Bench, Chord, Driver, Proxy, RedisServer, done, label, message, result, wait_until, with_chord, with_follow,
+    with_result,
+};
 use serde_json::Value;
 
 /// What a producer with these settings left in Redis: the keys of lists, and of the backend.
@@ -214,4 +219,59 @@ async fn a_lost_delivery_stores_nothing_elsewhere() {
     assert_eq!(a.settle_one(settlement).await, Settled::LeaseLost);
     assert!(!a.progress(&delivery.tag, &[result(&bench.id("m1"), "PROGRESS", 1)]).await.unwrap());
     assert_eq!(keys(&results, 0, "*").await.len(), 0);
+}
+
+/// What may not be looked for has not been lost: it stays, with its result, until the server lets us look.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_look_ends_no_delivery() {
+    let (messages, results) = (RedisServer::start(&[]), RedisServer::start(&[]));
+    messages.command(&["ACL", "SETUSER", "limited", "on", ">pw", "~*", "&*", "+@all", "-lpos"]);
+    let (url, at) = (format!("redis://limited:pw@{}/0", messages.address()), results.url());
+    let bench = Bench::at(Driver::Redis, &url, |options| options.results = Some(at)).await;
+    let worker = bench.worker("a", &["mail"]).await;
+    bench.enqueue("mail", &["m1"]).await;
+    let delivery = worker.take_one().await;
+    let refused = worker.progress(&delivery.tag, &[result(&bench.id("m1"), "PROGRESS", 1)]).await;
+    assert!(matches!(refused, Err(StoreError::Unauthorized { .. })), "{refused:?}");
+    let refused = worker.settle(&[succeeded(&bench, &delivery)]).await;
+    assert!(matches!(refused, Err(StoreError::Unauthorized { .. })), "{refused:?}");
+    assert_eq!((worker.held().await.unwrap(), keys(&results, 0, "*").await.len()), (1, 0));
+
+    messages.command(&["ACL", "SETUSER", "limited", "+lpos"]);
+    assert_eq!(worker.settle_one(succeeded(&bench, &delivery)).await, Settled::Done);
+    assert!(bench.result("m1").await.is_some());
+}
+
+/// What was nobody's when it was looked for, and is leased anew by the time that the rest of its end comes by, stays: its result was
+/// not stored.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_stores_nothing_ends_nothing() {
+    let (messages, results) = (RedisServer::start(&[]), RedisServer::start(&[]));
+    let proxy = Proxy::start(results.address()).await;
+    let at = proxy.url();
+    let bench = Bench::at(Driver::Redis, &messages.url(), |options| options.results = Some(at)).await;
+    let worker = bench.worker("a", &["mail"]).await;
+    bench.enqueue("mail", &["m1", "m2"]).await;
+    let held = worker.take(2).await;
+    assert_eq!(worker.return_all(&held[1..]).await, 1);
+    assert!(bench.result("m2").await.is_none());
+
+    proxy.silence(true);
+    let (ends, settling) = ([succeeded(&bench, &held[0]), succeeded(&bench, &held[1])], worker.clone());
+    let settling = tokio::spawn(async move { settling.settle(&ends).await });
+    wait_until("it has looked for both", || async {
+        messages.command(&["INFO", "commandstats"]).contains("cmdstat_lpos:calls=2,")
+    })
+    .await;
+    let again = worker.take_one().await;
+    proxy.silence(false);
+    assert_eq!(settling.await.unwrap().unwrap(), [Settled::Done, Settled::LeaseLost]);
+    assert_eq!((worker.held().await.unwrap(), bench.result("m2").await), (1, None));
+    assert_eq!(worker.settle_one(succeeded(&bench, &again)).await, Settled::Done);
+    assert!(bench.result("m2").await.is_some());
+}
+
+/// The end of a delivery that has gone well, with its result.
+fn succeeded(bench: &Bench, delivery: &Delivery) -> Settlement {
+    with_result(done(delivery), result(&bench.id(&label(delivery.payload())), "SUCCESS", 1))
 }

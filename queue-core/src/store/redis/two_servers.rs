@@ -1,6 +1,6 @@
 //! Settles where results and chords are on another server than messages: what may safely happen twice first, the delivery last.
 //!
-//! 1. Which deliveries stand? What does not stand stores nothing.
+//! 1. Which deliveries stand? What does not stand stores nothing, and stays where it is.
 //! 2. On the results' server: results, parts, and the claim to a chord that is to end. A crash from here on runs the task
 //!    again, which stores the same once more and counts nothing twice.
 //! 3. On the messages' server: the delivery goes, what follows comes, dispatches are leased, in one fenced step.
@@ -59,18 +59,41 @@ async fn standing<'a>(
     if pipe.cmd_iter().next().is_none() {
         return Ok(asked.iter().map(|_| true).collect());
     }
-    // A tombstone makes it an error.
     let found: Vec<redis::RedisResult<Option<i64>>> = shared.store.link.pipe(&pipe).await?;
-    let mut found = found.into_iter().map(|place| matches!(place, Ok(Some(_))));
+    let found = found.into_iter().map(|place| is_held(shared, place)).collect::<Result<Vec<_>, _>>()?;
+    let mut found = found.into_iter();
     Ok(asked.into_iter().map(|asked| !asked || found.next().unwrap_or(false)).collect())
 }
 
-/// What the results' server said of one settlement.
+/// Whether a delivery has a place in what is held. Where a tombstone is it has none; a server that refuses to look has not said
+/// so.
+fn is_held(shared: &Shared, place: redis::RedisResult<Option<i64>>) -> Result<bool, StoreError> {
+    match place.map_err(|error| shared.store.link.refused(error)) {
+        Ok(place) => Ok(place.is_some()),
+        Err(StoreError::Foreign { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// What is known of one settlement before its delivery goes.
 struct Prepared<'a> {
+    /// The delivery was this worker's. Else nothing of it is stored, and it must not go either, should it be this worker's by now.
+    stands: bool,
     /// Somebody else ends, or ended, the chord that was to end.
     taken: bool,
     /// Parts whose chord is complete.
     complete: Vec<&'a ChordPart>,
+}
+
+impl Prepared<'_> {
+    /// What the caller is told where the messages' server answers so.
+    fn told(&self, answer: Settled) -> Settled {
+        match answer {
+            _ if !self.stands => Settled::LeaseLost,
+            Settled::Done if self.taken => Settled::ChordTaken,
+            answer => answer,
+        }
+    }
 }
 
 /// The second step.
@@ -94,7 +117,8 @@ async fn prepare<'a>(
             ChordStep::Begin(_) | ChordStep::Grow { .. } => None,
         }));
     }
-    let mut prepared: Vec<_> = batch.iter().map(|_| Prepared { taken: false, complete: Vec::new() }).collect();
+    let mut prepared: Vec<_> =
+        stand.iter().map(|stands| Prepared { stands: *stands, taken: false, complete: Vec::new() }).collect();
     if asked.is_empty() {
         return Ok(prepared);
     }
@@ -121,10 +145,10 @@ async fn deliver(shared: &Shared, batch: &[Settlement], prepared: &[Prepared<'_>
     plain.place(shared, batch, None);
     let mut call = begin_call(shared, batch, &plain);
     for (settlement, prepared) in batch.iter().zip(prepared) {
-        add_tag(&mut call, &mut names, settlement.tag.as_ref(), None);
+        add_tag(&mut call, &mut names, settlement.tag.as_ref().filter(|_| prepared.stands), None);
         call.arg("").arg("0");
         chord::add_dispatches(&mut call, shared, &prepared.complete, &mut claimable);
-        if prepared.taken {
+        if prepared.taken || !prepared.stands {
             add_follow(&mut call, shared, &Settlement::early());
             add_dead(&mut call, shared, &Settlement { ending: Ending::Done, ..Settlement::early() });
         } else {
@@ -132,16 +156,11 @@ async fn deliver(shared: &Shared, batch: &[Settlement], prepared: &[Prepared<'_>
             add_dead(&mut call, shared, settlement);
         }
     }
-    let Sent::Answered(mut answers) = settle::send(shared, batch, &plain, &call, claimable, None).await? else {
+    let Sent::Answered(answers) = settle::send(shared, batch, &plain, &call, claimable, None).await? else {
         let source = "the script says that something stands elsewhere, of which nothing was told".into();
         return Err(StoreError::Refused { url: shared.store.connector.url.clone(), source });
     };
-    for (answer, prepared) in answers.iter_mut().zip(prepared) {
-        if prepared.taken && *answer == Settled::Done {
-            *answer = Settled::ChordTaken;
-        }
-    }
-    Ok(answers)
+    Ok(answers.into_iter().zip(prepared).map(|(answer, prepared)| prepared.told(answer)).collect())
 }
 
 /// The fourth step.
