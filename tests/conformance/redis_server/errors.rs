@@ -336,3 +336,21 @@ async fn an_evicting_server_is_warned_of() {
     let warnings = durability(&evicts).await.warnings;
     assert!(warnings.iter().any(|warning| warning.contains("allkeys-lru")), "{warnings:?}");
 }
+
+/// What may not be counted is not told as nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_count_is_no_count() {
+    let server = RedisServer::start(&[]);
+    let bench = Bench::at(Driver::Redis, &server.url(), |_| ()).await;
+    let worker = bench.worker("a", &["mail"]).await;
+    bench.enqueue("mail", &["m1"]).await;
+    let _held = worker.take_one().await;
+    // All keys but those of what workers hold.
+    let lists = format!("~{}*", bench.queue("mail"));
+    let rules = ["on", ">pw", "+@all", &lists, "~*:suspects", "~*:scheduled", "~*:dead", "~*:workers"];
+    server.command(&[&["ACL", "SETUSER", "limited"], &rules[..]].concat());
+    let limited = bench.reopen(&format!("redis://limited:pw@{}/0", server.address())).await.unwrap();
+    let refused = limited.counts(&bench.queue("mail")).await;
+    assert!(matches!(refused, Err(StoreError::Unauthorized { .. })), "{refused:?}");
+    assert_eq!(bench.counts("mail").await.leased, 1);
+}

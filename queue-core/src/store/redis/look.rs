@@ -60,8 +60,7 @@ pub(super) async fn counts(store: &Inner, queue: &QueueName) -> Result<QueueCoun
     Ok(counts)
 }
 
-/// How many messages of a list each of `workers` holds. A key that is no list is a tombstone, perhaps since a moment: nothing
-/// is held there any more.
+/// How many messages of a list each of `workers` holds.
 async fn held_counts(store: &Inner, lane: &ListKeys, workers: &[String]) -> Result<Vec<u64>, StoreError> {
     let mut counts = Vec::with_capacity(workers.len());
     for chunk in workers.chunks(STEP) {
@@ -71,9 +70,18 @@ async fn held_counts(store: &Inner, lane: &ListKeys, workers: &[String]) -> Resu
             pipe.cmd("LLEN").arg(lane.held(worker)).cmd("LLEN").arg(lane.suspects_held(worker));
         }
         let lengths: Vec<redis::RedisResult<u64>> = store.link.pipe(&pipe).await?;
-        counts.extend(lengths.chunks(2).map(|of| of.iter().flatten().sum::<u64>()));
+        let lengths = lengths.into_iter().map(|length| held_length(store, length)).collect::<Result<Vec<_>, _>>()?;
+        counts.extend(lengths.chunks(2).map(|of| of.iter().sum::<u64>()));
     }
     Ok(counts)
+}
+
+/// A key that is no list is a tombstone, perhaps since a moment: nothing is held there any more.
+fn held_length(store: &Inner, length: redis::RedisResult<u64>) -> Result<u64, StoreError> {
+    match length.map_err(|error| store.link.refused(error)) {
+        Err(StoreError::Foreign { .. }) => Ok(0),
+        answer => answer,
+    }
 }
 
 /// A score as an instant.
