@@ -11,6 +11,7 @@ use super::Setup;
 use super::request::{Group, Request};
 use crate::clock::Clock;
 use crate::failpoint;
+use crate::store::StoreError;
 
 /// A transaction that did not happen.
 pub(super) struct Failed {
@@ -176,7 +177,31 @@ fn answer(setup: &Setup, group: Group) {
     for request in synced {
         match &on_disk {
             Ok(()) => request.answer(),
-            Err(fault) => request.failed(fault.clone().tell(&setup.url, true)),
+            Err(fault) => request.failed(in_doubt(fault.clone(), &setup.url)),
+        }
+    }
+}
+
+/// What the caller is told of a commit that stands, and that the disk may not have. Whatever the fault is: it is not so that
+/// nothing happened.
+fn in_doubt(fault: Fault, url: &str) -> StoreError {
+    fault.tell(url, true).of_unknown_outcome()
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    /// A caller who is told that nothing was sent sends it again, beside what is committed.
+    #[test]
+    fn what_is_committed_is_never_told_as_nothing() {
+        let sql = |code| Fault::Sql { code, text: "no".into() };
+        let refusals = [ffi::SQLITE_FULL, ffi::SQLITE_CORRUPT, ffi::SQLITE_READONLY, ffi::SQLITE_LOCKED].map(sql);
+        for fault in refusals.into_iter().chain([Fault::Disk("no".into()), Fault::Away("no"), Fault::Gone]) {
+            let told = in_doubt(fault.clone(), "sqlite:test");
+            assert!(told.outcome_unknown(), "{fault:?}: {told:?}");
         }
     }
 }
