@@ -32,6 +32,8 @@ fuzz_target!(|data: &[u8]| {
         format!(":{SECRET}@{host}"),
         format!("redis+sentinel://{user}:{more}{SECRET}@{host}"),
         format!("redis://{host}/0?pass={SECRET}"),
+        format!("redis://:{SECRET}{more}"),
+        format!("redis+sentinel://{}:{SECRET}{more}", user.replace('/', "")),
     ] {
         if url.starts_with("sqlite:") {
             continue;

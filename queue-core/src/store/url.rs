@@ -1,5 +1,6 @@
 //! Chooses the driver by URL: `sqlite:jobs.db`, `sqlite::memory:`, `redis://…`, `rediss://…`, `redis+sentinel://…`.
 
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -89,16 +90,17 @@ impl std::fmt::Debug for StoreUrl {
     }
 }
 
-/// `text` with whatever may be a password replaced: everything up to the last `@` but the scheme and the user's name, and
-/// every query value. A `?`, a missing `//` or a missing scheme that makes it no URL does not bring a password to light.
+/// `text` with whatever may be a password replaced: everything up to the last `@` but the scheme and the user's name, what stands
+/// where a port belongs and is none, and every query value. A `?`, a missing host, `//` or scheme that makes it no URL does not
+/// bring a password to light.
 pub(crate) fn mask(text: &str) -> String {
     let (head, query) = match text.split_once('?') {
         Some((head, _)) => (head, "?***"),
         None => (text, ""),
     };
     match head.split_once("://") {
-        Some((scheme, rest)) if is_scheme(scheme) => format!("{scheme}://{}{query}", mask_login(text, rest)),
-        _ if !text.contains('@') => format!("{head}{query}"),
+        Some((scheme, rest)) if is_scheme(scheme) => format!("{scheme}://{}{query}", mask_login(text, scheme, rest)),
+        _ if !text.contains('@') => format!("{}{query}", mask_slashless(head)),
         // What stands before the first `:` is a scheme or a name, what follows may be anything.
         _ => {
             let first = head.split_once(':').map(|(first, _)| format!("{first}:")).unwrap_or_default();
@@ -109,13 +111,60 @@ pub(crate) fn mask(text: &str) -> String {
 }
 
 /// What follows the scheme of `text`, up to the `?`.
-fn mask_login(text: &str, rest: &str) -> String {
-    let user = |login: &str| login.split(':').next().unwrap_or_default().to_owned();
+fn mask_login(text: &str, scheme: &str, rest: &str) -> String {
     match rest.rsplit_once('@') {
-        _ if is_cut(text) && rest.contains(':') => format!("{}:***", user(rest)),
-        Some((login, host)) if !is_cut(text) => format!("{}:***@{host}", user(login)),
-        _ => rest.to_owned(),
+        _ if is_cut(text) && rest.contains(':') => format!("{}:***", before_colon(rest)),
+        Some((login, hosts)) if !is_cut(text) => {
+            format!("{}:***@{}", before_colon(login), mask_hosts(scheme, hosts))
+        }
+        _ => mask_hosts(scheme, rest),
     }
+}
+
+/// A text with no `@` in it, and no `//` behind its scheme.
+fn mask_slashless(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once(':') else { return text.to_owned() };
+    let hosts = rest.trim_start_matches('/');
+    let slashes = &rest[..rest.len() - hosts.len()];
+    format!("{scheme}:{slashes}{}", mask_hosts(scheme, hosts))
+}
+
+/// Where no port follows a `:`, it may be a password whose host was forgotten: nothing is shown of what follows the first one.
+fn mask_hosts(scheme: &str, hosts: &str) -> String {
+    if are_hosts(scheme, hosts) { hosts.to_owned() } else { format!("{}:***", before_colon(hosts)) }
+}
+
+fn before_colon(text: &str) -> &str {
+    text.split(':').next().unwrap_or_default()
+}
+
+/// Whether what stands before the path is a host, or those of sentinels, each with a port or without. The path of an SQLite file
+/// may have any name.
+fn are_hosts(scheme: &str, hosts: &str) -> bool {
+    let many = scheme.ends_with("sentinel");
+    let of_one = |url: &str| {
+        let other = url.trim().strip_prefix(scheme).and_then(|rest| rest.strip_prefix("://"));
+        let hosts = other.filter(|_| many).unwrap_or(url).split('/').next().unwrap_or_default();
+        hosts.split(|c: char| many && c == ',').all(is_host)
+    };
+    scheme == "sqlite" || hosts.split(|c: char| many && c == ';').all(of_one)
+}
+
+fn is_host(text: &str) -> bool {
+    let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok();
+    let bracketed = text.strip_prefix('[').and_then(|text| text.split_once(']'));
+    match bracketed.filter(|(address, _)| address.parse::<Ipv6Addr>().is_ok()) {
+        // It has colons of its own.
+        Some((_, after)) => after.is_empty() || after.strip_prefix(':').is_some_and(is_port),
+        None => text.split_once(':').is_none_or(|(name, port)| !name.is_empty() && is_port(port)),
+    }
+}
+
+/// Whether something that is no port follows a `:` among the hosts of `text`: what is wrong with it may quote a password.
+pub(crate) fn lacks_host(text: &str) -> bool {
+    let head = text.split('?').next().unwrap_or_default();
+    head.split_once("://")
+        .is_some_and(|(scheme, rest)| !are_hosts(scheme, rest.rsplit_once('@').map_or(rest, |(_, hosts)| hosts)))
 }
 
 fn is_scheme(text: &str) -> bool {
@@ -191,6 +240,37 @@ mod tests {
             ("me:s3c://ret@host", "me:***@host"),
             ("redis//:s3cret@host", "redis//:***@host"),
             ("amqp:x", "amqp:x"),
+            // The host was forgotten.
+            ("redis://:s3cret/0", "redis://:***"),
+            ("redis://me:s3cret", "redis://me:***"),
+            ("redis://me:s3c/ret/0?db=1", "redis://me:***?***"),
+            ("redis://me:65536/0", "redis://me:***"),
+            ("redis://:6379/0", "redis://:***"),
+            ("redis://m@e:s3cret", "redis://m:***@e:***"),
+            ("redis://[::1]:s3cret", "redis://[:***"),
+            ("redis://[::1]s3c:ret", "redis://[:***"),
+            ("redis://[me:s3cret]", "redis://[me:***"),
+            ("redis://redis://:s3cret/0", "redis://redis:***"),
+            ("redis:me:s3cret", "redis:me:***"),
+            ("redis::s3cret/0", "redis::***"),
+            ("redis:/me:s3cret", "redis:/me:***"),
+            ("amqp://me:s3cret", "amqp://me:***"),
+            ("redis+sentinel://me:s3cret/mymaster/0", "redis+sentinel://me:***"),
+            ("redis+sentinel://:s3c/s3c/s3cret", "redis+sentinel://:***"),
+            ("redis+sentinel://h1:26379,me:s3cret/m", "redis+sentinel://h1:***"),
+            ("sentinel://h1:26379/0;sentinel://me:s3cret/0", "sentinel://h1:***"),
+            // It was not.
+            ("redis://host:65535/0", "redis://host:65535/0"),
+            ("redis://[::1]:6379/0", "redis://[::1]:6379/0"),
+            ("redis://[::1]/0", "redis://[::1]/0"),
+            ("redis:host:6379/0", "redis:host:6379/0"),
+            ("redis+sentinel://h1:1,[::1]:2,h3/m/0", "redis+sentinel://h1:1,[::1]:2,h3/m/0"),
+            ("sentinel://:pw@h1:1/0;sentinel://h2:2/0", "sentinel://:***@h1:1/0;sentinel://h2:2/0"),
+            ("unix:///tmp/a:b.sock", "unix:///tmp/a:b.sock"),
+            ("unix:/tmp/a:b.sock", "unix:/tmp/a:b.sock"),
+            ("sqlite:a:b.db", "sqlite:a:b.db"),
+            (r"sqlite:C:\jobs.db", r"sqlite:C:\jobs.db"),
+            (r"C:\jobs.db", r"C:\jobs.db"),
         ] {
             assert_eq!(mask(url), shown, "{url}");
             let said = match StoreUrl::parse(url) {

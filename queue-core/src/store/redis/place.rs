@@ -5,7 +5,7 @@ use redis::{Client, ConnectionAddr};
 use super::options::RedisOptions;
 use super::sentinel::{self, Sentinels};
 use super::tls;
-use crate::store::url::is_cut;
+use crate::store::url::{is_cut, lacks_host};
 
 /// See the module.
 #[derive(Debug)]
@@ -58,12 +58,14 @@ pub(crate) fn check(url: &str) -> Result<(), String> {
     parts().map_err(|why| unquoted(url, why))
 }
 
-/// What is wrong quotes what stands behind the `?` of `url`, as it came, which may be of a password.
+/// What is wrong quotes what stands behind the `?` of `url`, or where its hosts should be, as it came, which may be of a password.
 fn unquoted(url: &str, why: String) -> String {
     if is_cut(url) {
         "what is wrong is not shown, since it may quote a password; in a password `?` is written as `%3F`, in \
          a parameter `@` as `%40`"
             .to_owned()
+    } else if lacks_host(url) {
+        "what follows a `:` there is no port; behind a login there is an `@`, and then the host".to_owned()
     } else {
         why
     }
@@ -88,6 +90,21 @@ mod tests {
             let checked = check(url).err().unwrap_or_default();
             assert!(!placed.contains("s3cret") && !checked.contains("s3cret"), "{url}: {placed}, {checked}");
             assert_eq!(placed.contains("%3F"), url.contains('@'), "{url}: {placed}");
+        }
+    }
+
+    #[test]
+    fn a_password_without_its_host_is_not_shown() {
+        for url in [
+            "redis://:s3cret/0",
+            "rediss://me:s3cret",
+            "redis+sentinel://me:s3cret/mymaster",
+            "redis+sentinel://:s3/s3cret/s3cret",
+            "sentinel://h1:26379/0;sentinel://me:s3cret/0?master_name=m",
+        ] {
+            for why in [Place::of(url, RedisOptions::default()).unwrap_err(), check(url).unwrap_err()] {
+                assert!(why.contains("no port") && !why.contains("s3"), "{url}: {why}");
+            }
         }
     }
 }
