@@ -50,19 +50,20 @@ impl Core {
             return Ok(self.hub.post(&topic, &payload));
         }
         // Not waited for on the disk: after a crash of the host nobody is left who listened.
-        self.writer.call_unsynced(move |tx| post(tx, &topic, &payload), |_| ()).await
+        self.in_time(self.writer.call_unsynced(move |tx| post(tx, &topic, &payload), |_| ())).await
     }
 
-    async fn ear(self: &Arc<Self>, topics: impl Fn(&str) -> bool + Send + 'static) -> Listening {
+    async fn ear(self: &Arc<Self>, topics: impl Fn(&str) -> bool + Send + 'static) -> Result<Listening, StoreError> {
         let (heard, posts) = Listening::channel();
         let (stands, standing) = oneshot::channel();
         let number = self.hub.listen(topics, heard, (!self.in_memory).then_some(stands));
         let ear = Ear { core: Arc::clone(self), number };
         if !self.in_memory {
-            // An error says that the store is closed, and so will the listening.
-            let _ = standing.await;
+            // An error of it says that the store is closed, and so will the listening.
+            let stands = self.in_time(async { standing.await.or(Ok(())) }).await;
+            stands.map_err(StoreError::of_known_outcome)?;
         }
-        Listening::new(posts, ear)
+        Ok(Listening::new(posts, ear))
     }
 }
 
@@ -99,13 +100,13 @@ impl Bus for SqliteStore {
     }
 
     async fn listen(&self, interest: Interest) -> Result<Listening, StoreError> {
-        Ok(self.core.ear(move |topic| covered(&interest, topic)).await)
+        self.core.ear(move |topic| covered(&interest, topic)).await
     }
 
     async fn open_box(&self) -> Result<Box<dyn ReplyBox>, StoreError> {
         let address = ReplyTo::fresh();
         let topic = reply_topic(&address);
-        let replies = self.core.ear(move |posted| posted == topic).await;
+        let replies = self.core.ear(move |posted| posted == topic).await?;
         Ok(Box::new(SqliteBox { address, replies }))
     }
 

@@ -12,12 +12,12 @@ use crate::store::{
 #[async_trait]
 impl Inspect for SqliteStore {
     async fn queues(&self) -> Result<Vec<QueueName>, StoreError> {
-        self.core.reader.look(look::queues).await
+        self.core.look(look::queues).await
     }
 
     async fn counts(&self, queue: &QueueName) -> Result<QueueCounts, StoreError> {
         let queue = queue.clone();
-        self.core.reader.look(move |connection| look::counts(connection, &queue)).await
+        self.core.look(move |connection| look::counts(connection, &queue)).await
     }
 
     async fn page(
@@ -28,12 +28,12 @@ impl Inspect for SqliteStore {
         limit: usize,
     ) -> Result<Page, StoreError> {
         let (queue, cursor) = (queue.clone(), cursor.cloned());
-        self.core.reader.look(move |connection| look::page(connection, &queue, state, cursor.as_ref(), limit)).await
+        self.core.look(move |connection| look::page(connection, &queue, state, cursor.as_ref(), limit)).await
     }
 
     async fn find(&self, id: &TaskId) -> Result<Vec<Job>, StoreError> {
         let id = id.clone();
-        self.core.reader.look(move |connection| look::find(connection, &id)).await
+        self.core.look(move |connection| look::find(connection, &id)).await
     }
 
     async fn delete(&self, keys: &[JobKey]) -> Result<u64, StoreError> {
@@ -43,7 +43,7 @@ impl Inspect for SqliteStore {
         let mut deleted = 0;
         for slice in keys.chunks(mend::SLICE) {
             let slice = slice.to_vec();
-            deleted += self.core.writer.call(move |tx| mend::delete(tx, &slice)).await?;
+            deleted += self.core.write(move |tx| mend::delete(tx, &slice)).await?;
         }
         Ok(deleted)
     }
@@ -52,7 +52,7 @@ impl Inspect for SqliteStore {
         let (mut purged, mut last) = (0, None);
         loop {
             let (name, from) = (queue.clone(), last);
-            let (n, newest) = self.core.writer.call(move |tx| mend::purge(tx, &name, state, from)).await?;
+            let (n, newest) = self.core.write(move |tx| mend::purge(tx, &name, state, from)).await?;
             purged += u64::try_from(n).unwrap_or(0);
             last = Some(newest);
             if n < mend::SLICE {
@@ -65,22 +65,22 @@ impl Inspect for SqliteStore {
         let mut retried = 0;
         for slice in jobs.chunks(mend::SLICE) {
             let slice = slice.to_vec();
-            retried += self.core.writer.call(move |tx| mend::retry_dead(tx, &slice)).await?;
+            retried += self.core.write(move |tx| mend::retry_dead(tx, &slice)).await?;
         }
         Ok(retried)
     }
 
     async fn workers(&self) -> Result<Vec<WorkerInfo>, StoreError> {
-        self.core.reader.look(look::workers).await
+        self.core.look(look::workers).await
     }
 
     async fn orphans(&self, cursor: Option<&Cursor>) -> Result<OrphanPage, StoreError> {
         let (cursor, now) = (cursor.cloned(), self.core.now());
-        self.core.reader.look(move |connection| orphans::step(connection, cursor.as_ref(), now)).await
+        self.core.look(move |connection| orphans::step(connection, cursor.as_ref(), now)).await
     }
 
     async fn orphans_again(&self, found: &[Orphan]) -> Result<Vec<Orphan>, StoreError> {
         let (found, now) = (found.to_vec(), self.core.now());
-        self.core.reader.look(move |connection| orphans::again(connection, &found, now)).await
+        self.core.look(move |connection| orphans::again(connection, &found, now)).await
     }
 }

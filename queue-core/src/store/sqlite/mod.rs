@@ -43,6 +43,9 @@ mod turn;
 mod tx;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,12 +53,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use self::fault::Outcome;
 use self::hub::Hub;
 use self::log::Log;
 use self::presence::{Presence, Watched};
 use self::reader::Reader;
 use self::threads::{Threads, threads};
 use self::turn::Gate;
+use self::tx::Tx;
 use self::writer::{Setup, Writer};
 use super::{
     Broker, ChordParts, ChordStart, Chords, Consumer, Durability, Outgoing, Parcel, Ready, Results, SendNumber,
@@ -183,6 +188,24 @@ impl Core {
         }
     }
 
+    /// Writes for a client, in time.
+    async fn write<T, W>(&self, work: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: FnMut(&mut Tx<'_>) -> Outcome<T> + Send + 'static,
+    {
+        self.in_time(self.writer.call(work)).await
+    }
+
+    /// Reads for a client, in time. Nothing changes by it, whatever becomes of its answer.
+    async fn look<T, L>(&self, look: L) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        L: FnMut(&rusqlite::Connection) -> Outcome<T> + Send + 'static,
+    {
+        self.in_time(self.reader.look(look)).await.map_err(StoreError::of_known_outcome)
+    }
+
     /// Deletes the next slices of what has expired, each in a transaction of its own, between others' requests.
     fn tidy(&self) {
         let writer = self.writer.clone();
@@ -208,7 +231,7 @@ impl Broker for SqliteStore {
             return Ok(());
         }
         let messages = messages.to_vec();
-        self.core.in_time(self.core.writer.call(move |tx| enqueue::enqueue(tx, &messages))).await
+        self.core.write(move |tx| enqueue::enqueue(tx, &messages)).await
     }
 
     async fn enqueue_once(
@@ -219,7 +242,7 @@ impl Broker for SqliteStore {
         let messages = parcels.iter().flat_map(|parcel| &parcel.messages);
         enqueue::check_size(messages, self.core.options.max_payload)?;
         let (parcels, number) = (parcels.to_vec(), number.cloned());
-        self.core.in_time(self.core.writer.call(move |tx| enqueue::enqueue_once(tx, &parcels, number.as_ref()))).await
+        self.core.write(move |tx| enqueue::enqueue_once(tx, &parcels, number.as_ref())).await
     }
 
     async fn consumer(&self, worker: WorkerSpec) -> Result<Arc<dyn Consumer>, StoreError> {
@@ -228,12 +251,12 @@ impl Broker for SqliteStore {
 
     async fn revoke(&self, ids: &[TaskId], keep: Duration) -> Result<(), StoreError> {
         let ids = ids.to_vec();
-        self.core.writer.call(move |tx| revoked::revoke(tx, &ids, tx.now.after(keep))).await
+        self.core.write(move |tx| revoked::revoke(tx, &ids, tx.now.after(keep))).await
     }
 
     async fn revocations(&self, limit: usize) -> Result<Vec<TaskId>, StoreError> {
         let (now, limit) = (self.core.now(), i64::try_from(limit).unwrap_or(i64::MAX));
-        self.core.reader.look(move |connection| revoked::list(connection, now, limit)).await
+        self.core.look(move |connection| revoked::list(connection, now, limit)).await
     }
 
     async fn durability(&self) -> Result<Durability, StoreError> {
@@ -262,7 +285,7 @@ impl Broker for SqliteStore {
 impl Results for SqliteStore {
     async fn put_results(&self, results: &[StoredResult]) -> Result<(), StoreError> {
         let results = results.to_vec();
-        self.core.writer.call(move |tx| results::put(tx, &results)).await
+        self.core.write(move |tx| results::put(tx, &results)).await
     }
 
     async fn get_results(&self, ids: &[TaskId]) -> Result<Vec<Option<Bytes>>, StoreError> {
@@ -270,7 +293,7 @@ impl Results for SqliteStore {
         let look = move |connection: &rusqlite::Connection| {
             ids.iter().map(|id| Ok(results::get(connection, id, now)?)).collect()
         };
-        self.core.reader.look(look).await
+        self.core.look(look).await
     }
 
     async fn wait_result(&self, id: &TaskId, ready: Ready, timeout: Duration) -> Result<Option<Bytes>, StoreError> {
@@ -284,7 +307,7 @@ impl Results for SqliteStore {
 
     async fn forget(&self, ids: &[TaskId]) -> Result<Vec<bool>, StoreError> {
         let ids = ids.to_vec();
-        self.core.writer.call(move |tx| ids.iter().map(|id| results::forget(tx, id)).collect()).await
+        self.core.write(move |tx| ids.iter().map(|id| results::forget(tx, id)).collect()).await
     }
 }
 
@@ -292,26 +315,26 @@ impl Results for SqliteStore {
 impl Chords for SqliteStore {
     async fn begin_chords(&self, chords: &[ChordStart]) -> Result<(), StoreError> {
         let chords = chords.to_vec();
-        self.core.writer.call(move |tx| chords.iter().try_for_each(|start| chord::begin(tx, start))).await
+        self.core.write(move |tx| chords.iter().try_for_each(|start| chord::begin(tx, start))).await
     }
 
     async fn chord_parts(&self, group: &str) -> Result<ChordParts, StoreError> {
         let (group, now) = (group.to_owned(), self.core.now());
-        self.core.reader.look(move |connection| chord::parts(connection, &group, now)).await
+        self.core.look(move |connection| chord::parts(connection, &group, now)).await
     }
 
     async fn put_group(&self, group: &StoredResult) -> Result<(), StoreError> {
         let group = group.clone();
-        self.core.writer.call(move |tx| chord::put_group(tx, &group)).await
+        self.core.write(move |tx| chord::put_group(tx, &group)).await
     }
 
     async fn get_group(&self, group: &TaskId) -> Result<Option<Bytes>, StoreError> {
         let (group, now) = (group.clone(), self.core.now());
-        self.core.reader.look(move |connection| chord::group_meta(connection, group.as_str(), now)).await
+        self.core.look(move |connection| chord::group_meta(connection, group.as_str(), now)).await
     }
 
     async fn forget_group(&self, group: &TaskId) -> Result<bool, StoreError> {
         let group = group.clone();
-        self.core.writer.call(move |tx| chord::forget_group(tx, &group)).await
+        self.core.write(move |tx| chord::forget_group(tx, &group)).await
     }
 }

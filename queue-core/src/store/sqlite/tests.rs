@@ -1,0 +1,59 @@
+use std::sync::mpsc;
+
+use futures_util::FutureExt;
+
+use super::fault::Fault;
+use super::*;
+use crate::names::QueueName;
+use crate::store::{Inspect, JobState};
+
+/// A store whose threads stand still, as at a disk that does not answer, for as long as these live.
+async fn stuck(path: Option<PathBuf>) -> (SqliteStore, [mpsc::Sender<()>; 2]) {
+    let options = StoreOptions { response_timeout: Duration::from_secs(60), ..StoreOptions::default() };
+    let store = SqliteStore::open(path, options).await.unwrap();
+    let ((write, written), (read, looked)) = (mpsc::channel(), mpsc::channel());
+    let writes = store.core.writer.call(move |_| written.recv().map_err(|_| Fault::Gone));
+    assert!(writes.now_or_never().is_none());
+    let looks = store.core.reader.look(move |_| looked.recv().map_err(|_| Fault::Gone));
+    assert!(looks.now_or_never().is_none());
+    (store, [write, read])
+}
+
+async fn writes(store: &SqliteStore, id: &TaskId) -> Vec<Result<(), StoreError>> {
+    let (ids, result) = (std::slice::from_ref(id), StoredResult { id: id.clone(), meta: Bytes::new(), ttl: None });
+    vec![
+        store.revoke(ids, Duration::from_secs(60)).await,
+        store.put_results(std::slice::from_ref(&result)).await,
+        store.forget(ids).await.map(drop),
+        store.put_group(&result).await,
+        store.forget_group(id).await.map(drop),
+        store.begin_chords(&[]).await,
+        store.purge(&QueueName::celery(), JobState::Dead).await.map(drop),
+    ]
+}
+
+async fn looks(store: &SqliteStore, id: &TaskId) -> Vec<Result<(), StoreError>> {
+    vec![
+        store.get_results(std::slice::from_ref(id)).await.map(drop),
+        store.wait_result(id, |_| true, Duration::from_secs(60)).await.map(drop),
+        store.get_group(id).await.map(drop),
+        store.revocations(1).await.map(drop),
+        store.queues().await.map(drop),
+        store.counts(&QueueName::celery()).await.map(drop),
+    ]
+}
+
+/// Each call of a client ends all the same, and says whether it may have happened. The clock of the runtime runs ahead here.
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_does_not_answer_holds_no_client() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in [None, Some(folder.path().join("queue.db"))] {
+        let ((store, _still), id) = (stuck(path).await, TaskId::random());
+        let both = async { (writes(&store, &id).await, looks(&store, &id).await) };
+        let day = Duration::from_secs(86_400);
+        let (written, looked) = tokio::time::timeout(day, both).await.expect("each of them ends");
+        assert!(written.iter().all(|end| end.as_ref().is_err_and(StoreError::outcome_unknown)), "{written:?}");
+        let knows = |error: &StoreError| error.is_transient() && !error.outcome_unknown();
+        assert!(looked.iter().all(|end| end.as_ref().is_err_and(knows)), "{looked:?}");
+    }
+}
