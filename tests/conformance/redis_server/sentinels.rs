@@ -1,8 +1,10 @@
 //! Who the master is, as sentinels say it: sentinels that are down, behind, or know nothing. Real ones hand over in `crash`.
 
+use std::time::{Duration, Instant};
+
 use queue_core::QueueName;
-use queue_core::store::{ConnectError, StoreError, connect};
-use queue_tests::RedisServer;
+use queue_core::store::{ConnectError, StoreError, StoreOptions, connect, connect_with};
+use queue_tests::{PATIENCE, RedisServer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -39,7 +41,11 @@ async fn that_says(answer: String) -> String {
 }
 
 async fn refused(url: &str) -> String {
-    let error = connect(url).await.map(drop).unwrap_err();
+    refused_with(url, StoreOptions::default()).await
+}
+
+async fn refused_with(url: &str, options: StoreOptions) -> String {
+    let error = connect_with(url, options).await.map(drop).unwrap_err();
     let mut text = format!("{error:?}");
     let mut source = std::error::Error::source(&error);
     while let Some(error) = source {
@@ -101,5 +107,23 @@ async fn a_login_that_a_sentinel_refuses_is_told_as_the_sentinels() {
         assert!(said.ends_with("refused the login for sentinels"), "{said}");
         let hint = error.hint();
         assert!(hint.contains("sentinel_password") && hint.contains("sentinel_user"), "{hint}");
+    }
+}
+
+/// A master that greets, and then does not say that it is one, has the time of one connection for both.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_that_falls_silent_made_no_connection() {
+    let silent = that_says(String::new()).await;
+    let (_, port) = silent.rsplit_once(':').unwrap();
+    let url = format!("redis+sentinel://{}/mymaster", sentinel(Some(port.parse().unwrap())).await);
+    let began = Instant::now();
+    loop {
+        let options = StoreOptions { connect_timeout: Duration::from_millis(500), ..StoreOptions::default() };
+        let why = refused_with(&url, options).await;
+        if why.contains("no connection within 500ms") {
+            return;
+        }
+        // A busy host, on which the sentinel was too slow.
+        assert!(began.elapsed() < PATIENCE, "{why}");
     }
 }

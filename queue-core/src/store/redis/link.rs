@@ -71,7 +71,7 @@ impl Connector {
     }
 
     /// The error for a server that lets nobody in for all this time.
-    fn no_connection(&self) -> StoreError {
+    pub(super) fn no_connection(&self) -> StoreError {
         let why = format!("no connection within {:?}", self.connect_timeout);
         self.unreachable(io::Error::new(io::ErrorKind::TimedOut, why), false)
     }

@@ -258,19 +258,22 @@ fn of_sentinel(error: StoreError, node: &Node) -> StoreError {
     }
 }
 
-/// Connects to `place`, and makes sure that it is a master: a sentinel may be behind.
+/// Connects to `place`, and makes sure that it is a master: a sentinel may be behind. All of it in the time of one connection.
 async fn open_master(connector: &Connector, place: (String, u16)) -> Result<(redis::Client, Connection), StoreError> {
+    match tokio::time::timeout(connector.connect_timeout, look_for_master(connector, place)).await {
+        Ok(opened) => opened,
+        Err(_elapsed) => Err(connector.no_connection()),
+    }
+}
+
+async fn look_for_master(
+    connector: &Connector,
+    (host, port): (String, u16),
+) -> Result<(redis::Client, Connection), StoreError> {
     let failed = |error| map_error(&connector.url, error, false);
-    let (host, port) = place;
     let client = redis::Client::open(at(connector.client.get_connection_info(), &host, port)).map_err(failed)?;
     let mut connection = connector.connect(&client).await?;
-    let role = redis::cmd("ROLE");
-    let role = role.query_async::<Vec<redis::Value>>(&mut connection);
-    let role = match tokio::time::timeout(connector.connect_timeout, role).await {
-        Ok(role) => role,
-        Err(elapsed) => return Err(connector.unreachable(elapsed, false)),
-    };
-    match role {
+    match redis::cmd("ROLE").query_async::<Vec<redis::Value>>(&mut connection).await {
         Ok(role) => match role.into_iter().next().map(redis::from_redis_value::<String>) {
             Some(Ok(role)) if role == "master" => Ok((client, connection)),
             _ => Err(connector.unreachable(said(&format!("{host}:{port} is no master yet, or no longer")), false)),
