@@ -60,7 +60,7 @@ impl Waiter {
 struct ResultWaiter {
     number: u64,
     ready: Ready,
-    /// The poller has looked for it once.
+    /// The poller was told to look for it.
     looked: bool,
     reply: oneshot::Sender<Bytes>,
 }
@@ -78,7 +78,7 @@ pub(super) struct Watch {
     pub(super) queues: Vec<i64>,
     /// Whether somebody waits for a result.
     pub(super) results: bool,
-    /// Results that were not looked for yet.
+    /// Those that nobody was told to look for yet.
     pub(super) new_results: Vec<TaskId>,
     /// Whether somebody listens to posts.
     pub(super) posts: bool,
@@ -198,6 +198,11 @@ impl Hub {
             state = self.bell.wait_timeout(state, pause).unwrap_or_else(PoisonError::into_inner).0;
         }
         (!state.closed).then(|| state.watch())
+    }
+
+    /// For the poller: the tasks whose results somebody waits for.
+    pub(super) fn awaited(&self) -> Vec<TaskId> {
+        self.state().results.keys().cloned().collect()
     }
 
     /// For the poller: wakes a waiter of each queue whose message has become due.

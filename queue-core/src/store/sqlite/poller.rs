@@ -4,6 +4,7 @@
 //! queues that are waited for are read, and the results newer than the last ones seen. It looks every 2 ms while there
 //! is something to see and backs off to 25 ms; while nobody waits, it sleeps.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,15 +51,19 @@ struct Poller {
 impl Poller {
     fn run(mut self, connection: Option<&Watched>) {
         while let Some(watch) = self.hub.next_watch(self.pause()) {
-            if let Some(connection) = connection
-                && let Err(error) = connection.check().and_then(|()| Ok(self.look(connection, &watch)?))
-            {
-                tracing::debug!(?error, "the file could not be watched");
-                self.vain = u32::MAX;
-                // What was to be seen for the first time still is.
-                self.version = -1;
+            if let Some(connection) = connection {
+                self.try_to_look(connection, &watch);
             }
             self.hub.wake_due(self.clock.now());
+        }
+    }
+
+    fn try_to_look(&mut self, connection: &Watched, watch: &Watch) {
+        if let Err(error) = connection.check().and_then(|()| Ok(self.look(connection, watch)?)) {
+            tracing::debug!(?error, "the file could not be watched");
+            self.vain = u32::MAX;
+            // What was to be seen for the first time still is.
+            self.version = -1;
         }
     }
 
@@ -103,12 +108,12 @@ impl Poller {
             self.results = None;
             return Ok(());
         }
-        let mut last = match self.results {
-            Some(last) => last,
-            // From here on; who waited before this moment is looked for by name, below.
-            None => Meta::read(connection)?.sequence,
+        let (mut last, by_name) = match self.results {
+            Some(last) => (last, Cow::Borrowed(&watch.new_results[..])),
+            // From here on; who waited before this moment is looked for by name, also if an earlier look for it has failed.
+            None => (Meta::read(connection)?.sequence, Cow::Owned(self.hub.awaited())),
         };
-        for id in &watch.new_results {
+        for id in by_name.iter() {
             if let Some(meta) = results::get(connection, id, self.clock.now())? {
                 self.hub.result(id, &meta);
             }
@@ -143,5 +148,37 @@ impl Poller {
         }
         self.hub.listening_stands();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::super::{SqliteStore, connection};
+    use super::*;
+    use crate::store::{Results, StoreOptions, StoredResult};
+
+    fn watched(connection: Connection) -> Watched {
+        Watched::new(connection, None)
+    }
+
+    /// Another process stores a result between a look that fails, the first one for whoever waits, and the next.
+    #[tokio::test]
+    async fn a_first_look_that_fails_misses_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("queue.db");
+        let others = SqliteStore::open(Some(path.clone()), StoreOptions::default()).await.unwrap();
+        let (hub, clock, id) = (Arc::new(Hub::default()), Clock::system(), TaskId::random());
+        let mut poller = Poller { hub: Arc::clone(&hub), clock, version: -1, results: None, posts: None, vain: 0 };
+        let mut waiting = hub.wait_for_result(&id, |_| true);
+
+        // No table is there.
+        poller.try_to_look(&watched(Connection::open_in_memory().unwrap()), &hub.next_watch(SHORTEST).unwrap());
+        assert_eq!(poller.results, None);
+        let meta = Bytes::from_static(b"{}");
+        others.put_results(&[StoredResult { id, meta: meta.clone(), ttl: None }]).await.unwrap();
+        poller.try_to_look(&watched(connection::open_reader(&path).unwrap()), &hub.next_watch(SHORTEST).unwrap());
+        assert_eq!(waiting.result().now_or_never(), Some(Some(meta)));
     }
 }
