@@ -62,7 +62,7 @@ pub struct StoreOptions {
     /// The clock; tests move it.
     pub clock: Clock,
     /// How long a worker's leases stand without a heartbeat. Those of workers that share a queue (or a file) may differ, but not by
-    /// more than five times: the longer would be cut. Default 7 s.
+    /// more than five times where they are above ten minutes: the longer would be cut. Default 7 s.
     pub lease: Duration,
     /// How long a silent worker stays a suspect, while the store answers, before it is reclaimed. Of the time between two sweeps at
     /// most half of this counts. Default 3.5 s.
@@ -83,8 +83,11 @@ pub struct StoreOptions {
     pub redis: redis::RedisOptions,
 }
 
-/// A lease that ends later than so many of one's own would is left from a time before the store's clock was set back.
-pub(crate) const LONGEST_LEASE: u32 = 5;
+/// The longest lease that some other worker may have, as far as one with this `lease` knows: one that stands for longer is left from a
+/// time before the store's clock was set back.
+pub(crate) fn longest_lease(lease: Duration) -> Duration {
+    lease.saturating_mul(5).max(Duration::from_secs(600))
+}
 
 /// The environment's variable with the URL of the results, for [`StoreOptions::results`].
 pub const QUEUE_RESULT_URL: &str = "QUEUE_RESULT_URL";

@@ -11,7 +11,7 @@ use super::link::Link;
 use super::shared::{Lane, Shared};
 use super::times::{NEVER, ms, timestamp};
 use super::{lease, settle, wait};
-use crate::store::{Beat, LONGEST_LEASE, StoreError};
+use crate::store::{Beat, StoreError, longest_lease};
 
 /// How long a worker's description outlives its last heartbeat, in seconds.
 const WORKER_TTL_S: u64 = 3600;
@@ -167,7 +167,7 @@ fn beat_call(shared: &Shared, lanes: &[&Lane], names: &[Arc<str>]) -> Cmd {
     let mut call = shared.store.scripts.beat.call(&keys);
     call.arg(options.clock.skew_ms()).arg(ms(options.lease)).arg(ms(options.grace)).arg(ms(options.sweep_gap));
     call.arg(TOMBSTONE_TTL_S).arg(WORKER_TTL_S);
-    call.arg(ms(options.lease.saturating_mul(LONGEST_LEASE))).arg(lanes.len());
+    call.arg(ms(longest_lease(options.lease))).arg(lanes.len());
     for name in names {
         call.arg(&**name);
     }

@@ -14,13 +14,14 @@ use super::sql;
 use super::tx::Tx;
 use crate::clock::Timestamp;
 use crate::names::QueueName;
-use crate::store::{LONGEST_LEASE, Settled, Settlement, WorkerSpec};
+use crate::store::{Settled, Settlement, WorkerSpec, longest_lease};
 
 /// One worker of this process.
 #[derive(Debug)]
 pub(super) struct Identity {
     spec: WorkerSpec,
     lease_ms: i64,
+    longest_ms: i64,
     state: Mutex<State>,
 }
 
@@ -53,8 +54,8 @@ pub(super) struct Incarnation {
 impl Identity {
     /// A worker that is not signed on yet.
     pub(super) fn new(spec: WorkerSpec, lease: std::time::Duration) -> Self {
-        let lease_ms = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
-        Self { spec, lease_ms, state: Mutex::default() }
+        let ms = |time: std::time::Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        Self { spec, lease_ms: ms(lease), longest_ms: ms(longest_lease(lease)), state: Mutex::default() }
     }
 
     pub(super) fn spec(&self) -> &WorkerSpec {
@@ -68,7 +69,7 @@ impl Identity {
 
     /// When any worker's lease that is taken at `now` has ended, Unix ms.
     pub(super) fn latest_end(&self, now: Timestamp) -> i64 {
-        now.as_millis().saturating_add(self.lease_ms.saturating_mul(LONGEST_LEASE.into()))
+        now.as_millis().saturating_add(self.longest_ms)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
