@@ -3,26 +3,32 @@
 use queue_tests::RedisServer;
 use queue_tests::soak::memory::{Memory, Usage};
 
-async fn through_one_worker(url: String, slots: usize, jobs: usize, size: usize, first: usize) -> Usage {
+/// So many bytes of each job may stay in the worker: less than anything that is kept of a job by mistake.
+const STAYS: usize = 100;
+
+/// `growth`: by how many KiB the worker may be larger after the last than after the first.
+async fn through_one_worker(url: String, slots: usize, jobs: usize, size: usize, first: usize, growth: usize) -> Usage {
     let worker = env!("CARGO_BIN_EXE_crash-worker").into();
     // Half of what it may hold it fetches ahead.
     let (slots, prefetch) = (slots / 2, slots - slots / 2);
     let usage = Memory { url, worker, jobs, size, slots, prefetch, first, tell: |_| () }.run().await;
     eprintln!("{usage}");
-    assert_eq!(usage.broken(u64::MAX / 2), [""; 0], "{usage}");
+    assert_eq!(usage.broken(growth as u64), [""; 0], "{usage}");
     usage
 }
 
-/// 24 MiB went through it between the two looks. `kept`: what SQLite keeps of its pages, at most.
-async fn many_small_ones(url: String, kept: u64) {
-    let usage = through_one_worker(url, 16, 4000, 8 << 10, 1000).await;
-    assert!(usage.after_last < usage.after_first + kept + 4 * 1024, "{usage}");
+/// 12,000 jobs of 1 KiB. `pages`: how many KiB SQLite may keep of its file.
+async fn many_small_ones(url: String, pages: usize) {
+    let (jobs, first) = (12_000, 2000);
+    through_one_worker(url, 16, jobs, 1 << 10, first, (jobs - first) * STAYS / 1024 + pages).await;
 }
 
-/// 30 MiB went through it, two at a time: as text, as a message and as its bytes, and a few on their way.
-async fn a_few_large_ones(url: String) {
-    let usage = through_one_worker(url, 2, 120, 256 << 10, 20).await;
-    assert!(usage.peak < usage.idle + 24 * 1024, "{usage}");
+/// 40 MiB go through it, 25 of them wait, and it has two jobs at a time: as text, as a message and as its bytes, and a few on
+/// their way.
+async fn large_ones(url: String, pages: usize) {
+    let most = (8 << 10) + pages;
+    let usage = through_one_worker(url, 2, 320, 128 << 10, 200, most).await;
+    assert!(usage.peak < usage.idle + most as u64, "{usage}");
 }
 
 fn file(dir: &tempfile::TempDir) -> String {
@@ -38,17 +44,17 @@ async fn many_small_ones_redis() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_small_ones_sqlite_file() {
     let dir = tempfile::tempdir().unwrap();
-    many_small_ones(file(&dir), 12 * 1024).await;
+    many_small_ones(file(&dir), 2 << 10).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_few_large_ones_redis() {
+async fn large_ones_redis() {
     let server = RedisServer::start(&[]);
-    a_few_large_ones(server.url()).await;
+    large_ones(server.url(), 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_few_large_ones_sqlite_file() {
+async fn large_ones_sqlite_file() {
     let dir = tempfile::tempdir().unwrap();
-    a_few_large_ones(file(&dir)).await;
+    large_ones(file(&dir), 10 << 10).await;
 }

@@ -12,9 +12,10 @@ use super::{QUEUE, queue};
 use crate::{Child, PATIENCE, wait_until};
 
 /// How often it is looked at.
-const LOOK: Duration = Duration::from_millis(20);
-/// How many bytes wait in the store at most.
+const LOOK: Duration = Duration::from_millis(5);
+/// How many bytes wait in the store at most, and how many jobs.
 const BACKLOG: usize = 64 << 20;
+const BACKLOG_JOBS: usize = 10_000;
 
 /// Jobs through one worker.
 #[derive(Debug, Clone)]
@@ -29,7 +30,8 @@ pub struct Memory {
     pub size: usize,
     /// How many the worker runs at once.
     pub slots: usize,
-    /// After so many its memory is looked at first.
+    /// After so many its memory is looked at first. No more than that wait at a time: a file that grows later fills the worker's
+    /// page cache later.
     pub first: usize,
     /// How many more it fetches ahead.
     pub prefetch: usize,
@@ -102,7 +104,7 @@ impl Memory {
     async fn push(&self, client: &Client, jobs: usize, worker: &Child, usage: &mut Usage) {
         let bytes = "x".repeat(self.size);
         let call = || Call::named("soak.load").queue(QUEUE).args([&bytes]);
-        let backlog = (BACKLOG / self.size).clamp(1, 10_000);
+        let backlog = (BACKLOG / self.size).min(BACKLOG_JOBS).min(self.first).max(1);
         let batch = (backlog / 4).clamp(1, 1000);
         let (mut sent, mut left, mut moved, mut told) = (0, 0, Instant::now(), Instant::now());
         while sent < jobs || left > 0 {
@@ -146,16 +148,23 @@ impl Usage {
 
 /// KiB of a process that are in memory.
 fn resident(pid: u32) -> u64 {
-    let asked = Command::new("ps").args(["-o", "rss=", "-p", &pid.to_string()]).output().unwrap();
-    let said = String::from_utf8_lossy(&asked.stdout);
-    said.trim().parse().unwrap_or_else(|why| panic!("ps said {said:?} of the worker: {why}"))
+    status(pid, "VmRSS:").unwrap_or_else(|| {
+        let asked = Command::new("ps").args(["-o", "rss=", "-p", &pid.to_string()]).output().unwrap();
+        let said = String::from_utf8_lossy(&asked.stdout);
+        said.trim().parse().unwrap_or_else(|why| panic!("ps said {said:?} of the worker: {why}"))
+    })
 }
 
 /// The most it ever was, where the system says so.
 fn peak(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse().ok()).unwrap_or(0)
+    status(pid, "VmHWM:").unwrap_or(0)
+}
+
+/// What Linux says of a process, in KiB.
+fn status(pid: u32, what: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(what))?;
+    line.trim().trim_end_matches("kB").trim().parse().ok()
 }
 
 impl fmt::Display for Usage {
