@@ -11,12 +11,11 @@ mod report;
 mod workers;
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use queue_core::store::{DeadReason, JobState};
 use queue_core::{Client, QueueName, TaskId};
-use tempfile::TempDir;
 
 use self::faults::Faults;
 use self::plan::{Plan, Unit};
@@ -71,18 +70,29 @@ struct Sent {
 impl Soak {
     /// Runs it.
     pub async fn run(&self) -> Report {
-        let dir = tempfile::tempdir().unwrap();
+        // Kept until all is well: whatever stops this, ledger and log are there.
+        let dir = tempfile::tempdir().unwrap().keep();
+        (self.tell)(&format!("ledger and log: {}", dir.display()));
+        let mut report = self.run_in(&dir).await;
+        match report.is_well() {
+            true => std::fs::remove_dir_all(dir).unwrap(),
+            false => report.kept = Some(dir.display().to_string()),
+        }
+        report
+    }
+
+    async fn run_in(&self, dir: &Path) -> Report {
         let client = Client::connect(&self.url).await.unwrap();
         let plan = Plan::new(self.seed, self.jobs);
-        let mut workers = Workers::start(self, dir.path());
+        let mut workers = Workers::start(self, dir);
         let began = Instant::now();
         let sent = self.send_and_kill(&client, &plan, &mut workers).await;
         let killing = began.elapsed();
         (self.tell)(&format!("{} workers killed; waiting for what is left", workers.killed.len()));
-        let stuck = self.until_idle(&client, &plan, &mut workers, &dir).await;
+        let stuck = self.until_idle(&client, &plan, &mut workers, dir).await;
         let whole = began.elapsed() - killing;
         let (killed, fallen) = workers.stop().await;
-        let runs = ledger::read(dir.path());
+        let runs = ledger::read(dir);
         let mut report = Report::new(self, &plan, killed.len());
         report.recovered_ms = whole.as_millis();
         report.stuck = stuck;
@@ -92,9 +102,6 @@ impl Soak {
         self.check_results(&client, &sent, &blamed, &mut report).await;
         drop(client);
         report.orphans = self.ask_doctor(&mut report.notes);
-        if !report.is_well() {
-            report.kept = Some(dir.keep().display().to_string());
-        }
         report
     }
 
@@ -138,7 +145,7 @@ impl Soak {
 
     /// Waits until nothing is left in the queue and no dead worker in the store; how many jobs are left when nothing moves
     /// any more.
-    async fn until_idle(&self, client: &Client, plan: &Plan, workers: &mut Workers, dir: &TempDir) -> u64 {
+    async fn until_idle(&self, client: &Client, plan: &Plan, workers: &mut Workers, dir: &Path) -> u64 {
         let (mut last, mut moved, mut told, mut quiet) = (None, Instant::now(), Instant::now(), 0);
         loop {
             let counts = client.store().counts(&queue()).await.unwrap();
@@ -147,7 +154,7 @@ impl Soak {
             workers.tend();
             let known = client.store().workers().await.unwrap();
             let silent = known.iter().filter(|worker| worker.lease_ends <= now).count();
-            let ended = ledger::ended(dir.path());
+            let ended = ledger::ended(dir);
             // What a settle sends while the parts of the queue are counted may be in none of them.
             quiet = if left == 0 && silent == 0 { quiet + 1 } else { 0 };
             if quiet == QUIET {
