@@ -14,8 +14,9 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use queue_core::store::{DeadReason, JobState};
-use queue_core::{Client, QueueName, TaskId};
+use queue_core::store::{DeadReason, JobState, StoreOptions};
+use queue_core::{Client, ClientOptions, QueueName, TaskId};
+use tokio::time::MissedTickBehavior;
 
 use self::faults::Faults;
 use self::plan::{Plan, Unit};
@@ -68,6 +69,11 @@ struct Sent {
 }
 
 impl Soak {
+    /// Whether the store has faults of its own: a file has none.
+    fn has_faults(&self) -> bool {
+        self.faults && self.url.starts_with("redis")
+    }
+
     /// Runs it.
     pub async fn run(&self) -> Report {
         // Kept until all is well: whatever stops this, ledger and log are there.
@@ -82,11 +88,12 @@ impl Soak {
     }
 
     async fn run_in(&self, dir: &Path) -> Report {
-        let client = Client::connect(&self.url).await.unwrap();
+        let client = self.client().await;
         let plan = Plan::new(self.seed, self.jobs);
         let mut workers = Workers::start(self, dir);
         let began = Instant::now();
-        let sent = self.send_and_kill(&client, &plan, &mut workers).await;
+        // Faults do not wait for what is just being sent.
+        let (sent, ()) = tokio::join!(self.send(&client, &plan), self.kill(&client, &mut workers));
         let killing = began.elapsed();
         (self.tell)(&format!("{} workers killed; waiting for what is left", workers.killed.len()));
         let stuck = self.until_idle(&client, &plan, &mut workers, dir).await;
@@ -105,20 +112,19 @@ impl Soak {
         report
     }
 
-    /// Sends everything over the time it lasts, and meanwhile kills a worker at each turn.
-    async fn send_and_kill(&self, client: &Client, plan: &Plan, workers: &mut Workers) -> Vec<Sent> {
-        // Faults wait for what is just being sent: whoever sends is no part of this.
-        let line = tokio::sync::Mutex::new(());
-        let (sent, ()) = tokio::join!(self.send(client, plan, &line), self.kill(client, workers, &line));
-        sent
+    /// Sends are tried again for as long as anything here may take, and each of them so that it cannot happen twice: whatever
+    /// is cut meanwhile, all is sent once, and no outcome stays unknown.
+    async fn client(&self) -> Client {
+        let options = ClientOptions { retry_for: self.patience, ..ClientOptions::default() };
+        Client::connect_with(&self.url, StoreOptions::default(), options).await.unwrap()
     }
 
-    async fn send(&self, client: &Client, plan: &Plan, line: &tokio::sync::Mutex<()>) -> Vec<Sent> {
+    /// Sends everything over the time it lasts.
+    async fn send(&self, client: &Client, plan: &Plan) -> Vec<Sent> {
         let (began, mut sent, mut told) = (Instant::now(), Vec::new(), 0);
         while sent.len() < plan.units.len() {
             let due = plan.due(began.elapsed(), self.lasts).min(sent.len() + CHUNK);
             if due > sent.len() {
-                let _line = line.lock().await;
                 sent.extend(plan::send(client, &plan.units[sent.len()..due]).await);
             } else {
                 tokio::time::sleep(TICK).await;
@@ -131,15 +137,18 @@ impl Soak {
         sent
     }
 
-    async fn kill(&self, client: &Client, workers: &mut Workers, line: &tokio::sync::Mutex<()>) {
+    /// Kills a worker at each turn.
+    async fn kill(&self, client: &Client, workers: &mut Workers) {
         let mut faults = Faults::new(self);
         let mut chance = fastrand::Rng::with_seed(self.seed ^ 0x6b69_6c6c);
         let mut turns = tokio::time::interval(self.kill_every);
+        // What was due while a fault took its time is not made up for, all at once.
+        turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let began = Instant::now();
         while began.elapsed() < self.lasts {
             turns.tick().await;
             workers.kill_one(&mut chance);
-            faults.turn(&mut chance, client, line).await;
+            faults.turn(&mut chance, client).await;
         }
     }
 

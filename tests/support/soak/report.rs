@@ -68,7 +68,7 @@ impl Report {
     pub(super) fn new(soak: &Soak, plan: &Plan, kills: usize) -> Self {
         let store = soak.url.split(':').next().unwrap_or_default().to_owned();
         let (jobs, chains, chords) = (plan.labels(), plan.chains(), plan.chords());
-        Self { store, seed: soak.seed, jobs, chains, chords, kills, faults: soak.faults, ..Self::default() }
+        Self { store, seed: soak.seed, jobs, chains, chords, kills, faults: soak.has_faults(), ..Self::default() }
     }
 
     /// Whether every promise was kept.

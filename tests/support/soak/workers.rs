@@ -47,7 +47,7 @@ impl Workers {
 
     /// One ended of whom nobody asked it. Where connections are cut it may be the first one of a worker.
     fn note(&mut self, status: ExitStatus) {
-        let cut = self.soak.faults && status.code() == Some(NOT_OPENED);
+        let cut = self.soak.has_faults() && status.code() == Some(NOT_OPENED);
         self.fallen += usize::from(!cut);
     }
 
