@@ -70,9 +70,17 @@ async fn step(n: u64, ctx: Context) -> TaskResult<u64> {
 /// One run: whose, whether its message came for the first time, and under which id.
 pub(crate) fn write_run(label: &str, ctx: &Context) -> Result<(), Error> {
     let time = if ctx.redelivered() { "again" } else { "first" };
-    // The soak's workers are numbered: they are so many that process ids go round.
-    let worker = std::env::var("CRASH_NUMBER").unwrap_or_else(|_| std::process::id().to_string());
-    append(&format!("run {label} {worker} {time} {}\n", ctx.id()))
+    append(&format!("run {label} {} {time} {}\n", worker(), ctx.id()))
+}
+
+/// One run came to its end: whose.
+pub(crate) fn write_end(label: &str) -> Result<(), Error> {
+    append(&format!("end {label} {}\n", worker()))
+}
+
+/// The soak's workers are numbered: they are so many that process ids go round.
+fn worker() -> String {
+    std::env::var("CRASH_NUMBER").unwrap_or_else(|_| std::process::id().to_string())
 }
 
 fn ledger() -> Result<PathBuf, Error> {

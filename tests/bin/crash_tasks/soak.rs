@@ -5,12 +5,12 @@ use std::time::Duration;
 use queue_core::TaskResult;
 use queue_core::prelude::*;
 
-use crate::{write_down, write_run};
+use crate::{write_end, write_run};
 
 async fn work(label: &str, ms: u64, ctx: &Context) -> Result<(), std::io::Error> {
     write_run(label, ctx)?;
     tokio::time::sleep(Duration::from_millis(ms)).await;
-    write_down("end", label)
+    write_end(label)
 }
 
 /// A job on its own, of so many milliseconds.

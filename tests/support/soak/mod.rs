@@ -6,15 +6,17 @@ mod faults;
 mod ledger;
 pub mod memory;
 pub mod outages;
+mod outcome;
 mod plan;
 mod report;
+#[cfg(test)]
+mod tests;
 mod workers;
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use queue_core::store::{DeadReason, JobState, StoreOptions};
+use queue_core::store::StoreOptions;
 use queue_core::{Client, ClientOptions, QueueName, TaskId};
 use tokio::time::MissedTickBehavior;
 
@@ -95,18 +97,17 @@ impl Soak {
         // Faults do not wait for what is just being sent.
         let (sent, ()) = tokio::join!(self.send(&client, &plan), self.kill(&client, &mut workers));
         let killing = began.elapsed();
-        (self.tell)(&format!("{} workers killed; waiting for what is left", workers.killed.len()));
-        let stuck = self.until_idle(&client, &plan, &mut workers, dir).await;
+        (self.tell)("no more kills; waiting for what is left");
+        let stuck = self.until_idle(&client, &plan, &mut workers).await;
         let whole = began.elapsed() - killing;
-        let (killed, fallen) = workers.stop().await;
-        let runs = ledger::read(dir);
-        let mut report = Report::new(self, &plan, killed.len());
+        let (ledger, fallen) = workers.stop().await;
+        let mut report = Report::new(self, &plan);
         report.recovered_ms = whole.as_millis();
         report.stuck = stuck;
         report.fallen = fallen;
-        let blamed = self.blamed(&client, &runs, &sent, &killed, &mut report).await;
-        ledger::check(&mut report, &runs, &plan, &blamed, &killed, self.slots);
-        self.check_results(&client, &sent, &blamed, &mut report).await;
+        let blamed = outcome::set_aside(&client, &ledger, &plan, &mut report).await;
+        ledger.check(&mut report, &plan, &blamed.labels, self.slots);
+        outcome::results(&client, &sent, &blamed, &mut report).await;
         drop(client);
         report.orphans = self.ask_doctor(&mut report.notes);
         report
@@ -154,7 +155,7 @@ impl Soak {
 
     /// Waits until nothing is left in the queue and no dead worker in the store; how many jobs are left when nothing moves
     /// any more.
-    async fn until_idle(&self, client: &Client, plan: &Plan, workers: &mut Workers, dir: &Path) -> u64 {
+    async fn until_idle(&self, client: &Client, plan: &Plan, workers: &mut Workers) -> u64 {
         let (mut last, mut moved, mut told, mut quiet) = (None, Instant::now(), Instant::now(), 0);
         loop {
             let counts = client.store().counts(&queue()).await.unwrap();
@@ -163,7 +164,8 @@ impl Soak {
             workers.tend();
             let known = client.store().workers().await.unwrap();
             let silent = known.iter().filter(|worker| worker.lease_ends <= now).count();
-            let ended = ledger::ended(dir);
+            workers.ledger.read_on();
+            let ended = workers.ledger.ended;
             // What a settle sends while the parts of the queue are counted may be in none of them.
             quiet = if left == 0 && silent == 0 { quiet + 1 } else { 0 };
             if quiet == QUIET {
@@ -178,61 +180,9 @@ impl Soak {
             }
             if told.elapsed() > Duration::from_secs(5) {
                 told = Instant::now();
-                (self.tell)(&format!("{left} left, {silent} silent workers, {ended} of {} ended", plan.labels()));
+                (self.tell)(&format!("{left} left, {silent} silent workers, {ended} of {} ended", plan.labels));
             }
             tokio::time::sleep(5 * TICK).await;
-        }
-    }
-
-    /// The units that have a job which was set aside because three workers died while it was the only suspect they ran: so many
-    /// kills meet some job three times. Anything else that was set aside is wrong.
-    async fn blamed(
-        &self,
-        client: &Client,
-        runs: &ledger::Runs,
-        sent: &[Sent],
-        killed: &HashSet<u32>,
-        report: &mut Report,
-    ) -> HashSet<String> {
-        let (mut blamed, mut cursor) = (HashSet::new(), None);
-        loop {
-            let page = client.store().page(&queue(), JobState::Dead, cursor.as_ref(), 100).await.unwrap();
-            for letter in page.jobs.into_iter().filter_map(|job| job.dead).map(|(_, letter)| letter) {
-                let id = letter.id.unwrap_or_default();
-                let of_job = || sent.iter().find(|sent| sent.id.as_str() == id).map(|sent| sent.unit.label.clone());
-                let unit = runs.unit_of(&id).or_else(of_job);
-                match unit.filter(|_| letter.reason == DeadReason::Poison && runs.all_killed(&id, killed)) {
-                    Some(unit) => {
-                        report.blamed += 1;
-                        blamed.insert(unit);
-                    }
-                    None => report.set_aside.push(format!("{id}: {}", letter.error)),
-                }
-            }
-            cursor = page.next;
-            if cursor.is_none() {
-                return blamed;
-            }
-        }
-    }
-
-    /// In the store's eyes each job, chain and chord has ended, with the right result.
-    async fn check_results(&self, client: &Client, sent: &[Sent], blamed: &HashSet<String>, report: &mut Report) {
-        let sent: Vec<_> = sent.iter().filter(|sent| !blamed.contains(&sent.unit.label)).collect();
-        for some in sent.chunks(500) {
-            let ids: Vec<_> = some.iter().map(|sent| sent.id.clone()).collect();
-            let found = client.store().get_results(&ids).await.unwrap();
-            for (sent, found) in some.iter().zip(found) {
-                let expected = format!("\"result\": {},", sent.unit.result());
-                match found {
-                    None => report.unsettled.push(sent.unit.label.clone()),
-                    Some(meta) if is_success(&meta, &expected) => {}
-                    Some(meta) => {
-                        let said: String = String::from_utf8_lossy(&meta).chars().take(200).collect();
-                        report.wrong.push(format!("{}: {said}", sent.unit.label));
-                    }
-                }
-            }
         }
     }
 
@@ -246,11 +196,6 @@ impl Soak {
         notes.extend(orphans.iter().take(20).map(|orphan| format!("orphan: {orphan}")));
         said["count"].as_u64().unwrap()
     }
-}
-
-fn is_success(meta: &[u8], expected: &str) -> bool {
-    let text = String::from_utf8_lossy(meta);
-    text.starts_with("{\"status\": \"SUCCESS\"") && text.contains(expected)
 }
 
 fn queue() -> QueueName {

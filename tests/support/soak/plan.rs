@@ -1,5 +1,6 @@
 //! What is sent, by the seed.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use queue_core::{Call, Client, group};
@@ -18,12 +19,12 @@ const LONGEST: u64 = 80;
 #[derive(Debug, Clone)]
 pub(super) struct Unit {
     pub(super) label: String,
-    kind: Kind,
-    ms: u64,
+    pub(super) kind: Kind,
+    pub(super) ms: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Job,
     Chain,
     Chord,
@@ -58,6 +59,29 @@ impl Unit {
         }
     }
 
+    /// Its labels, each with the one that is sent by the step that settles it: of all steps but the last of a chain, of the
+    /// parts of a chord.
+    pub(super) fn steps(&self) -> Vec<(String, String)> {
+        let labels = self.labels();
+        let next = |n: usize| match self.kind {
+            Kind::Job => None,
+            Kind::Chain => labels.get(n + 1).cloned(),
+            Kind::Chord => labels.last().filter(|last| **last != labels[n]).cloned(),
+        };
+        labels.iter().enumerate().filter_map(|(n, label)| Some((label.clone(), next(n)?))).collect()
+    }
+
+    /// The labels that come to no end when this one comes to none: itself, and what follows from it.
+    pub(super) fn falling_with(&self, label: &str) -> HashSet<String> {
+        let mut falling = HashSet::from([label.to_owned()]);
+        for (label, next) in self.steps() {
+            if falling.contains(&label) {
+                falling.insert(next);
+            }
+        }
+        falling
+    }
+
     /// Whether a label is that of the body of a chord.
     pub(super) fn is_body(label: &str) -> bool {
         label.ends_with(".total")
@@ -68,7 +92,8 @@ impl Unit {
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) units: Vec<Unit>,
-    labels: usize,
+    /// How many jobs there are.
+    pub(super) labels: usize,
 }
 
 impl Plan {
@@ -95,9 +120,10 @@ impl Plan {
         Self { units, labels }
     }
 
-    /// How many jobs there are.
-    pub(super) fn labels(&self) -> usize {
-        self.labels
+    /// The unit that a label is of.
+    pub(super) fn unit_of(&self, label: &str) -> Option<&Unit> {
+        let name = label.split('.').next().unwrap_or(label);
+        self.units.iter().find(|unit| unit.label == name)
     }
 
     /// How many chords.

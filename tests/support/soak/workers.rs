@@ -1,22 +1,21 @@
 //! The workers, each a process of its own, that come and go.
 
-use std::collections::HashSet;
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
+use super::ledger::Ledger;
 use super::{QUEUE, Soak};
 use crate::{Child, signal};
 
-/// Those that live, and who was killed.
+/// Those that live, and what all of them wrote down.
 pub(super) struct Workers {
     soak: Soak,
     dir: PathBuf,
     /// Each with its number: the system gives process ids again.
     live: Vec<(u32, Child)>,
     hired: u32,
-    /// Their numbers.
-    pub(super) killed: HashSet<u32>,
+    pub(super) ledger: Ledger,
     /// How many ended otherwise than they should.
     fallen: usize,
 }
@@ -26,8 +25,8 @@ const NOT_OPENED: i32 = 3;
 
 impl Workers {
     pub(super) fn start(soak: &Soak, dir: &Path) -> Self {
-        let (live, killed) = (Vec::new(), HashSet::new());
-        let mut workers = Self { soak: soak.clone(), dir: dir.to_owned(), live, hired: 0, killed, fallen: 0 };
+        let (live, ledger) = (Vec::new(), Ledger::new(dir));
+        let mut workers = Self { soak: soak.clone(), dir: dir.to_owned(), live, hired: 0, ledger, fallen: 0 };
         for _ in 0..soak.workers {
             workers.hire();
         }
@@ -55,8 +54,8 @@ impl Workers {
     pub(super) fn kill_one(&mut self, chance: &mut fastrand::Rng) {
         self.tend();
         let (number, mut victim) = self.live.swap_remove(chance.usize(..self.live.len()));
+        self.ledger.write_kill(number);
         victim.kill();
-        self.killed.insert(number);
         self.hire();
     }
 
@@ -72,8 +71,8 @@ impl Workers {
         self.live.push((self.hired, worker));
     }
 
-    /// Asks all to stop: who was killed, and how many ended otherwise than they should.
-    pub(super) async fn stop(mut self) -> (HashSet<u32>, usize) {
+    /// Asks all to stop: what was written down, and how many ended otherwise than they should.
+    pub(super) async fn stop(mut self) -> (Ledger, usize) {
         let mut asked = Vec::new();
         for (_, mut worker) in std::mem::take(&mut self.live) {
             match worker.ended() {
@@ -87,6 +86,7 @@ impl Workers {
         for mut worker in asked {
             self.fallen += usize::from(!worker.end().await.success());
         }
-        (self.killed, self.fallen)
+        self.ledger.read_on();
+        (self.ledger, self.fallen)
     }
 }
