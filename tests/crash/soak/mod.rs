@@ -28,7 +28,9 @@ async fn soak(url: String, faults: bool) {
     let report = soak.run().await;
     eprintln!("{report}");
     assert!(report.is_well(), "QUEUE_CRASH_SEED={}: {}", soak.seed, report.broken().join("; "));
-    assert!(report.kills >= 10, "{report}");
+    // Else it would have tried nothing.
+    assert!(report.begun > 0 && report.met > 0, "{report}");
+    assert!(report.chords > 0 && report.chains > 0, "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

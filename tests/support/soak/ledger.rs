@@ -22,7 +22,9 @@ struct Run {
 /// One worker.
 #[derive(Default)]
 struct Worker {
-    /// How many runs that it began have no end.
+    /// How many jobs it began.
+    begun: usize,
+    /// How many of these have no end.
     open: usize,
     /// The most that it ran at a time.
     most: usize,
@@ -76,6 +78,7 @@ impl Ledger {
         let run = Run { worker, first, id: id.to_owned(), at: self.lines, ended: false };
         self.runs.entry(label.to_owned()).or_default().push(run);
         let worker = self.workers.entry(worker).or_default();
+        worker.begun += 1;
         worker.open += 1;
         worker.most = worker.most.max(worker.open);
     }
@@ -92,6 +95,21 @@ impl Ledger {
     pub(super) fn write_kill(&self, worker: u32) {
         let mut file = OpenOptions::new().append(true).open(&self.path).unwrap();
         file.write_all(format!("kill {worker}\n").as_bytes()).unwrap();
+    }
+
+    /// Whether a worker has begun a job.
+    pub(super) fn has_begun(&self, worker: u32) -> bool {
+        self.workers.get(&worker).is_some_and(|worker| worker.begun > 0)
+    }
+
+    /// Whether a worker is in the middle of a job.
+    pub(super) fn is_at_work(&self, worker: u32) -> bool {
+        self.workers.get(&worker).is_some_and(|worker| worker.open > 0)
+    }
+
+    /// Whether a kill met a job.
+    pub(super) fn has_met(&self) -> bool {
+        self.workers.values().any(|worker| worker.killed.is_some() && worker.open > 0)
     }
 
     /// The label of the job with this id, if it ran, and each of its runs was in a worker that was killed.
@@ -158,6 +176,8 @@ impl Ledger {
             if worker.killed.is_some() {
                 let undone = worker.open + unsettled.get(number).copied().unwrap_or(0);
                 report.kills += 1;
+                report.begun += usize::from(worker.begun > 0);
+                report.met += usize::from(worker.open > 0);
                 report.most_undone = report.most_undone.max(undone);
                 report.undone_beyond_slots += usize::from(undone > slots);
             }

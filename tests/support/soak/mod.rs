@@ -45,7 +45,7 @@ pub struct Soak {
     pub jobs: usize,
     /// How long workers are killed; the jobs are sent within this time.
     pub lasts: Duration,
-    /// How often one is killed.
+    /// How often one is killed; not while none of them has begun anything.
     pub kill_every: Duration,
     /// How many there are at a time.
     pub workers: usize,
@@ -95,7 +95,7 @@ impl Soak {
         let mut workers = Workers::start(self, dir);
         let began = Instant::now();
         // Faults do not wait for what is just being sent.
-        let (sent, ()) = tokio::join!(self.send(&client, &plan), self.kill(&client, &mut workers));
+        let (sent, ()) = tokio::join!(self.send(&client, &plan), self.kill(&client, &plan, &mut workers));
         let killing = began.elapsed();
         (self.tell)("no more kills; waiting for what is left");
         let stuck = self.until_idle(&client, &plan, &mut workers).await;
@@ -139,18 +139,24 @@ impl Soak {
     }
 
     /// Kills a worker at each turn.
-    async fn kill(&self, client: &Client, workers: &mut Workers) {
+    async fn kill(&self, client: &Client, plan: &Plan, workers: &mut Workers) {
         let mut faults = Faults::new(self);
         let mut chance = fastrand::Rng::with_seed(self.seed ^ 0x6b69_6c6c);
         let mut turns = tokio::time::interval(self.kill_every);
         // What was due while a fault took its time is not made up for, all at once.
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let began = Instant::now();
-        while began.elapsed() < self.lasts {
+        while self.is_time_to_kill(began.elapsed(), plan, workers) {
             turns.tick().await;
             workers.kill_one(&mut chance);
             faults.turn(&mut chance, client).await;
         }
+    }
+
+    /// For as long as it lasts; on a host so busy that no kill has met a job by then, until one does or none is left.
+    fn is_time_to_kill(&self, elapsed: Duration, plan: &Plan, workers: &Workers) -> bool {
+        let none_met = || !workers.ledger.has_met() && workers.ledger.ended < plan.labels;
+        elapsed < self.lasts || (elapsed < self.lasts + self.patience && none_met())
     }
 
     /// Waits until nothing is left in the queue and no dead worker in the store; how many jobs are left when nothing moves

@@ -97,15 +97,15 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// About one job in ten belongs to a chord, one in twenty to a chain.
+    /// About one job in ten belongs to a chord, one in twenty to a chain. There is a chord, and a chain, where they have room.
     pub(super) fn new(seed: u64, jobs: usize) -> Self {
         let mut chance = fastrand::Rng::with_seed(seed);
         let (mut units, mut labels) = (Vec::new(), 0);
         while labels < jobs {
             let room = (jobs - labels) as u64;
-            let kind = match chance.u64(0..1000) {
-                0..=5 if room > PARTS => Kind::Chord,
-                6..=11 if room >= STEPS => Kind::Chain,
+            let kind = match (units.len(), chance.u64(0..1000)) {
+                (0, _) | (2.., 0..=5) if room > PARTS => Kind::Chord,
+                (1, _) | (2.., 6..=11) if room >= STEPS => Kind::Chain,
                 _ => Kind::Job,
             };
             let letter = match kind {

@@ -25,6 +25,10 @@ pub struct Report {
     pub chords: usize,
     /// Workers killed.
     pub kills: usize,
+    /// Of these, how many had begun a job.
+    pub begun: usize,
+    /// How many were in the middle of one.
+    pub met: usize,
     /// Whether the server had faults, too.
     pub faults: bool,
     /// How long it took after the last kill until all was done and nobody dead was left.
@@ -124,14 +128,17 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { store, seed, jobs, chains, chords, kills, .. } = self;
+        let Self { store, seed, jobs, chains, chords, kills, begun, met, .. } = self;
         let faults = if self.faults { ", connections cut and scripts forgotten" } else { "" };
         writeln!(
             f,
             "{store}, seed {seed}: {jobs} jobs ({chains} chains, {chords} chords), {kills} workers killed{faults}"
         )?;
         let Self { twice, bodies_twice, cut_off, not_settled, most_undone, most_at_once, .. } = self;
-        writeln!(f, "  nobody ran more than {most_at_once} at once")?;
+        writeln!(
+            f,
+            "  {begun} of them had begun jobs, {met} were in the middle of some; nobody ran more than {most_at_once}"
+        )?;
         writeln!(
             f,
             "  run again: {twice} bodies, {bodies_twice} of chords: {cut_off} were cut off, {not_settled} not settled"

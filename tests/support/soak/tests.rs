@@ -61,7 +61,7 @@ fn what_a_killed_worker_left_is_run_again() {
     let again = ["run j1 2 again b", "run j0 2 again a", "end j0 2", "end j1 2"];
     let report = check_jobs(&[&lines[..], &again[..]].concat(), &["j0", "j1"]);
     assert!(report.is_well(), "{report}");
-    assert_eq!(report.kills, 1);
+    assert_eq!((report.kills, report.begun, report.met), (1, 1, 1));
     assert_eq!((report.twice, report.cut_off, report.not_settled), (2, 1, 1));
     assert_eq!((report.most_undone, report.most_at_once), (2, 2));
 }
@@ -137,4 +137,13 @@ fn three_kills_make_one_poison() {
     let blamed = |blamed, kills| Report { blamed, kills, ..Report::default() }.broken();
     assert_eq!(blamed(2, 6), [""; 0]);
     assert_eq!(blamed(2, 5), ["1 taken for poison beyond what so many kills can make"]);
+}
+
+#[test]
+fn each_plan_has_a_chord_and_a_chain() {
+    for seed in 0..50 {
+        let plan = Plan::new(seed, 50);
+        assert!(plan.chords() > 0 && plan.chains() > 0, "{plan:?}");
+        assert_eq!(plan.labels, 50);
+    }
 }

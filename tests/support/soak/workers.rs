@@ -20,6 +20,8 @@ pub(super) struct Workers {
     fallen: usize,
 }
 
+/// One turn in so many takes anybody, also who is just starting.
+const ANYBODY: u8 = 4;
 /// What a worker ends with whose store could not be opened: somebody cut its first connection.
 const NOT_OPENED: i32 = 3;
 
@@ -53,10 +55,24 @@ impl Workers {
     /// `kill -9` for one, and another one in its place.
     pub(super) fn kill_one(&mut self, chance: &mut fastrand::Rng) {
         self.tend();
-        let (number, mut victim) = self.live.swap_remove(chance.usize(..self.live.len()));
+        self.ledger.read_on();
+        let Some(place) = self.victim(chance) else { return };
+        let (number, mut victim) = self.live.swap_remove(place);
         self.ledger.write_kill(number);
         victim.kill();
         self.hire();
+    }
+
+    /// Mostly one in the middle of a job, else one that has begun some. On a busy host all would be killed while they start,
+    /// and interrupt nothing, if that were left to chance: then nobody is killed at most turns.
+    fn victim(&self, chance: &mut fastrand::Rng) -> Option<usize> {
+        let drawn = chance.usize(..self.live.len());
+        if chance.u8(..ANYBODY) == 0 {
+            return Some(drawn);
+        }
+        let mut from_there = (drawn..self.live.len()).chain(0..drawn);
+        let working = from_there.clone().find(|place| self.ledger.is_at_work(self.live[*place].0));
+        working.or_else(|| from_there.find(|place| self.ledger.has_begun(self.live[*place].0)))
     }
 
     fn hire(&mut self) {
