@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use queue_tests::RedisServer;
-use queue_tests::soak::Soak;
 use queue_tests::soak::memory::Memory;
 use queue_tests::soak::outages::Outages;
+use queue_tests::soak::{Soak, Unfit, must_be_empty};
 use serde::Serialize;
 
 /// Kills workers for as long as you like, and looks whether anything was lost
@@ -31,7 +31,7 @@ struct Arguments {
     /// How long workers are killed
     #[arg(long, default_value_t = 60)]
     seconds: u64,
-    /// Milliseconds between two kills
+    /// Milliseconds between two kills; nobody is killed while no worker has begun anything
     #[arg(long, default_value_t = 200)]
     kill_every: u64,
     /// How many workers at a time
@@ -47,7 +47,7 @@ struct Arguments {
 
 #[derive(Args)]
 struct Common {
-    /// `redis`, `sqlite`, both with a comma, or the URL of an empty store
+    /// `redis`, `sqlite`, both with a comma, or the URL of an empty store (any other is refused)
     #[arg(long, global = true, default_value = "redis,sqlite")]
     store: String,
     /// Print JSON, a document per run
@@ -103,12 +103,22 @@ enum Place {
 }
 
 impl Place {
-    fn new(store: &str) -> Self {
-        match store {
+    /// One that was named must be empty: whatever is in it would count as what the soak has sent.
+    async fn new(store: &str) -> Result<Self, Unfit> {
+        Ok(match store {
             "redis" => Self::Redis(RedisServer::start(&[])),
             "sqlite" => Self::Sqlite(tempfile::tempdir().unwrap()),
-            url => Self::Given(url.to_owned()),
-        }
+            url => {
+                must_be_empty(url).await?;
+                Self::Given(url.to_owned())
+            }
+        })
+    }
+
+    /// Says why there is none.
+    async fn find(store: &str) -> Option<Self> {
+        let place = Self::new(store).await;
+        place.inspect_err(|why| eprintln!("error: {why}")).ok()
     }
 
     fn url(&self) -> String {
@@ -150,7 +160,7 @@ async fn memory(arguments: &Arguments) -> bool {
     let Some(Command::Memory { jobs, size, first, slots, prefetch, growth }) = arguments.command else { return false };
     let mut well = true;
     for store in arguments.common.store.split(',') {
-        let place = Place::new(store);
+        let Some(place) = Place::find(store).await else { return false };
         let worker = beside("crash-worker");
         let run = Memory { url: place.url(), worker, jobs, size, slots, prefetch, first: first.min(jobs), tell };
         let usage = run.run().await;
@@ -178,7 +188,7 @@ async fn soak(arguments: &Arguments) -> bool {
     let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     for seed in seed..seed + arguments.rounds {
         for store in arguments.common.store.split(',') {
-            let place = Place::new(store);
+            let Some(place) = Place::find(store).await else { return false };
             let soak = Soak {
                 url: place.url(),
                 seed,

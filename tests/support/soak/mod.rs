@@ -2,6 +2,7 @@
 //!
 //! A few seconds of it run with every test; `scripts/soak` runs minutes or hours of it, by the same seed the same plan.
 
+mod empty;
 mod faults;
 mod ledger;
 pub mod memory;
@@ -16,10 +17,11 @@ mod workers;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use queue_core::store::StoreOptions;
+use queue_core::store::{JobState, StoreOptions};
 use queue_core::{Client, ClientOptions, QueueName, TaskId};
 use tokio::time::MissedTickBehavior;
 
+pub use self::empty::{Unfit, must_be_empty};
 use self::faults::Faults;
 use self::plan::{Plan, Unit};
 pub use self::report::Report;
@@ -83,7 +85,7 @@ impl Soak {
         (self.tell)(&format!("ledger and log: {}", dir.display()));
         let mut report = self.run_in(&dir).await;
         match report.is_well() {
-            true => std::fs::remove_dir_all(dir).unwrap(),
+            true => self.clear(&dir).await,
             false => report.kept = Some(dir.display().to_string()),
         }
         report
@@ -118,6 +120,13 @@ impl Soak {
     async fn client(&self) -> Client {
         let options = ClientOptions { retry_for: self.patience, ..ClientOptions::default() };
         Client::connect_with(&self.url, StoreOptions::default(), options).await.unwrap()
+    }
+
+    /// Nothing stays of what went well: no ledger, no log, and nothing set aside that the next round would find.
+    async fn clear(&self, dir: &Path) {
+        let client = Client::connect(&self.url).await.unwrap();
+        client.store().purge(&queue(), JobState::Dead).await.unwrap();
+        std::fs::remove_dir_all(dir).unwrap();
     }
 
     /// Sends everything over the time it lasts.
