@@ -6,30 +6,6 @@ use queue_core::store::{Cursor, Orphan, OrphanKind, StoreError};
 use queue_tests::{Bench, Chord, Driver, RedisServer, SECOND, dead_letter, done, result, with_follow, with_result};
 use rusqlite::params;
 
-/// All steps of the search.
-async fn search(bench: &Bench) -> Vec<Orphan> {
-    let (mut orphans, mut cursor) = (Vec::new(), None::<Cursor>);
-    for _ in 0..100_000 {
-        let page = bench.store.orphans(cursor.as_ref()).await.unwrap();
-        orphans.extend(page.orphans);
-        match page.next {
-            Some(next) => cursor = Some(next),
-            None => return orphans,
-        }
-    }
-    panic!("the search has no end");
-}
-
-/// Of a store that others use too: what concerns this bench.
-async fn mine(bench: &Bench) -> Vec<Orphan> {
-    let mark = bench.queue("").to_string();
-    let mut mine = search(bench).await;
-    mine.retain(|orphan| {
-        bench.driver == Driver::SqliteFile || orphan.key.contains(&mark) || orphan.why.contains(&mark)
-    });
-    mine
-}
-
 /// A store with everything in it that a store can have, and a worker that died, has nothing that is left over.
 async fn what_lives_is_no_orphan(bench: &Bench) {
     let worker = bench.worker("a", &["mail"]).await;
@@ -43,12 +19,12 @@ async fn what_lives_is_no_orphan(bench: &Bench) {
     bench.store.begin_chords(&[Chord::new(bench, "chord").start(2)]).await.unwrap();
     bench.store.revoke(&[bench.id("m5")], 60 * SECOND).await.unwrap();
     let _held_by_the_dead = victim.take(2).await;
-    assert_eq!(mine(bench).await, []);
+    assert_eq!(bench.orphans().await, []);
     bench.bury(&[&worker]).await;
     assert_eq!(bench.counts("mail").await.suspects, 2);
-    assert_eq!(mine(bench).await, []);
+    assert_eq!(bench.orphans().await, []);
     worker.close().await.unwrap();
-    assert_eq!(mine(bench).await, []);
+    assert_eq!(bench.orphans().await, []);
 }
 
 /// A cursor of another search, or none at all, is refused.
@@ -111,7 +87,7 @@ async fn each_kind_is_found_on_redis() {
     }
     let name = |key: &str| key.replace("{mail}", &format!("{{{mail}}}")).replace("{urgent}", &format!("{{{urgent}}}"));
     let expected: BTreeSet<_> = plant.iter().map(|(_, key, kind)| (name(key), *kind)).collect();
-    let found = search(&bench).await;
+    let found = bench.all_orphans().await;
     assert_eq!(kinds(&found), expected);
     assert_eq!(kinds(&bench.store.orphans_again(&found).await.unwrap()), expected);
     server.command(&["DEL", "queue:once:t1"]);
@@ -125,14 +101,14 @@ async fn a_worker_without_a_description_is_lost_only_when_its_lease_is_over() {
     let bench = Bench::at(Driver::Redis, &server.url(), |_| ()).await;
     let worker = bench.worker("a", &["mail"]).await;
     server.command(&["DEL", &format!("queue:worker:{}", worker.incarnation())]);
-    assert_eq!(search(&bench).await, []);
+    assert_eq!(bench.all_orphans().await, []);
     bench.advance(bench.options().lease + SECOND);
-    let lost = search(&bench).await;
+    let lost = bench.all_orphans().await;
     let list = format!("{{{}}}:workers", bench.queue("mail"));
     assert_eq!(kinds(&lost), BTreeSet::from([(list, OrphanKind::LostWorker)]));
     assert!(lost[0].why.contains(worker.incarnation()), "{}", lost[0].why);
     worker.pulse().await;
-    assert_eq!(search(&bench).await, []);
+    assert_eq!(bench.all_orphans().await, []);
 }
 
 /// However many keys there are, no step looks at more than a few hundred.
@@ -163,7 +139,7 @@ async fn each_kind_is_found_in_a_file() {
     let worker = bench.worker("a", &["mail"]).await;
     let held = worker.take(1).await;
     let _ = worker.settle_one(dead_letter(&held[0], "it broke")).await;
-    assert_eq!(search(&bench).await, []);
+    assert_eq!(bench.all_orphans().await, []);
     let file = rusqlite::Connection::open(bench.url().strip_prefix("sqlite:").unwrap()).unwrap();
     let seqs: Vec<i64> = {
         let mut all = file.prepare("SELECT seq FROM job ORDER BY state, seq").unwrap();
@@ -181,7 +157,7 @@ async fn each_kind_is_found_in_a_file() {
     file.execute("INSERT INTO chord VALUES ('c', 1, 0, 0, '', 0, NULL)", []).unwrap();
     file.execute("INSERT INTO chord_part VALUES ('gone', 0, 'x', x'00')", []).unwrap();
     file.execute("UPDATE worker SET lease_ends = 1", params![]).unwrap();
-    let found = search(&bench).await;
+    let found = bench.all_orphans().await;
     let of = |table: &str, key: String, kind| (format!("{table} {key}"), kind);
     let mut expected = BTreeSet::from([
         of("job", unlisted.to_string(), OrphanKind::UnlistedQueue),

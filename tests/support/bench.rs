@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use queue_core::store::{ConnectError, JobState, Outgoing, Page, QueueCounts, Store, StoreOptions, WorkerSpec};
+use queue_core::store::{
+    ConnectError, Cursor, JobState, Orphan, Outgoing, Page, QueueCounts, Store, StoreOptions, WorkerSpec,
+};
 use queue_core::{Clock, QueueName, TaskId, Timestamp};
 use tempfile::TempDir;
 
@@ -199,6 +201,29 @@ impl Bench {
     /// The first page of a queue's jobs.
     pub async fn page(&self, queue: &str, state: JobState, limit: usize) -> Page {
         self.store.page(&self.queue(queue), state, None, limit).await.unwrap()
+    }
+
+    /// What is left over in the whole store, by all steps of the search.
+    pub async fn all_orphans(&self) -> Vec<Orphan> {
+        let (mut orphans, mut cursor) = (Vec::new(), None::<Cursor>);
+        for _ in 0..100_000 {
+            let page = self.store.orphans(cursor.as_ref()).await.unwrap();
+            orphans.extend(page.orphans);
+            match page.next {
+                Some(next) => cursor = Some(next),
+                None => return orphans,
+            }
+        }
+        panic!("the search has no end");
+    }
+
+    /// The same, of a server that others use too only what concerns this bench.
+    pub async fn orphans(&self) -> Vec<Orphan> {
+        let mark = self.prefix.as_str();
+        let own = matches!(self.driver, Driver::SqliteMemory | Driver::SqliteFile);
+        let mut orphans = self.all_orphans().await;
+        orphans.retain(|orphan| own || orphan.key.contains(mark) || orphan.why.contains(mark));
+        orphans
     }
 
     /// What is stored as the result of the task with that label.
