@@ -77,9 +77,12 @@ async fn each_kind_is_found_on_redis() {
         (&["SET", "celery-task-meta-t1", "{}"], "celery-task-meta-t1", OrphanKind::EndlessResult),
         (&["SET", "celery-taskset-meta-g1.s", "2"], "celery-taskset-meta-g1.s", OrphanKind::EndlessChord),
         (&["LPUSH", "box.reply.celery.pidbox", "r"], "box.reply.celery.pidbox", OrphanKind::NoEnd),
+        (&["HSET", "queue:producer:p1", "1", "7"], "queue:producer:p1", OrphanKind::NoEnd),
+        (&["ZADD", "queue:revoked", "1", "t1"], "queue:revoked", OrphanKind::NoEnd),
     ];
-    // Neither ours nor without an end.
+    // Neither ours nor without an end; an open box, too.
     server.command(&["SET", "somebody:else", "1"]);
+    let _open = bench.store.open_box().await.unwrap();
     server.command(&["LPUSH", "queue:default", "of Sidekiq"]);
     server.command(&["SET", "celery-task-meta-t2", "{}", "EX", "60"]);
     for (command, ..) in plant {
@@ -92,6 +95,138 @@ async fn each_kind_is_found_on_redis() {
     assert_eq!(kinds(&bench.store.orphans_again(&found).await.unwrap()), expected);
     server.command(&["DEL", "queue:once:t1"]);
     assert_eq!(bench.store.orphans_again(&found).await.unwrap().len(), expected.len() - 1);
+}
+
+/// Sets a scene with these commands.
+fn plant(server: &RedisServer, commands: &[&[&str]]) {
+    for command in commands {
+        let answer = server.command(command);
+        assert!(!answer.starts_with('-'), "{command:?}: {answer}");
+    }
+}
+
+/// What is of another type than ours is told with its type, and ends no search; beside a key of ours it counts as nothing.
+#[tokio::test]
+async fn what_is_of_another_type_is_said_to_be() {
+    let server = RedisServer::start(&[]);
+    let bench = Bench::at(Driver::Redis, &server.url(), |_| ()).await;
+    let mail = bench.queue("mail").to_string();
+    bench.enqueue("mail", &["m1"]).await;
+    let own = |part: &str| format!("{{{mail}}}:{part}");
+    // Beside one that others have, too.
+    let late = |part: &str| format!("{{{mail}\u{6}\u{16}9}}:{part}");
+    let foreign: &[(&str, &str)] = &[
+        (&own("workers"), "string"),
+        (&own("suspects"), "zset"),
+        (&own("scheduled"), "list"),
+        (&own("silent"), "string"),
+        (&own("deaths"), "list"),
+        (&own("dead"), "hash"),
+        (&own("dead:why"), "list"),
+        (&own("dead:message"), "zset"),
+        (&own("held:w1"), "hash"),
+        (&late("dead:message"), "string"),
+        ("queue:revoked", "string"),
+        ("queue:worker:w1", "string"),
+        ("queue:once:t1", "hash"),
+        ("queue:sent:k1", "list"),
+        ("queue:producer:p1", "string"),
+        ("celery-task-meta-t1", "list"),
+        ("celery-taskset-meta-g1", "zset"),
+        ("celery-taskset-meta-g1.s", "list"),
+        ("box.reply.celery.pidbox", "string"),
+    ];
+    for &(key, kind) in foreign {
+        let command = match kind {
+            "list" => vec!["LPUSH", key, "x"],
+            "zset" => vec!["ZADD", key, "1", "x"],
+            "hash" => vec!["HSET", key, "x", "x"],
+            _ => vec!["SET", key, "x"],
+        };
+        plant(&server, &[&command]);
+    }
+    plant(
+        &server,
+        &[
+            &["LPUSH", &own("held:w2"), "m"],
+            &["ZADD", &late("dead"), "1", "e1"],
+            &["HSET", &late("dead:why"), "e1", "{}"],
+            // Of another program, which has names like ours.
+            &["LPUSH", "{x}:scheduled", "1"],
+            &["SADD", "{x}:workers", "1"],
+            &["SET", "{x}:dead", "1"],
+            &["HSET", "{x}:suspects", "1", "1"],
+            &["SET", "{x}:deaths", "1"],
+        ],
+    );
+    let found = bench.all_orphans().await;
+    let mut expected: BTreeSet<_> = foreign.iter().map(|(key, _)| ((*key).to_owned(), OrphanKind::Foreign)).collect();
+    expected.insert((own("held:w2"), OrphanKind::HeldByNobody));
+    expected.insert((late("dead"), OrphanKind::Torn));
+    assert_eq!(kinds(&found), expected);
+    for &(key, kind) in foreign {
+        let why = &found.iter().find(|orphan| orphan.key == key).unwrap().why;
+        assert!(why.starts_with(&format!("it holds a {kind}, where ours keeps a ")), "{key}: {why}");
+    }
+    assert_eq!(kinds(&bench.store.orphans_again(&found).await.unwrap()), expected);
+    // Nothing is listed then.
+    plant(&server, &[&["DEL", "queue:queues"], &["SET", "queue:queues", "x"]]);
+    let found = kinds(&bench.all_orphans().await);
+    assert!(found.contains(&("queue:queues".to_owned(), OrphanKind::Foreign)), "{found:?}");
+    assert!(found.contains(&(late("dead"), OrphanKind::UnlistedQueue)), "{found:?}");
+}
+
+/// On the server of the results there are results, chords, and the numbers of those who began chords; on the other one there are
+/// none of the first two.
+#[tokio::test]
+async fn both_servers_are_looked_at() {
+    let (messages, results) = (RedisServer::start(&[]), RedisServer::start(&[]));
+    let url = results.url();
+    let bench = Bench::at(Driver::Redis, &messages.url(), |options| options.results = Some(url)).await;
+    plant(&messages, &[&["HSET", "queue:producer:p1", "1", "7"], &["SET", "celery-task-meta-t1", "{}"]]);
+    plant(
+        &results,
+        &[
+            &["HSET", "queue:producer:p2", "1", "7"],
+            &["SET", "celery-task-meta-t2", "{}"],
+            &["LPUSH", "celery-task-meta-t3", "x"],
+            &["SET", "queue:once:t1", "of somebody else"],
+        ],
+    );
+    let expected = BTreeSet::from([
+        ("queue:producer:p1".to_owned(), OrphanKind::NoEnd),
+        ("queue:producer:p2".to_owned(), OrphanKind::NoEnd),
+        ("celery-task-meta-t2".to_owned(), OrphanKind::EndlessResult),
+        ("celery-task-meta-t3".to_owned(), OrphanKind::Foreign),
+    ]);
+    let found = bench.all_orphans().await;
+    assert_eq!(kinds(&found), expected);
+    assert_eq!(kinds(&bench.store.orphans_again(&found).await.unwrap()), expected);
+}
+
+/// A reply box that nobody closed is left over once no other was opened for an hour. A box of kombu's is its client's business.
+#[tokio::test]
+async fn a_reply_box_that_nobody_closed_is_left_over() {
+    const TABLE: &str = "_kombu.binding.reply.celery.pidbox";
+    let server = RedisServer::start(&[]);
+    let bench = Bench::at(Driver::Redis, &server.url(), |_| ()).await;
+    let theirs = "6fa459ea-ee8a-3ca4-894e-db77e160355e";
+    let member = format!("{theirs}\u{6}\u{16}\u{6}\u{16}{theirs}.reply.celery.pidbox");
+    plant(&server, &[&["SADD", TABLE, &member]]);
+    let open = bench.store.open_box().await.unwrap();
+    assert_eq!(bench.all_orphans().await, []);
+    bench.advance(7200 * SECOND);
+    let lost = bench.all_orphans().await;
+    assert_eq!(kinds(&lost), BTreeSet::from([(TABLE.to_owned(), OrphanKind::NoEnd)]));
+    let why = &lost[0].why;
+    assert!(why.contains(&open.address().routing_key) && !why.contains(theirs), "{why}");
+    // Perhaps it was opened just now.
+    let another = bench.store.open_box().await.unwrap();
+    assert_eq!(bench.all_orphans().await, []);
+    open.close().await.unwrap();
+    another.close().await.unwrap();
+    bench.advance(7200 * SECOND);
+    assert_eq!(bench.all_orphans().await, []);
 }
 
 /// A worker that beats and whose description is gone says at its next heartbeat who it is. One whose lease is over says nothing.

@@ -23,6 +23,8 @@ pub enum OrphanKind {
     EndlessResult,
     /// A chord that does not expire. None where results are to be kept for ever.
     EndlessChord,
+    /// A value of another type is where ours would be.
+    Foreign,
 }
 
 impl OrphanKind {
@@ -34,11 +36,14 @@ impl OrphanKind {
             }
             Self::LostWorker => "start a worker on that queue: it takes back what the lost one held",
             Self::Torn => "delete the part that is left; what it belonged to is gone",
-            Self::NoEnd => "give it an end: EXPIRE with a day or more",
+            Self::NoEnd => "give it an end: EXPIRE with a day or more; of open reply boxes remove the lost ones: SREM",
             Self::UnlistedQueue => "SADD the queue's name to the set of queues, so that it is seen; or delete the key",
             Self::Miscounted => "stop the workers and set `tally.n` to the true count",
             Self::EndlessResult | Self::EndlessChord => {
                 "give it an end: EXPIRE, or `expires` in SQLite; if results are to stay, say so: QUEUE_RESULT_TTL=0s"
+            }
+            Self::Foreign => {
+                "rename the key, or let the program whose it is use another name: ours leaves out what it cannot use"
             }
         }
     }

@@ -7,12 +7,25 @@ use super::Keys;
 pub(in crate::store::redis) enum Spelled<'a> {
     /// A worker's description, of this incarnation.
     Worker(&'a str),
-    /// That the end of an early acknowledged task was written.
+    /// That the end of an early acknowledged task was written, or that something was sent.
     Once,
+    /// The numbers of a producer.
+    Producer,
+    /// The queues that were ever used.
+    Queues,
+    /// Revoked task ids.
+    Revoked,
+    /// The count of revocations.
+    RevokedVersion,
     /// A task's result, or a group's meta.
     Result,
-    /// One of a chord's keys.
-    Chord,
+    /// One of a chord's keys, by its ending.
+    Chord(&'static str),
+    /// The routing table of the reply boxes that are open.
+    Boxes {
+        /// The exchange.
+        exchange: &'a str,
+    },
     /// The replies to the box of this name, which the routing table of the exchange lists.
     Replies {
         /// The box, as the routing table names it.
@@ -46,12 +59,56 @@ pub(in crate::store::redis) enum Part<'a> {
     DeadMessage,
     /// A key that always has an end of its own.
     Passing,
-    /// Suspects, scheduled messages.
-    Messages,
+    /// Messages whose worker died.
+    Suspects,
+    /// Messages that wait for their time.
+    Scheduled,
 }
 
 /// The exchange of replies to remote control.
 const REPLIES: &str = "reply.celery.pidbox";
+/// What is counted of a chord.
+const COUNTED: [&str; 5] = [".j", ".t", ".s", ".d", ".c"];
+
+impl Spelled<'_> {
+    /// The types that such a key may have.
+    pub(in crate::store::redis) fn types(&self) -> &'static [&'static str] {
+        match self {
+            Self::Worker(_) | Self::Producer => &["hash"],
+            Self::Once | Self::Result | Self::RevokedVersion => &["string"],
+            Self::Queues | Self::Boxes { .. } => &["set"],
+            Self::Revoked => &["zset"],
+            Self::Replies { .. } => &["list"],
+            // A group whose own name ends so has its meta there; with `result_chord_ordered=False` Celery has a list.
+            Self::Chord(".j") => &["zset", "list", "string"],
+            Self::Chord(".d") => &["set", "string"],
+            Self::Chord(_) => &["string"],
+            Self::Of { part, .. } => part.types(),
+        }
+    }
+
+    /// Whether it may be where the results are, or where the messages are, when these are two places.
+    pub(in crate::store::redis) fn is_at(&self, results: bool) -> bool {
+        match self {
+            // Chords begin once, too.
+            Self::Producer => true,
+            Self::Result | Self::Chord(_) => results,
+            _ => !results,
+        }
+    }
+}
+
+impl Part<'_> {
+    fn types(self) -> &'static [&'static str] {
+        match self {
+            // A string is the tombstone.
+            Self::Held(_) => &["list", "string"],
+            Self::Workers | Self::Dead | Self::Scheduled => &["zset"],
+            Self::DeadWhy | Self::DeadMessage | Self::Passing => &["hash"],
+            Self::Suspects => &["list"],
+        }
+    }
+}
 
 impl Keys {
     /// What `key` is; `None` for what we neither write nor need.
@@ -61,8 +118,8 @@ impl Keys {
                 return Some(Spelled::Result);
             }
             if of_task.starts_with("celery-taskset-meta-") {
-                let counted = [".j", ".t", ".s", ".d", ".c"].iter().any(|end| of_task.ends_with(end));
-                return Some(if counted { Spelled::Chord } else { Spelled::Result });
+                let counted = COUNTED.into_iter().find(|end| of_task.ends_with(end));
+                return Some(counted.map_or(Spelled::Result, Spelled::Chord));
             }
         }
         if key.starts_with('{') {
@@ -72,13 +129,30 @@ impl Keys {
         if let Some(worker) = name.strip_prefix("queue:worker:") {
             return Some(Spelled::Worker(worker));
         }
-        if ["queue:once:", "queue:producer:", "queue:sent:"].iter().any(|start| name.starts_with(start)) {
+        if ["queue:once:", "queue:sent:"].iter().any(|start| name.starts_with(start)) {
             return Some(Spelled::Once);
+        }
+        if name.starts_with("queue:producer:") {
+            return Some(Spelled::Producer);
+        }
+        // Ends as the boxes that it lists do.
+        if name.strip_prefix("_kombu.binding.") == Some(REPLIES) {
+            return Some(Spelled::Boxes { exchange: REPLIES });
         }
         if let Some(routing_key) = name.strip_suffix(REPLIES).and_then(|name| name.strip_suffix('.')) {
             return Some(Spelled::Replies { routing_key, exchange: REPLIES });
         }
-        None
+        self.of_all(key)
+    }
+
+    /// What there is one of in a store.
+    fn of_all(&self, key: &str) -> Option<Spelled<'static>> {
+        match key {
+            _ if key == self.queues => Some(Spelled::Queues),
+            _ if key == self.revoked => Some(Spelled::Revoked),
+            _ if key == self.revoked_version => Some(Spelled::RevokedVersion),
+            _ => None,
+        }
     }
 
     fn about_list<'a>(&self, key: &'a str) -> Option<Spelled<'a>> {
@@ -86,7 +160,8 @@ impl Keys {
         let queue = self.queue_of(list.strip_prefix(&*self.prefix)?);
         let part = match about {
             "workers" => Part::Workers,
-            "suspects" | "scheduled" => Part::Messages,
+            "suspects" => Part::Suspects,
+            "scheduled" => Part::Scheduled,
             "silent" | "deaths" => Part::Passing,
             "dead" => Part::Dead,
             "dead:why" => Part::DeadWhy,
@@ -107,6 +182,7 @@ impl Keys {
 #[cfg(test)]
 mod tests {
     use super::super::super::options::RedisOptions;
+    use super::super::reply_queue;
     use super::*;
     use crate::names::QueueName;
 
@@ -120,8 +196,8 @@ mod tests {
             assert_eq!(keys.spelled(&lane.held("w~1")), of(Part::Held("w~1")));
             assert_eq!(keys.spelled(&lane.suspects_held("w")), of(Part::Held("w")));
             assert_eq!(keys.spelled(&lane.workers), of(Part::Workers));
-            assert_eq!(keys.spelled(&lane.suspects), of(Part::Messages));
-            assert_eq!(keys.spelled(&lane.scheduled), of(Part::Messages));
+            assert_eq!(keys.spelled(&lane.suspects), of(Part::Suspects));
+            assert_eq!(keys.spelled(&lane.scheduled), of(Part::Scheduled));
             assert_eq!(keys.spelled(&lane.silent), of(Part::Passing));
             assert_eq!(keys.spelled(&lane.deaths), of(Part::Passing));
             assert_eq!(keys.spelled(&lane.dead), of(Part::Dead));
@@ -130,13 +206,21 @@ mod tests {
             assert_eq!(keys.spelled(&lane.list), None);
         }
         assert_eq!(keys.spelled(&keys.worker("w")), Some(Spelled::Worker("w")));
-        for key in [keys.once("t"), keys.producer("p"), keys.sent("k")] {
+        for key in [keys.once("t"), keys.sent("k")] {
             assert_eq!(keys.spelled(&key), Some(Spelled::Once));
         }
+        assert_eq!(keys.spelled(&keys.producer("p")), Some(Spelled::Producer));
+        assert_eq!(keys.spelled(&keys.queues), Some(Spelled::Queues));
+        assert_eq!(keys.spelled(&keys.revoked), Some(Spelled::Revoked));
+        assert_eq!(keys.spelled(&keys.revoked_version), Some(Spelled::RevokedVersion));
+        let exchange = "reply.celery.pidbox";
+        assert_eq!(keys.spelled(&keys.binding(exchange)), Some(Spelled::Boxes { exchange }));
+        let replies = Spelled::Replies { routing_key: "b", exchange };
+        assert_eq!(keys.spelled(&format!("shop:{}", reply_queue(exchange, "b"))), Some(replies));
         assert_eq!(keys.spelled(&keys.result("id")), Some(Spelled::Result));
         let chord = keys.chord("g");
         assert_eq!(keys.spelled(&chord.meta), Some(Spelled::Result));
-        assert_eq!(keys.spelled(&chord.parts), Some(Spelled::Chord));
+        assert_eq!(keys.spelled(&chord.parts), Some(Spelled::Chord(".j")));
         assert_eq!(keys.spelled("queue:worker:w"), None, "of somebody else: without the prefix");
     }
 }
