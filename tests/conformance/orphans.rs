@@ -29,7 +29,7 @@ async fn what_lives_is_no_orphan(bench: &Bench) {
 
 /// A cursor of another search, or none at all, is refused.
 async fn no_cursor_of_ours(bench: &Bench) {
-    for text in ["", "x", "m", "o", "o99.1", "mm1", "oo", "r-1"] {
+    for text in ["", "x", "m", "o", "o99.1", "mm1", "oo", "r-1", "d", "d{}", "d7"] {
         let answer = bench.store.orphans(Some(&Cursor(text.to_owned()))).await;
         assert!(matches!(answer, Err(StoreError::BadCursor(_))), "{text}: {answer:?}");
     }
@@ -174,6 +174,85 @@ async fn what_is_of_another_type_is_said_to_be() {
     let found = kinds(&bench.all_orphans().await);
     assert!(found.contains(&("queue:queues".to_owned(), OrphanKind::Foreign)), "{found:?}");
     assert!(found.contains(&(late("dead"), OrphanKind::UnlistedQueue)), "{found:?}");
+}
+
+/// A dead letter is an entry of three keys. As many may be without one of theirs as there are entries without a letter.
+#[tokio::test]
+async fn dead_letters_are_held_against_their_parts() {
+    let server = RedisServer::start(&[]);
+    let bench = Bench::at(Driver::Redis, &server.url(), |_| ()).await;
+    let mail = bench.queue("mail").to_string();
+    bench.enqueue("mail", &["m1"]).await;
+    let key = |step: &str, part: &str| format!("{{{mail}{step}}}:{part}");
+    let urgent = "\u{6}\u{16}3";
+    plant(
+        &server,
+        &[
+            &["ZADD", &key("", "dead"), "1", "whole", "1", "torn"],
+            &["HSET", &key("", "dead:message"), "whole", "m", "torn", "m"],
+            &["HSET", &key("", "dead:why"), "whole", "{}"],
+            &["ZADD", &key(urgent, "dead"), "1", "whole", "1", "torn"],
+            &["HSET", &key(urgent, "dead:message"), "whole", "m", "stray", "m"],
+            &["HSET", &key(urgent, "dead:why"), "whole", "{}", "torn", "{}"],
+        ],
+    );
+    let found = bench.all_orphans().await;
+    let said: BTreeSet<_> = found.iter().map(|orphan| (orphan.key.clone(), orphan.kind, orphan.why.as_str())).collect();
+    let expected = BTreeSet::from([
+        (key("", "dead"), OrphanKind::Torn, "dead letters without their reason: torn"),
+        (key(urgent, "dead"), OrphanKind::Torn, "dead letters without their message: torn"),
+    ]);
+    assert_eq!(said, expected);
+    assert_eq!(bench.store.orphans_again(&found).await.unwrap().len(), 2);
+    plant(&server, &[&["HSET", &key("", "dead:why"), "torn", "{}"], &["ZREM", &key(urgent, "dead"), "torn"]]);
+    assert_eq!(bench.store.orphans_again(&found).await.unwrap(), []);
+    // Now they are more than the letters.
+    let strays = [(key(urgent, "dead:message"), OrphanKind::Torn), (key(urgent, "dead:why"), OrphanKind::Torn)];
+    assert_eq!(kinds(&bench.all_orphans().await), BTreeSet::from(strays));
+}
+
+/// However many dead letters there are, no step looks at more than some hundred of them, and none is left out.
+#[tokio::test]
+async fn a_long_dead_queue_is_gone_through_in_steps() {
+    const LETTERS: usize = 3000;
+    let server = RedisServer::start(&[]);
+    let bench = Bench::at(Driver::Redis, &server.url(), |_| ()).await;
+    bench.enqueue("mail", &["m1"]).await;
+    for step in ["", "\u{6}\u{16}3"] {
+        let dead = format!("{{{}{step}}}:dead", bench.queue("mail"));
+        let entries: Vec<String> = (0..LETTERS).map(|n| format!("e{n}")).collect();
+        let with = |value: &'static str, key: &str, command: &str| {
+            let pairs = entries.iter().flat_map(|entry| match command {
+                "ZADD" => [value.to_owned(), entry.clone()],
+                _ => [entry.clone(), value.to_owned()],
+            });
+            let words: Vec<String> = [command.to_owned(), key.to_owned()].into_iter().chain(pairs).collect();
+            plant(&server, &[&words.iter().map(String::as_str).collect::<Vec<_>>()]);
+        };
+        with("1", &dead, "ZADD");
+        with("m", &format!("{dead}:message"), "HSET");
+        with("{}", &format!("{dead}:why"), "HSET");
+    }
+    assert_eq!(bench.all_orphans().await, []);
+    let (mut steps, mut cursor) = (0, None);
+    loop {
+        steps += 1;
+        cursor = bench.store.orphans(cursor.as_ref()).await.unwrap().next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert!(steps > 2 * LETTERS / 1000, "{steps}");
+    let dead = format!("{{{}}}:dead", bench.queue("mail"));
+    for n in [0, LETTERS / 2, LETTERS - 1] {
+        let entry = format!("e{n}");
+        plant(&server, &[&["HDEL", &format!("{dead}:why"), &entry]]);
+        let found = bench.all_orphans().await;
+        assert_eq!(kinds(&found), BTreeSet::from([(dead.clone(), OrphanKind::Torn)]), "{entry}");
+        assert!(found[0].why.contains(&entry), "{entry}: {}", found[0].why);
+        assert_eq!(bench.store.orphans_again(&found).await.unwrap().len(), 1);
+        plant(&server, &[&["HSET", &format!("{dead}:why"), &entry, "{}"]]);
+    }
 }
 
 /// On the server of the results there are results, chords, and the numbers of those who began chords; on the other one there are

@@ -3,8 +3,7 @@
 use super::super::inner::Inner;
 use super::super::keys::{self, Part, Spelled};
 use super::super::look::{STEP, at};
-use super::dead::{Side, torn};
-use super::{or_nothing, some_of};
+use super::{dead, or_nothing, some_of};
 use crate::store::{Orphan, OrphanKind, StoreError};
 
 /// A worker whose lease is over for so long was taken back by nobody.
@@ -28,7 +27,7 @@ impl Seen<'_> {
         if self.endless { self.orphan(kind, why) } else { None }
     }
 
-    /// Whether it is left over.
+    /// Whether it is left over. Of dead letters only what the key itself tells.
     pub(super) async fn judge(&self, store: &Inner, what: Spelled<'_>) -> Result<Option<Orphan>, StoreError> {
         if !what.types().contains(&self.kind) {
             return self.foreign(store, what).await;
@@ -113,19 +112,11 @@ impl Seen<'_> {
 
     async fn about_list(&self, store: &Inner, list: &str, part: Part<'_>) -> Result<Option<Orphan>, StoreError> {
         Ok(match part {
-            Part::Held(_) | Part::Suspects | Part::Scheduled => None,
+            Part::Held(_) | Part::Suspects | Part::Scheduled | Part::Dead => None,
             Part::Passing => self.should_end(OrphanKind::NoEnd, "what is known of silent workers, or of deaths"),
             Part::Workers => self.workers(store).await?,
-            Part::Dead => {
-                let messages = keys::dead_message(list);
-                let without = "dead letters without their message";
-                torn(store, Side::letters(self.key), Side::hash(&messages), without).await?
-            }
-            Part::DeadWhy | Part::DeadMessage => {
-                let (letters, what) = (keys::dead(list), if part == Part::DeadWhy { "reasons" } else { "messages" });
-                let without = format!("{what} of dead letters that are none");
-                torn(store, Side::hash(self.key), Side::letters(&letters), &without).await?
-            }
+            Part::DeadWhy => dead::strays(store, self.key, list, "reasons of dead letters that are none").await?,
+            Part::DeadMessage => dead::strays(store, self.key, list, "messages of dead letters that are none").await?,
         })
     }
 
