@@ -4,9 +4,11 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use bytes::Bytes;
-use queue_core::store::{ChordStart, ChordStep, Delivery, Settled, Settlement, StoredResult};
+use queue_core::store::{ChordStart, ChordStep, Delivery, Settled, Settlement, StoredResult, Topic};
 use queue_tests::{Bench, Chord, PATIENCE, SECOND, TestWorker, done, label, labels, result, with_chord};
 use queue_tests::{with_follow, with_result};
+
+use crate::idempotency::{keyed, number, once};
 
 const A_DAY: Option<Duration> = Some(Duration::from_secs(86_400));
 
@@ -382,7 +384,10 @@ async fn what_expires_is_not_there(bench: &Bench) {
 
 queue_tests::on_driver!(sqlite, SqliteFile: what_expires_is_not_there, expired_rows_are_swept);
 
-/// A heartbeat deletes the rows of what has expired.
+/// Tables of what expires.
+const EXPIRING: [&str; 8] = ["chord", "chord_part", "group_meta", "post", "producer", "result", "revoked", "sent"];
+
+/// A heartbeat deletes the rows of what has expired; of posts the next post does, too.
 async fn expired_rows_are_swept(bench: &Bench) {
     let (chord, a) = begun(bench, 2).await;
     bench
@@ -391,14 +396,23 @@ async fn expired_rows_are_swept(bench: &Bench) {
         .await
         .unwrap();
     assert_eq!(chord.finish(bench, &a, "m1", 0).await, Settled::Done);
+    bench.store.put_results(&[result(&bench.id("r"), "SUCCESS", 1)]).await.unwrap();
+    bench.store.revoke(&[bench.id("r")], 86_400 * SECOND).await.unwrap();
+    let parcel = keyed(bench, "k", vec![bench.message("other", "m2")]);
+    assert_eq!(once(bench, &[parcel], Some(number(bench, 1, 1))).await, [None]);
+    bench.store.publish(&Topic::Control, b"post").await.unwrap();
     let file = ::rusqlite::Connection::open(bench.url().trim_start_matches("sqlite:")).unwrap();
     let rows = || {
-        ["chord", "chord_part", "group_meta"].map(|table| {
-            file.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0)).unwrap()
+        EXPIRING.map(|table| {
+            let count = format!("SELECT count(*) FROM {table}");
+            (table, file.query_row(&count, [], |row| row.get::<_, i64>(0)).unwrap())
         })
     };
-    assert_eq!(rows(), [1, 1, 1]);
+    assert_eq!(rows(), EXPIRING.map(|table| (table, 1)));
     bench.advance(31 * 86_400 * SECOND);
+    bench.store.publish(&Topic::Control, b"another").await.unwrap();
+    assert_eq!(rows(), EXPIRING.map(|table| (table, 1)), "one post came, and one went");
+    bench.advance(61 * SECOND);
     let _ = a.pulse().await;
-    assert_eq!(rows(), [0, 0, 0]);
+    assert_eq!(rows(), EXPIRING.map(|table| (table, 0)));
 }

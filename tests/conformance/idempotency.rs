@@ -9,17 +9,17 @@ use queue_tests::{Bench, Chord, SECOND, done, wait_until, with_chord};
 
 use crate::drain::drain;
 
-fn number(producer: &Bench, lane: u32, number: u64) -> SendNumber {
+pub(crate) fn number(producer: &Bench, lane: u32, number: u64) -> SendNumber {
     SendNumber { producer: producer.id("producer").as_str().into(), lane, number }
 }
 
-fn keyed(bench: &Bench, key: &str, messages: Vec<Outgoing>) -> Parcel {
+pub(crate) fn keyed(bench: &Bench, key: &str, messages: Vec<Outgoing>) -> Parcel {
     let value = Bytes::from(messages.first().map(|message| message.id.to_string()).unwrap_or_default());
     let key = SendKey { key: bench.id(key).as_str().into(), ttl: Duration::from_secs(3600), value };
     Parcel { key: Some(key), ..Parcel::of(messages) }
 }
 
-async fn once(bench: &Bench, parcels: &[Parcel], number: Option<SendNumber>) -> Vec<Option<Bytes>> {
+pub(crate) async fn once(bench: &Bench, parcels: &[Parcel], number: Option<SendNumber>) -> Vec<Option<Bytes>> {
     bench.store.enqueue_once(parcels, number.as_ref()).await.unwrap()
 }
 

@@ -13,7 +13,7 @@ use rusqlite::params;
 use super::fault::Outcome;
 use super::identity::{Identity, Incarnation};
 use super::tx::{Kind, Tx, Wake};
-use super::{chord, enqueue, lease, settle, sql};
+use super::{bus, chord, enqueue, lease, settle, sql};
 use crate::clock::Timestamp;
 use crate::store::Beat;
 
@@ -146,5 +146,6 @@ pub(super) fn tidy(tx: &Tx<'_>) -> Outcome<bool> {
     let revoked = tx.prepare(sql::REVOKED_EXPIRE)?.execute(slice)?;
     let chords = chord::expire(tx, slice)?;
     let sent = enqueue::expire(tx, slice)?;
-    Ok(results.max(revoked).max(chords).max(sent) >= TIDY)
+    let posts = bus::expire(tx, slice)?;
+    Ok([results, revoked, chords, sent, posts].into_iter().max() >= Some(TIDY))
 }

@@ -1,4 +1,4 @@
-//! Posts and replies: rows that the pollers of all processes read, and that are deleted a minute later.
+//! Posts and replies: rows that the pollers of all processes read, and that later posts and heartbeats delete after a minute.
 //!
 //! A database in memory has one process, so nothing is written there: what is posted is handed on at once.
 
@@ -69,11 +69,16 @@ impl Core {
 
 fn post(tx: &mut Tx<'_>, topic: &str, payload: &[u8]) -> Outcome<usize> {
     let now = tx.now.as_millis();
-    tx.prepare(sql::POST_EXPIRE)?.execute(params![now, TIDIED])?;
+    expire(tx, params![now, TIDIED])?;
     let seq = tx.number();
     tx.prepare(sql::POST_INSERT)?.execute(params![seq, topic, tx.now.after(KEPT).as_millis(), payload])?;
     let workers: i64 = tx.prepare(sql::WORKER_COUNT)?.query_row([now], |row| row.get(0))?;
     Ok(usize::try_from(workers).unwrap_or(0))
+}
+
+/// Deletes a slice of what has expired; how many rows.
+pub(super) fn expire(tx: &Tx<'_>, slice: &[&dyn rusqlite::ToSql]) -> Outcome<usize> {
+    Ok(tx.prepare(sql::POST_EXPIRE)?.execute(slice)?)
 }
 
 /// Gives the posts newer than `last` to those who listen; which is the last now.
