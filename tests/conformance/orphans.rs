@@ -345,6 +345,49 @@ async fn a_search_goes_in_small_steps() {
     assert!(looked_at >= 5000, "{looked_at}");
 }
 
+/// A worker that has lived for hours, and beats.
+const LONG_ALIVE: &str = "INSERT INTO worker VALUES (3000, 'old', 'old@host', 1, 1, '[]', 1, 9000000000000000, NULL)";
+
+/// A row of each kind that expires, expired for ages; those that have numbers are numbered from `seq` on.
+fn plant_expired(file: &rusqlite::Connection, seq: i64) {
+    let rows = format!(
+        "INSERT INTO result VALUES ({seq}, 1, 'old', 1, x'00');
+         INSERT INTO post VALUES ({seq}, 'control', 1, x'00');
+         INSERT INTO group_meta VALUES ('old', x'00', 1);
+         INSERT INTO chord VALUES ('old', 1, 0, 0, '', 0, 1);
+         INSERT INTO producer VALUES ('old', 1, 1, 1), ('old', 2, 1, 9000000000000000);
+         INSERT INTO revoked VALUES ('old', 1, 1);
+         INSERT INTO sent VALUES ('old', x'00', 1);"
+    );
+    file.execute_batch(&rows).unwrap();
+}
+
+/// What is to be found of these.
+fn expired(seq: i64) -> BTreeSet<(String, OrphanKind)> {
+    let numbered = ["result", "post"].map(|table| format!("{table} {seq}"));
+    let named = ["group_meta", "chord", "producer", "revoked", "sent"].map(|table| format!("{table} old"));
+    numbered.into_iter().chain(named).map(|key| (key, OrphanKind::Expired)).collect()
+}
+
+/// What has expired is left over only where a worker has lived for longer, and should have deleted it: a file that nobody works on
+/// sweeps nothing.
+#[tokio::test]
+async fn what_has_expired_is_left_over_only_where_somebody_sweeps() {
+    let bench = Bench::open(Driver::SqliteFile).await;
+    let file = rusqlite::Connection::open(bench.url().strip_prefix("sqlite:").unwrap()).unwrap();
+    plant_expired(&file, 2000);
+    assert_eq!(bench.all_orphans().await, []);
+    // It has not come to it.
+    let worker = bench.worker("a", &["mail"]).await;
+    let _ = worker.take(1).await;
+    assert_eq!(bench.store.workers().await.unwrap().len(), 1);
+    assert_eq!(bench.all_orphans().await, []);
+    file.execute(LONG_ALIVE, []).unwrap();
+    assert_eq!(kinds(&bench.all_orphans().await), expired(2000));
+    let _ = worker.pulse().await;
+    assert_eq!(bench.all_orphans().await, []);
+}
+
 /// Each kind that there is in a file, one of each.
 #[tokio::test]
 async fn each_kind_is_found_in_a_file() {
@@ -371,6 +414,8 @@ async fn each_kind_is_found_in_a_file() {
     file.execute("INSERT INTO chord VALUES ('c', 1, 0, 0, '', 0, NULL)", []).unwrap();
     file.execute("INSERT INTO chord_part VALUES ('gone', 0, 'x', x'00')", []).unwrap();
     file.execute("UPDATE worker SET lease_ends = 1", params![]).unwrap();
+    plant_expired(&file, 2000);
+    file.execute(LONG_ALIVE, []).unwrap();
     let found = bench.all_orphans().await;
     let of = |table: &str, key: String, kind| (format!("{table} {key}"), kind);
     let mut expected = BTreeSet::from([
@@ -385,11 +430,12 @@ async fn each_kind_is_found_in_a_file() {
         of("chord", "c".into(), OrphanKind::EndlessChord),
         of("chord_part", "gone".into(), OrphanKind::Torn),
     ]);
+    expected.extend(expired(2000));
     let (counts, others): (Vec<_>, Vec<_>) = found.iter().cloned().partition(|one| one.kind == OrphanKind::Miscounted);
     // Ready too many, leased too few, and the strange queue was never counted.
     assert_eq!(counts.len(), 3, "{counts:?}");
     expected.extend(kinds(&others).into_iter().filter(|(_, kind)| *kind == OrphanKind::LostWorker));
-    assert_eq!(expected.len(), 11);
+    assert_eq!(expected.len(), 11 + expired(2000).len());
     assert_eq!(kinds(&others), expected);
     assert_eq!(bench.store.orphans_again(&found).await.unwrap().len(), found.len());
 }

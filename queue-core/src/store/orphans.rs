@@ -25,6 +25,8 @@ pub enum OrphanKind {
     EndlessChord,
     /// A value of another type is where ours would be.
     Foreign,
+    /// It expired long ago and is still there, although a worker lives that deletes what has expired.
+    Expired,
 }
 
 impl OrphanKind {
@@ -44,6 +46,9 @@ impl OrphanKind {
             }
             Self::Foreign => {
                 "rename the key, or let the program whose it is use another name: ours leaves out what it cannot use"
+            }
+            Self::Expired => {
+                "look again when the workers have had a minute; what stays, delete: nobody reads it any more"
             }
         }
     }

@@ -10,8 +10,9 @@ use crate::store::{Cursor, Orphan, OrphanKind, OrphanPage};
 
 /// Rows of one step.
 const SLICE: i64 = 1000;
-/// A worker that is gone for so long was taken back by nobody.
-const LOST_AFTER_MS: i64 = 3_600_000;
+/// A worker that is gone for so long was taken back by nobody. What expired so long ago was deleted by nobody, although a worker
+/// that has lived for as long does that with each heartbeat.
+const LONG_MS: i64 = 3_600_000;
 
 /// A table, or what is counted in it, and the statement that judges its rows from a key on.
 struct Part {
@@ -25,7 +26,7 @@ const fn part(name: &'static str, statement: &'static str, by_text: bool) -> Par
     Part { name, statement, by_text }
 }
 
-const PARTS: [Part; 9] = [
+const PARTS: [Part; 13] = [
     part("job", sql::ORPHANS_JOB, false),
     part("body", sql::ORPHANS_BODY, false),
     part("dead", sql::ORPHANS_DEAD, false),
@@ -35,6 +36,10 @@ const PARTS: [Part; 9] = [
     part("group_meta", sql::ORPHANS_GROUP, true),
     part("chord", sql::ORPHANS_CHORD, true),
     part("chord_part", sql::ORPHANS_CHORD_PART, true),
+    part("post", sql::ORPHANS_POST, false),
+    part("producer", sql::ORPHANS_PRODUCER, true),
+    part("revoked", sql::ORPHANS_REVOKED, true),
+    part("sent", sql::ORPHANS_SENT, true),
 ];
 
 /// A row as it was judged.
@@ -76,8 +81,8 @@ pub(super) fn again(connection: &Connection, found: &[Orphan], now: Timestamp) -
 
 fn judge(connection: &Connection, part: &Part, from: Value, limit: i64, now: Timestamp) -> Outcome<Vec<Row>> {
     let mut statement = connection.prepare_cached(part.statement)?;
-    let ago = now.as_millis().saturating_sub(LOST_AFTER_MS);
-    let asked = [from, Value::Integer(limit), Value::Integer(ago)];
+    let ago = now.as_millis().saturating_sub(LONG_MS);
+    let asked = [from, Value::Integer(limit), Value::Integer(ago), Value::Integer(now.as_millis())];
     let asked = params_from_iter(asked.into_iter().take(statement.parameter_count()));
     let rows = statement.query_map(asked, |row| {
         let kind = row.get::<_, Option<String>>(1)?;
@@ -96,6 +101,7 @@ fn kind_of(name: &str) -> Option<OrphanKind> {
         "miscounted" => OrphanKind::Miscounted,
         "endless-result" => OrphanKind::EndlessResult,
         "endless-chord" => OrphanKind::EndlessChord,
+        "expired" => OrphanKind::Expired,
         _ => return None,
     })
 }

@@ -50,7 +50,11 @@ statements! {
     ORPHANS_DEAD = "sql/orphans_dead.sql";
     ORPHANS_GROUP = "sql/orphans_group.sql";
     ORPHANS_JOB = "sql/orphans_job.sql";
+    ORPHANS_POST = "sql/orphans_post.sql";
+    ORPHANS_PRODUCER = "sql/orphans_producer.sql";
     ORPHANS_RESULT = "sql/orphans_result.sql";
+    ORPHANS_REVOKED = "sql/orphans_revoked.sql";
+    ORPHANS_SENT = "sql/orphans_sent.sql";
     ORPHANS_TALLY = "sql/orphans_tally.sql";
     ORPHANS_WORKER = "sql/orphans_worker.sql";
     PAGE_DEAD = "sql/page_dead.sql";
