@@ -96,6 +96,17 @@ async fn a_redis_is_looked_at() {
     assert!(plain.stdout.contains("orphans"), "{plain}");
 }
 
+/// What is on its way is somewhere else when it is asked for again, whether a worker is known to live or not.
+#[tokio::test]
+async fn what_is_gone_a_few_seconds_later_is_not_left_over() {
+    let server = RedisServer::start(&[]);
+    let shop = Scene::at(&server.url()).await;
+    server.command(&["LPUSH", "{mail}:held:nobody", "m"]);
+    server.command(&["PEXPIRE", "{mail}:held:nobody", "2000"]);
+    let ran = shop.queue(&["doctor", "--orphans"]);
+    assert_eq!(ran.code, Some(0), "{ran}");
+}
+
 #[tokio::test]
 async fn a_store_that_cannot_be_reached_is_an_error() {
     let ran = crate::scene::queue_nowhere(&["--url", "redis://127.0.0.1:1/0", "doctor"]);

@@ -7,7 +7,6 @@ use queue_core::store::{Cursor, Orphan, OrphanKind};
 use serde::Serialize;
 
 use super::checks::{Check, Level};
-use crate::commands::status::is_live;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::open::Session;
@@ -20,6 +19,8 @@ use crate::render::text;
 const LISTED: usize = 1000;
 /// What a worker moves just now is somewhere else by then.
 const LATER: Duration = Duration::from_secs(3);
+/// How often that is waited for: in a store that is full of them it is enough to see so.
+const PAUSES: usize = 10;
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -49,33 +50,36 @@ struct OrphanDocument<'a> {
     mend: &'static str,
 }
 
-/// Goes through the whole store in small steps.
+/// Goes through the whole store in small steps. What is found is asked for again, some at a time.
 pub(super) async fn search(session: &Session, results_stay: bool) -> Result<Leftovers, CliError> {
     let _sign = progress::searching();
-    let busy = session.store.workers().await?.iter().any(|worker| is_live(worker, session.now));
     let mut leftovers = Leftovers::default();
     let mut cursor: Option<Cursor> = None;
-    let mut waited = false;
+    let (mut found, mut pauses) = (Vec::new(), 0);
     loop {
         let page = session.store.orphans(cursor.as_ref()).await?;
         leftovers.looked_at += page.looked_at;
-        let mut found: Vec<_> =
-            page.orphans.into_iter().filter(|one| !(results_stay && one.kind.is_about_results())).collect();
-        if busy && !found.is_empty() {
-            // Once is enough to see that a store is full of them.
-            if !waited {
-                tokio::time::sleep(LATER).await;
-                waited = true;
-            }
-            found = session.store.orphans_again(&found).await?;
-        }
-        leftovers.count += found.len() as u64;
-        let room = LISTED.saturating_sub(leftovers.listed.len());
-        leftovers.listed.extend(found.into_iter().take(room));
+        found.extend(page.orphans.into_iter().filter(|one| !(results_stay && one.kind.is_about_results())));
         cursor = page.next;
+        if found.len() >= LISTED || (cursor.is_none() && !found.is_empty()) {
+            if pauses < PAUSES {
+                tokio::time::sleep(LATER).await;
+                pauses += 1;
+            }
+            leftovers.add(session.store.orphans_again(&found).await?);
+            found.clear();
+        }
         if cursor.is_none() {
             return Ok(leftovers);
         }
+    }
+}
+
+impl Leftovers {
+    fn add(&mut self, found: Vec<Orphan>) {
+        self.count += found.len() as u64;
+        let room = LISTED.saturating_sub(self.listed.len());
+        self.listed.extend(found.into_iter().take(room));
     }
 }
 
