@@ -21,14 +21,16 @@ async fn nothing_is_lost(bench: &Bench) {
         let mut worker = scene.worker(SLOTS, &[]);
         scene.until_written("done", kill * jobs() / 5).await;
         worker.kill();
+        // What the dead one sent last may not have been read when it is dead: it ends jobs until the rest is taken back.
+        held += scene.bury().await;
         let counts = bench.counts(QUEUE).await;
-        let found = counts.leased as usize;
-        // Whatever the store takes as ended is in the log by then.
-        let settled = jobs() - (counts.ready + counts.leased + counts.suspects) as usize;
+        assert_eq!(counts.leased, 0, "the dead hold something still");
+        let settled = jobs() - counts.ready as usize;
+        // Whatever the store takes as ended is in the log by then, and what ran without that comes again.
         let logged = scene.log().matches("task succeeded").count();
         assert!(logged >= settled, "{settled} ended, {logged} are in the log");
-        assert_eq!(scene.bury().await, found);
-        held += found;
+        let (ran, suspects) = (scene.written("done").len(), counts.suspects as usize);
+        assert!(ran <= settled + suspects, "{ran} ran, {settled} ended, {suspects} were taken back");
     }
     let worker = scene.worker(SLOTS, &[]);
     scene.until_written("done", jobs()).await;
