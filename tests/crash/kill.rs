@@ -1,5 +1,6 @@
 //! `kill -9` in the middle of the work.
 
+use bytes::Bytes;
 use queue_tests::{Bench, metric, wait_until};
 
 use crate::scene::{QUEUE, Scene};
@@ -9,13 +10,14 @@ fn jobs() -> usize {
     std::env::var("CRASH_JOBS").ok().and_then(|jobs| jobs.parse().ok()).unwrap_or(400)
 }
 
-/// Three workers are killed in the middle of many jobs: none is lost, and no more ran twice than the dead held, be it
-/// that they were running or that their end was on its way to the store.
+/// Three workers are killed in the middle of many jobs: none is lost, each has its result, and no more ran twice than the dead
+/// held, be it that they were running or that their end was on its way to the store.
 async fn nothing_is_lost(bench: &Bench) {
     const SLOTS: usize = 10;
+    const SUCCESS: &[u8] = br#"{"status": "SUCCESS""#;
     let scene = Scene::new(bench).await;
     let labels: Vec<_> = (0..jobs()).map(|n| format!("j{n}")).collect();
-    scene.send_notes(&labels).await;
+    let sent = scene.send_notes(&labels).await;
     let mut held = 0;
     for kill in 1..=3 {
         let mut worker = scene.worker(SLOTS, &[]);
@@ -42,6 +44,13 @@ async fn nothing_is_lost(bench: &Bench) {
     let twice: usize = done.values().map(|times| times - 1).sum();
     assert!(twice <= held, "{twice} ran twice, {held} were held");
     assert!(scene.dead().await.is_empty());
+    let ids: Vec<_> = sent.iter().map(|job| job.id().clone()).collect();
+    let results = bench.store.get_results(&ids).await.unwrap();
+    let succeeded =
+        |(_, found): &(&String, &Option<Bytes>)| found.as_ref().is_some_and(|meta| meta.starts_with(SUCCESS));
+    let without: Vec<_> = labels.iter().zip(&results).filter(|one| !succeeded(one)).collect();
+    assert!(results.len() == labels.len() && without.is_empty(), "without a result: {without:?}");
+    scene.nothing_is_left_over().await;
 }
 
 /// What a killed worker was running is run by another one that lives, by the true clock.
@@ -55,6 +64,7 @@ async fn somebody_else_takes_over(bench: &Bench) {
     scene.open_gate("all");
     assert_eq!(scene.ran_by(&job).await, second.pid());
     scene.stop(second).await;
+    scene.nothing_is_left_over().await;
 }
 
 /// A worker that was killed while it waited leaves nothing behind that swallows later jobs.
@@ -73,6 +83,7 @@ async fn a_killed_wait_swallows_nothing(bench: &Bench) {
     scene.until_empty().await;
     scene.stop(worker).await;
     assert!(scene.written("done").values().all(|times| *times == 1));
+    scene.nothing_is_left_over().await;
 }
 
 /// What a killed worker held is counted by the one that takes it back, each message once, by the true clock.
@@ -99,6 +110,7 @@ async fn what_is_taken_back_is_counted(bench: &Bench) {
     scene.until_empty().await;
     assert_eq!(metric(probe, RECLAIMED).await, Some(3.0));
     scene.stop(heir).await;
+    scene.nothing_is_left_over().await;
 }
 
 crate::on_both!(

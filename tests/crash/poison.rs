@@ -40,6 +40,7 @@ async fn is_set_aside(scene: &Scene, how: &str, neighbours: usize, hire: impl Fn
     assert_eq!(letter.reason, DeadReason::Poison);
     assert_eq!(letter.id.as_deref(), Some(poison.id().as_str()));
     assert!(scene.written("done").values().all(|times| *times == 1), "{:?}", scene.written("done"));
+    scene.nothing_is_left_over().await;
 }
 
 /// Whatever a job is called, what the log says of it is one line.
@@ -54,6 +55,7 @@ async fn no_job_makes_a_line_of_its_own(bench: &Bench) {
     scene.stop(worker).await;
     let log = scene.log();
     assert!(!log.lines().any(|line| line.starts_with("1999")), "{log}");
+    scene.nothing_is_left_over().await;
 }
 
 /// It aborts the process.
@@ -111,6 +113,7 @@ async fn body_that_blocks_the_runtime_ends_its_worker_and_is_poison_in_the_end(b
     let dead = scene.dead().await;
     assert_eq!(dead.len(), 1);
     assert_eq!(dead[0].dead.as_ref().unwrap().1.reason, DeadReason::Poison);
+    scene.nothing_is_left_over().await;
 }
 
 /// What a worker said, a line of JSON each time, of the body that blocks a thread.
@@ -165,6 +168,7 @@ async fn body_that_blocks_a_thread_for_good_is_named_with_its_time_and_the_rest_
     // What cannot be ended is given back, under no suspicion.
     let counts = bench.counts(QUEUE).await;
     assert_eq!((counts.leased, counts.ready, counts.suspects), (0, 1, 0));
+    scene.nothing_is_left_over().await;
 }
 
 /// SIGTERM while a body blocks the whole runtime: it is heard, and the program ends when its grace period is over. What it
@@ -190,6 +194,7 @@ async fn worker_that_is_blocked_ends_when_it_is_asked_to(bench: &Bench) {
     assert_eq!(scene.ran_by(&neighbour).await, heir.pid());
     wait_until("the blocker runs elsewhere", || async { scene.has_written("began", "blocker", heir.pid()) }).await;
     scene.stop(heir).await;
+    scene.nothing_is_left_over().await;
 }
 
 crate::on_both!(

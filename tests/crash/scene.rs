@@ -44,8 +44,8 @@ impl Scene {
     }
 
     /// Enqueues `crash.note` for each of these labels.
-    pub(crate) async fn send_notes(&self, labels: &[String]) {
-        self.client.send_many(labels.iter().map(|label| self.call("crash.note", [label]))).await.unwrap();
+    pub(crate) async fn send_notes(&self, labels: &[String]) -> Vec<JobHandle> {
+        self.client.send_many(labels.iter().map(|label| self.call("crash.note", [label]))).await.unwrap()
     }
 
     fn call(&self, task: &'static str, args: impl Serialize) -> Call {
@@ -188,6 +188,11 @@ impl Scene {
             (counts.ready, counts.leased, counts.scheduled) == (0, 0, 0)
         })
         .await;
+    }
+
+    /// Nothing is left over: what there is has an owner and an end.
+    pub(crate) async fn nothing_is_left_over(&self) {
+        assert_eq!(self.bench.orphans().await, []);
     }
 
     pub(crate) async fn dead(&self) -> Vec<queue_core::store::Job> {

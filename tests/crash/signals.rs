@@ -24,6 +24,7 @@ async fn the_unfinished_is_given_back(bench: &Bench) {
     scene.until_written("done", 3).await;
     scene.until_empty().await;
     scene.stop(worker).await;
+    scene.nothing_is_left_over().await;
 }
 
 /// SIGTERM: what ends within the grace period ends.
@@ -40,6 +41,7 @@ async fn the_running_may_finish(bench: &Bench) {
     assert_eq!(scene.ran_by(&job).await, worker.pid());
     assert!(bench.store.get_results(&[waiting.id().clone()]).await.unwrap()[0].is_none(), "it took one more");
     assert_eq!(bench.counts(QUEUE).await.ready, 1);
+    scene.nothing_is_left_over().await;
 }
 
 /// A second SIGTERM gives back at once.
@@ -58,6 +60,7 @@ async fn asked_twice_it_hurries(bench: &Bench) {
     .await;
     let counts = bench.counts(QUEUE).await;
     assert_eq!((counts.ready, counts.leased, counts.suspects), (1, 0, 0));
+    scene.nothing_is_left_over().await;
 }
 
 /// A worker that slept past its lease (SIGSTOP) wakes up a zombie: its job runs elsewhere, and its own end is refused.
@@ -91,6 +94,7 @@ async fn a_sleeper_settles_nothing(bench: &Bench) {
     assert_eq!(scene.ran_by(&job).await, heir.pid());
     scene.until_empty().await;
     scene.stop(heir).await;
+    scene.nothing_is_left_over().await;
 }
 
 crate::on_both!(

@@ -113,7 +113,7 @@ impl World {
         }
     }
 
-    /// Lets everybody live again until nothing is left, then reads what is stored.
+    /// Lets everybody live again until nothing is left, and nothing left over, then reads what is stored.
     pub(crate) async fn drain(&mut self) {
         self.drop_next = None;
         self.proxy.iter().for_each(|proxy| _ = proxy.disarm());
@@ -142,6 +142,7 @@ impl World {
                 break;
             }
         }
+        assert_eq!(self.bench.orphans().await, [], "left over\n{:#?}", self.book);
         self.read_what_is_stored().await;
     }
 
