@@ -1,7 +1,7 @@
 //! Messages on one Redis, results on another: a settle takes several steps then, and a worker is killed between any two of them.
 
 use queue_core::{Call, group};
-use queue_tests::{Bench, Child, Driver, Fault, PATIENCE, Proxy, RedisServer, wait_until};
+use queue_tests::{Bench, Child, Driver, Fault, PATIENCE, Proxy, RedisServer, script_hash, wait_until};
 
 use crate::leftovers;
 use crate::scene::{QUEUE, Scene};
@@ -39,8 +39,7 @@ impl Stage {
 
     /// The next settle stands still there.
     fn arm(&self, server: Server, fault: Fault) {
-        let (server, proxy) = (&self.servers[server as usize], &self.proxies[server as usize]);
-        proxy.arm(&server.script("settle"), fault);
+        self.proxies[server as usize].arm(&script_hash("settle"), fault);
     }
 
     /// A settle stands still, and its worker is killed.

@@ -29,7 +29,7 @@ pub use self::process::{Child, bin, lines, signal, wait_for, wait_until};
 pub use self::program::Program;
 pub use self::proxy::{Fault, Proxy};
 pub use self::python::{Celery, CeleryVersion, Finished, Flower, PythonClient, PythonError, PythonWorker};
-pub use self::redis::{Nap, RedisServer, redis_url, shared_redis};
+pub use self::redis::{Nap, RedisServer, redis_url, script_hash, shared_redis};
 pub use self::sentinel::{Sentinel, SentinelSet};
 pub use self::worker::TestWorker;
 

@@ -184,20 +184,6 @@ impl RedisServer {
         answer.strip_prefix("+OK\r\n").expect("there is such a database").to_owned()
     }
 
-    /// The hash by which it knows the driver's script of this name; it knows the script from now on.
-    pub fn script(&self, name: &str) -> String {
-        // One is in parts.
-        let source = match name {
-            "settle" => include!("../../queue-core/src/store/redis/lua/settle/script.rs").to_owned(),
-            name => {
-                let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../queue-core/src/store/redis/lua");
-                std::fs::read_to_string(format!("{folder}/{name}.lua")).unwrap()
-            }
-        };
-        let answer = self.command(&["SCRIPT", "LOAD", &source]);
-        answer.lines().nth(1).unwrap().to_owned()
-    }
-
     /// How far its replication has come: a replica with the offset of its master has all that the master had.
     pub fn offset(&self) -> u64 {
         let info = self.command(&["INFO", "replication"]);
@@ -283,6 +269,19 @@ pub fn shared_redis() -> &'static RedisServer {
 /// The URL of the server for tests that share one.
 pub fn redis_url() -> String {
     std::env::var("QUEUE_TEST_REDIS_URL").unwrap_or_else(|_| shared_redis().url())
+}
+
+/// The hash by which servers know the driver's script of this name, and by which it is called.
+pub fn script_hash(name: &str) -> String {
+    // One is in parts.
+    let source = match name {
+        "settle" => include!("../../queue-core/src/store/redis/lua/settle/script.rs").to_owned(),
+        name => {
+            let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../queue-core/src/store/redis/lua");
+            std::fs::read_to_string(format!("{folder}/{name}.lua")).unwrap()
+        }
+    };
+    ::redis::Script::new(&source).get_hash().to_owned()
 }
 
 fn ask(port: u16, words: &[&str]) -> std::io::Result<String> {

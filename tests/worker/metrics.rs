@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use queue_tests::{Bench, Fault, metric, redis_url, wait_until};
+use queue_tests::{Bench, Fault, metric, script_hash, wait_until};
 
 use crate::outages::behind_proxy;
 use crate::probe::begin;
@@ -47,13 +47,6 @@ async fn each_end_is_in_one_batch(bench: &Bench) {
     handle.wait().await.unwrap();
 }
 
-/// The hash by which the server knows the script that settles.
-async fn hash_of_settle() -> String {
-    let source = include!("../../queue-core/src/store/redis/lua/settle/script.rs");
-    let mut server = ::redis::Client::open(redis_url()).unwrap().get_multiplexed_async_connection().await.unwrap();
-    ::redis::cmd("SCRIPT").arg("LOAD").arg(source).query_async(&mut server).await.unwrap()
-}
-
 /// The store goes away at the call that carries one end. What ends meanwhile waits and is counted; when the store is back that one
 /// goes again, and all the others after it in a single call.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -66,7 +59,7 @@ async fn ends_that_wait_for_the_store_are_told_and_go_in_one_call() {
     assert_eq!(metric(address, "queue_ends_waiting").await, Some(0.0));
     assert_eq!(metric(address, "queue_settle_batch_size_count").await, Some(0.0));
 
-    proxy.arm(&hash_of_settle().await, Fault::CutRequest(0));
+    proxy.arm(&script_hash("settle"), Fault::CutRequest(0));
     proxy.refuse(true);
     let first = direct.send(say.s("first".to_owned())).await.unwrap();
     wait_until("its end is under way", || async { proxy.lost() == 1 }).await;

@@ -1,6 +1,6 @@
 //! Replies that never come: the step happened, and the worker did not hear of it.
 
-use queue_tests::{Proxy, RedisServer, wait_until};
+use queue_tests::{Proxy, RedisServer, script_hash, wait_until};
 
 use super::site::Site;
 
@@ -17,7 +17,7 @@ async fn strands_nothing(loss: Loss) {
     let server = RedisServer::start(&[]);
     let proxy = Proxy::start(server.address()).await;
     let mut site = Site::at(&server.url()).await;
-    let text = if loss.what == "BLMOVE" { loss.what.to_owned() } else { server.script(loss.what) };
+    let text = if loss.what == "BLMOVE" { loss.what.to_owned() } else { script_hash(loss.what) };
     site.hire_at(&proxy.url(), 4, &[("CRASH_RESPONSE_MS", "3000")]);
     site.load();
     let rounds = if loss.silently { 2 } else { 5 };
