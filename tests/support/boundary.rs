@@ -10,6 +10,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::resp::{Asked, value};
+
 /// On which side of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
@@ -94,29 +96,26 @@ async fn serve(client: TcpStream, server: String, count: Arc<Count>) {
     let _ = (client.set_nodelay(true), upstream.set_nodelay(true));
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = upstream.into_split();
-    // Which reply of this connection, from 1, must not be passed on; 0 is none.
-    let held = AtomicUsize::new(0);
+    // To which command the reply must not be passed on.
+    let asked = Asked::default();
     tokio::select! {
-        () = requests(from_client, to_server, &count, &held) => {}
-        () = replies(from_server, to_client, &count, &held) => {}
+        () = requests(from_client, to_server, &count, &asked) => {}
+        () = replies(from_server, to_client, &count, &asked) => {}
     }
 }
 
 /// Passes commands on, one by one.
-async fn requests(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, count: &Count, held: &AtomicUsize) {
-    let mut asked = 0;
+async fn requests(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, count: &Count, asked: &Asked<bool>) {
     let mut buffer = Vec::new();
     while let Ok(1..) = from.read_buf(&mut buffer).await {
         while let Some(length) = value(&buffer) {
             let number = count.commands.fetch_add(1, Ordering::SeqCst) + 1;
-            asked += 1;
-            match count.at {
-                (nth, Side::Before) if nth == number => count.stand_still().await,
-                (nth, Side::After) if nth == number => held.store(asked, Ordering::SeqCst),
-                _ => {}
+            if count.at == (number, Side::Before) {
+                count.stand_still().await
             }
             count.go_on().await;
             let command: Vec<u8> = buffer.drain(..length).collect();
+            asked.ask(&command, count.at == (number, Side::After));
             if to.write_all(&command).await.is_err() {
                 return;
             }
@@ -125,48 +124,18 @@ async fn requests(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, count: &Count
 }
 
 /// Passes replies on, one by one.
-async fn replies(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, count: &Count, held: &AtomicUsize) {
-    let mut answered = 0;
+async fn replies(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, count: &Count, asked: &Asked<bool>) {
     let mut buffer = Vec::new();
     while let Ok(1..) = from.read_buf(&mut buffer).await {
         while let Some(length) = value(&buffer) {
-            answered += 1;
-            if held.load(Ordering::SeqCst) == answered {
+            let reply: Vec<u8> = buffer.drain(..length).collect();
+            if asked.answered(&reply) {
                 count.stand_still().await
             }
             count.go_on().await;
-            let reply: Vec<u8> = buffer.drain(..length).collect();
             if to.write_all(&reply).await.is_err() {
                 return;
             }
         }
-    }
-}
-
-/// The length of the first value (RESP 2) in `bytes`, once all of it is there.
-fn value(bytes: &[u8]) -> Option<usize> {
-    let line = bytes.windows(2).position(|pair| pair == b"\r\n")? + 2;
-    let number = || std::str::from_utf8(&bytes[1..line - 2]).unwrap().parse::<i64>().unwrap();
-    match bytes[0] {
-        b'$' => {
-            let length = usize::try_from(number()).map_or(line, |text| line + text + 2);
-            (bytes.len() >= length).then_some(length)
-        }
-        b'*' => (0..number()).try_fold(line, |at, _| Some(at + value(&bytes[at..])?)),
-        _ => Some(line),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::value;
-
-    #[test]
-    fn a_value_is_complete_or_not_there() {
-        let all = b"*3\r\n$4\r\nLP\r\n\r\n$-1\r\n*1\r\n:7\r\n+OK\r\n";
-        assert_eq!(value(all), Some(all.len() - 5));
-        assert!((0..all.len() - 5).all(|cut| value(&all[..cut]).is_none()));
-        assert_eq!(value(b"*-1\r\n*0\r\n"), Some(5));
-        assert_eq!(value(b"-ERR no\r\n"), Some(9));
     }
 }

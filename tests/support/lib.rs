@@ -15,6 +15,7 @@ mod program;
 pub mod proxy;
 mod python;
 mod redis;
+mod resp;
 mod sentinel;
 pub mod soak;
 mod worker;
