@@ -1,14 +1,16 @@
 //! A TCP proxy between a driver and its server that loses replies, cuts, delays, half-closes and goes silent.
 
+mod line;
+
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+
+use self::line::Ends;
 
 /// Stands between a driver and its server. Clones share the faults.
 #[derive(Debug, Clone)]
@@ -18,10 +20,10 @@ pub struct Proxy {
     _accepting: Arc<Accepting>,
 }
 
-/// What becomes of one request or of its reply.
+/// What becomes of one request, which is one command, or of its reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// So many bytes of the request reach the server, then the connection is cut.
+    /// So many bytes of the request, and of what came with it, reach the server, then the connection is cut.
     CutRequest(usize),
     /// The request reaches the server, so many bytes of the reply come back, then the connection is cut.
     CutReply(usize),
@@ -39,6 +41,12 @@ pub enum Fault {
     Late,
 }
 
+impl Fault {
+    fn is_of_a_reply(self) -> bool {
+        matches!(self, Self::CutReply(_) | Self::SwallowReply | Self::CloseTowardsClient | Self::Drip(_))
+    }
+}
+
 #[derive(Debug)]
 struct Accepting(JoinHandle<()>);
 
@@ -48,10 +56,30 @@ impl Drop for Accepting {
     }
 }
 
+/// A fault that has not happened.
+#[derive(Debug)]
+struct Armed {
+    /// What the request contains.
+    text: Vec<u8>,
+    fault: Fault,
+    /// Which reply it is to happen to, once there was such a request.
+    met: Option<u64>,
+}
+
+/// What hangs on a reply.
+#[derive(Debug, Clone, Copy, Default)]
+enum Hangs {
+    #[default]
+    Nothing,
+    /// A fault.
+    Armed(u64),
+    /// Its request was late.
+    Late,
+}
+
 #[derive(Debug)]
 struct Faults {
-    /// What the request contains that something happens to, and what.
-    armed: Mutex<Option<(Vec<u8>, Fault)>>,
+    armed: Mutex<Option<Armed>>,
     /// How often an armed fault happened.
     happened: AtomicUsize,
     /// Where new connections lead.
@@ -93,9 +121,11 @@ impl Proxy {
         let shared = Arc::clone(&faults);
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
+                // Before it is counted, and before the server is there: what ends all connections ends this one from now on.
+                let ends = Ends::of(&shared);
                 shared.connections.fetch_add(1, Ordering::SeqCst);
                 let server = shared.server.lock().unwrap().clone();
-                tokio::spawn(serve(client, server, Arc::clone(&shared)));
+                tokio::spawn(line::serve(client, server, ends, Arc::clone(&shared)));
             }
         });
         Self { address, faults, _accepting: Arc::new(Accepting(accepting)) }
@@ -133,17 +163,19 @@ impl Proxy {
         self.faults.halves.send_modify(|halves| *halves += 1);
     }
 
-    /// Lets `fault` happen to the next request that contains `text` (any, when empty).
+    /// Lets `fault` happen to the next request that contains `text` (any, when empty), or to its reply; to that of another one
+    /// where the connection ends before the reply comes.
     pub fn arm(&self, text: &str, fault: Fault) {
-        *self.faults.armed.lock().unwrap() = Some((text.as_bytes().to_vec(), fault));
+        *self.faults.armed.lock().unwrap() = Some(Armed { text: text.as_bytes().to_vec(), fault, met: None });
     }
 
-    /// Takes back an armed fault that has not happened; true when there was one.
+    /// Takes back an armed fault that has not happened; true when there was one. One of a reply happens when that comes, which
+    /// may be after what was asked for is seen elsewhere.
     pub fn disarm(&self) -> bool {
         self.faults.armed.lock().unwrap().take().is_some()
     }
 
-    /// How often an armed fault happened so far.
+    /// How often an armed fault happened so far: a request was held up, or a reply did not go on as it came.
     pub fn lost(&self) -> usize {
         self.faults.happened.load(Ordering::SeqCst)
     }
@@ -182,118 +214,45 @@ impl Proxy {
     }
 }
 
-async fn serve(client: TcpStream, server: String, faults: Arc<Faults>) {
-    if *faults.refusing.borrow() {
-        return;
-    }
-    let Ok(upstream) = TcpStream::connect(&server).await else { return };
-    let _ = (client.set_nodelay(true), upstream.set_nodelay(true));
-    let (mut from_client, mut to_client) = client.into_split();
-    let (mut from_server, mut to_server) = upstream.into_split();
-    let (mut cuts, mut holes) = (faults.cuts.subscribe(), faults.holes.subscribe());
-    // What happens to this connection's next reply.
-    let next = Arc::new(Mutex::new(None));
-    tokio::select! {
-        () = requests(&mut from_client, &mut to_server, &faults, &next) => {}
-        () = replies(&mut from_server, &mut to_client, &faults, &next) => {}
-        _ = cuts.changed() => {}
-        // The server's end is gone, the client's stays open.
-        _ = holes.changed() => {
-            drop((from_server, to_server));
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
-async fn requests(from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf, faults: &Faults, next: &Mutex<Option<Fault>>) {
-    let mut buffer = vec![0; 64 * 1024];
-    while let Ok(read @ 1..) = from.read(&mut buffer).await {
-        speaking(faults).await;
-        let request = &buffer[..read];
-        match meets(request, faults) {
-            Some(Fault::CutRequest(bytes)) => {
-                let _ = to.write_all(&request[..bytes.min(read)]).await;
-                return;
-            }
-            Some(Fault::SwallowRequest) => std::future::pending().await,
-            Some(Fault::Late) => {
-                *next.lock().unwrap() = Some(Fault::Late);
-                let _ = faults.released.subscribe().wait_for(|released| *released).await;
-            }
-            after => *next.lock().unwrap() = after,
-        }
-        if to.write_all(request).await.is_err() {
-            return;
-        }
-        let fault = *next.lock().unwrap();
-        if fault == Some(Fault::CloseTowardsServer) {
-            let _ = to.shutdown().await;
-        }
-        // The client of a late one has gone; the reply is waited for all the same.
-        if matches!(fault, Some(Fault::CloseTowardsServer | Fault::Late)) {
-            std::future::pending().await
-        }
-    }
-}
-
-/// What happens to this request.
-fn meets(request: &[u8], faults: &Faults) -> Option<Fault> {
-    let mut armed = faults.armed.lock().unwrap();
-    let hit = |text: &[u8]| request.windows(text.len().max(1)).any(|window| window.eq_ignore_ascii_case(text));
-    let (_, fault) = armed.take_if(|(text, _)| text.is_empty() || hit(text))?;
-    faults.happened.fetch_add(1, Ordering::SeqCst);
-    Some(fault)
-}
-
-async fn replies(from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf, faults: &Faults, next: &Mutex<Option<Fault>>) {
-    let mut buffer = vec![0; 64 * 1024];
-    let mut halves = faults.halves.subscribe();
-    loop {
-        let read = tokio::select! {
-            read = from.read(&mut buffer) => read,
-            _ = halves.changed() => {
-                let _ = to.shutdown().await;
-                return std::future::pending().await;
-            }
+impl Faults {
+    /// What happens to this command, and what hangs on its reply.
+    fn meets(&self, command: &[u8]) -> (Option<Fault>, Hangs) {
+        let has = |text: &[u8]| text.is_empty() || command.windows(text.len()).any(|at| at.eq_ignore_ascii_case(text));
+        let mut armed = self.armed.lock().unwrap();
+        let Some(meets) = armed.as_mut().filter(|armed| armed.met.is_none() && has(&armed.text)) else {
+            return (None, Hangs::Nothing);
         };
-        let Ok(read @ 1..) = read else { return };
-        let reply = &buffer[..read];
-        let fault = next.lock().unwrap().take();
-        match fault {
-            Some(Fault::CutReply(bytes)) => {
-                let _ = to.write_all(&reply[..bytes.min(read)]).await;
-                return;
-            }
-            Some(Fault::SwallowReply) => std::future::pending().await,
-            Some(Fault::CloseTowardsClient) => {
-                let _ = to.shutdown().await;
-                std::future::pending().await
-            }
-            Some(Fault::Drip(pause)) => {
-                for byte in reply {
-                    tokio::time::sleep(pause).await;
-                    if to.write_all(std::slice::from_ref(byte)).await.is_err() {
-                        return;
-                    }
-                }
-                continue;
-            }
-            Some(Fault::Late) => {
-                faults.late.send_modify(|late| *late += 1);
-                return;
-            }
-            Some(Fault::CutRequest(_) | Fault::SwallowRequest | Fault::CloseTowardsServer) | None => {}
+        if meets.fault.is_of_a_reply() {
+            let mark = fastrand::u64(..);
+            meets.met = Some(mark);
+            return (None, Hangs::Armed(mark));
         }
-        speaking(faults).await;
-        tokio::time::sleep(Duration::from_millis(faults.delay_ms.load(Ordering::SeqCst))).await;
-        if to.write_all(reply).await.is_err() {
-            return;
+        let fault = meets.fault;
+        *armed = None;
+        (Some(fault), if fault == Fault::Late { Hangs::Late } else { Hangs::Nothing })
+    }
+
+    /// What happens to the reply on which this hangs; nothing where that was taken back.
+    fn strikes(&self, hangs: Hangs) -> Option<Fault> {
+        match hangs {
+            Hangs::Nothing => None,
+            Hangs::Late => Some(Fault::Late),
+            Hangs::Armed(mark) => {
+                let mut armed = self.armed.lock().unwrap();
+                armed.take_if(|armed| armed.met == Some(mark)).map(|armed| armed.fault)
+            }
+        }
+    }
+
+    /// The reply on which this hangs will not come: it is for another one.
+    fn spares(&self, hangs: Hangs) {
+        let Hangs::Armed(mark) = hangs else { return };
+        let mut armed = self.armed.lock().unwrap();
+        if let Some(armed) = armed.as_mut().filter(|armed| armed.met == Some(mark)) {
+            armed.met = None;
         }
     }
 }
 
-async fn speaking(faults: &Faults) {
-    let mut silent = faults.silent.subscribe();
-    // The sender lives in `faults`, so this cannot fail.
-    let _ = silent.wait_for(|silent| !silent).await;
-}
+#[cfg(test)]
+mod tests;

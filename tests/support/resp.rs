@@ -40,6 +40,11 @@ impl<T: Default> Asked<T> {
         }
         hangs
     }
+
+    /// What hangs on answers that have not come.
+    pub(crate) fn unanswered(self) -> impl Iterator<Item = T> {
+        self.0.into_inner().unwrap().into_iter().map(|(_, hangs)| hangs)
+    }
 }
 
 /// How many answers a command has: one for each channel that it names, if it is about such, else one.
@@ -76,10 +81,12 @@ mod tests {
         asked.ask(b"*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n$1\r\nb\r\n", 1);
         asked.ask(b"*2\r\n$10\r\nPSUBSCRIBE\r\n$1\r\n*\r\n", 2);
         asked.ask(b"*1\r\n$4\r\nPING\r\n", 3);
+        asked.ask(b"*1\r\n$4\r\nPING\r\n", 4);
         let subscribed = b"*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n";
         let message = b"*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nx\r\n";
         let answers = [&subscribed[..], message, subscribed, b"-NOPERM no\r\n", message, b"*2\r\n"];
         assert_eq!(answers.map(|answer| asked.answered(answer)), [1, 0, 0, 2, 0, 3]);
+        assert_eq!(asked.unanswered().collect::<Vec<_>>(), [4]);
     }
 
     #[test]
