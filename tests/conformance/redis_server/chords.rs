@@ -2,7 +2,9 @@
 
 use queue_core::TaskId;
 use queue_core::store::{ChordPart, ChordStep, JobState, Settled, Settlement};
-use queue_tests::{Bench, Chord, Driver, Proxy, RedisServer, dead_letter, done, result, with_chord, with_result};
+use queue_tests::{
+    Bench, Chord, Driver, Proxy, RedisServer, dead_letter, done, result, script_hash, with_chord, with_result,
+};
 use serde_json::Value;
 
 use crate::drain::drain;
@@ -273,9 +275,8 @@ async fn a_dispatch_nobody_heard_of_is_found() {
         bench.enqueue("mail", &["m1"]).await;
         let delivery = worker.take_one().await;
         let settlement = [with_chord(done(&delivery), chord.part("m1", Some(0), "m1"))];
-        proxy.lose_reply("");
+        proxy.lose_reply(&script_hash("settle"));
         let _ = worker.settle(&settlement).await;
-        proxy.disarm();
         assert_eq!(proxy.lost(), round + 1, "the fault should have happened");
         queue_tests::wait_until("it settles", || async { worker.settle(&settlement).await.is_ok() }).await;
         let dispatch = queue_tests::wait_for("the dispatch", || async {
