@@ -1,10 +1,12 @@
 //! A producer whose line is cut, goes silent or drips: `send` ends, and what it says is true.
 
+mod told;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use queue_core::store::Store;
-use queue_core::{Call, Client, ClientOptions, SendError, Signature};
+use queue_core::{Call, Client, ClientOptions, QueueName, SendError, Signature};
 use queue_tests::{Bench, Driver, Fault, PATIENCE, Proxy, RedisServer, SECOND, redis_url, wait_until};
 
 /// How long an answer is waited for: one that is swallowed costs a test as long.
@@ -49,6 +51,9 @@ enum How {
 const ALL: [How; 8] =
     [How::Plain, How::Numbered, How::Many, How::Later, How::Keyed, How::KeyedLater, How::Group, How::Chord];
 
+/// What the request of a send has in it, and nothing else that goes over the line.
+const TASK: &str = "producer.task";
+
 #[queue_core::task(name = "producer.task")]
 async fn task(text: String) {
     drop(text);
@@ -65,7 +70,11 @@ impl How {
     }
 
     async fn send(self, bench: &Bench, client: &Client, key: &str) -> Result<(), SendError> {
-        let call = || task.s("x".repeat(300)).queue(bench.queue("mail").as_str());
+        self.send_to(&bench.queue("mail"), client, key).await
+    }
+
+    async fn send_to(self, queue: &QueueName, client: &Client, key: &str) -> Result<(), SendError> {
+        let call = || task.s("x".repeat(300)).queue(queue.as_str());
         let hour = Duration::from_secs(3600);
         let members = || (0..3).map(|_| Signature::from(call()));
         match self {
@@ -82,80 +91,16 @@ impl How {
             Self::Chord => client.send(Signature::chord(members(), call().into())).await.map(drop),
         }
     }
-
-    /// Whether a second try is safe, so that the client makes one.
-    fn is_retried(self) -> bool {
-        !matches!(self, Self::Plain)
-    }
-
-    fn has_key(self) -> bool {
-        matches!(self, Self::Keyed | Self::KeyedLater | Self::Group)
-    }
 }
 
 /// How many messages are in the store, seen past the proxy.
 async fn stored(direct: &dyn Store, bench: &Bench) -> u64 {
-    let counts = direct.counts(&bench.queue("mail")).await.unwrap();
+    stored_in(direct, &bench.queue("mail")).await
+}
+
+async fn stored_in(direct: &dyn Store, queue: &QueueName) -> u64 {
+    let counts = direct.counts(queue).await.unwrap();
     counts.ready + counts.scheduled + counts.leased
-}
-
-fn any_fault(random: &mut fastrand::Rng) -> Fault {
-    match random.u8(0..7) {
-        0 | 1 => Fault::CutRequest(random.usize(0..3000)),
-        2 | 3 => Fault::CutReply(random.usize(0..8)),
-        4 => Fault::SwallowRequest,
-        5 => Fault::SwallowReply,
-        _ => [Fault::CloseTowardsServer, Fault::CloseTowardsClient, Fault::Drip(PATIENT / 2)][random.usize(0..3)],
-    }
-}
-
-/// Whatever happens to the line, at whichever byte: `Ok` is exactly once in the store, a known error is not at all, an unknown
-/// one at most once; and the caller's second send with the same key makes it exactly once.
-async fn what_it_says_is_true(retry_for: Duration) {
-    let (bench, proxy) = behind_proxy().await;
-    let direct = direct().await;
-    let seed = fastrand::u64(..);
-    let mut random = fastrand::Rng::with_seed(seed);
-    for round in 0..6 {
-        for how in ALL {
-            let fault = any_fault(&mut random);
-            let case = format!("seed {seed}, round {round}: {how:?}, {fault:?}");
-            let client = client(&bench, retry_for, matches!(how, How::Numbered));
-            // Asked for now, so that the fault hits the send itself.
-            wait_until("the line is back", || async { client.ask_store_time().await.is_ok() }).await;
-            let key = bench.id(&format!("{round} {how:?} {retry_for:?}")).to_string();
-            let before = stored(&*direct, &bench).await;
-            proxy.arm("", fault);
-            let sent = how.send(&bench, &client, &key).await;
-            let _ = proxy.disarm();
-            match &sent {
-                Ok(()) => assert_eq!(stored(&*direct, &bench).await - before, how.size(), "{case}: Ok"),
-                Err(error) if error.outcome_unknown() => {
-                    assert!(error.is_transient(), "{case}: {error:?}");
-                    let now = stored(&*direct, &bench).await - before;
-                    assert!(now == 0 || now == how.size(), "{case}: {now} after {error:?}");
-                    assert!(retry_for.is_zero() || !how.is_retried(), "{case}: was to be tried again: {error:?}");
-                }
-                Err(error) => assert_eq!(stored(&*direct, &bench).await, before, "{case}: {error:?}"),
-            }
-            if how.has_key() {
-                wait_until("the second send is taken", || async { how.send(&bench, &client, &key).await.is_ok() })
-                    .await;
-                assert_eq!(stored(&*direct, &bench).await - before, how.size(), "{case}: sent again");
-            }
-        }
-    }
-    assert!(proxy.lost() > 0);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_send_says_what_happened() {
-    what_it_says_is_true(Duration::ZERO).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_send_that_is_tried_again_happens_once() {
-    what_it_says_is_true(PATIENCE).await;
 }
 
 /// A try that arrives when another one has been taken long since, after what was sent has run: refused by its number or key.
@@ -168,7 +113,7 @@ async fn a_try_that_arrives_late_is_refused() {
     for how in [How::Numbered, How::Many, How::Keyed, How::Group, How::Chord] {
         let client = client(&bench, PATIENCE, matches!(how, How::Numbered));
         wait_until("the line is back", || async { client.ask_store_time().await.is_ok() }).await;
-        proxy.arm("", Fault::Late);
+        proxy.arm(TASK, Fault::Late);
         how.send(&bench, &client, bench.id(&format!("{how:?}")).as_str()).await.unwrap();
         late += 1;
         assert_eq!(proxy.lost(), late);
