@@ -31,6 +31,20 @@ async fn a_file_outlives_its_store() {
     assert_eq!((counts.ready, counts.scheduled), (1, 1));
 }
 
+/// A send without a key that is not to be tried again leaves its message, and no note of who sent it or that it was sent.
+#[tokio::test]
+async fn a_plain_send_is_noted_nowhere() {
+    let bench = Bench::open(Driver::SqliteFile).await;
+    let client = Client::new(bench.store.clone());
+    for _ in 0..100 {
+        client.send(Call::named("t").queue(bench.queue("mail").as_str())).await.unwrap();
+    }
+    let file = rusqlite::Connection::open(bench.dir().join("queue.db")).unwrap();
+    let rows =
+        |table: &str| file.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(["job", "producer", "sent"].map(rows), [100, 0, 0]);
+}
+
 /// Two databases in memory are two.
 #[tokio::test]
 async fn memory_is_not_shared() {

@@ -10,6 +10,7 @@ mod knobs;
 mod lines;
 mod many;
 mod neighbours;
+mod plain;
 mod producer;
 mod replies;
 mod sentinels;
