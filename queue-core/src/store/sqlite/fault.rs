@@ -95,3 +95,17 @@ pub(super) fn tell_io(url: &str, path: &Path, error: std::io::Error) -> StoreErr
         _ => StoreError::Foreign { url, why: format!("the file cannot be opened: {error}") },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_room_for_another_page_is_a_full_disk() {
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE t (x); PRAGMA max_page_count = 2").unwrap();
+        let error = connection.execute("INSERT INTO t VALUES (zeroblob(100000))", []).unwrap_err();
+        let told = Fault::from(error).tell("sqlite:test", false);
+        assert!(matches!(told, StoreError::Full { .. }), "{told:?}");
+    }
+}
