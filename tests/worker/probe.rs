@@ -73,6 +73,43 @@ async fn ends_are_counted_by_task_outcome_and_reason(bench: &Bench) {
     handle.abort();
 }
 
+/// What waits and what runs are two times, each in its own histogram: two hours by the store's clock before its body began, and as
+/// long as its body was held, which is longer than that one has waited.
+async fn waiting_and_running_are_told_apart(bench: &Bench) {
+    const HOUR: f64 = 3600.0;
+    let (client, stage) = (client(bench), Stage::default());
+    client.send(say.s("waited")).await.unwrap();
+    bench.advance(hours(2));
+    let (handle, address) = begin(bench, &stage).await;
+    stage.heard("waited", 1).await;
+    until_one_has_run(address, "t.say").await;
+    let (waited, ran) = (seconds(address, "wait", "t.say").await, seconds(address, "run", "t.say").await);
+    assert!(waited > HOUR && waited < 3.0 * HOUR && ran < HOUR, "waited {waited} s, ran {ran} s");
+
+    client.send(hold.s()).await.unwrap();
+    stage.heard("started", 1).await;
+    let began = Instant::now();
+    let waited = seconds(address, "wait", "t.hold").await;
+    tokio::time::sleep(Duration::from_secs_f64(waited) + Duration::from_millis(300)).await;
+    let held = began.elapsed().as_secs_f64();
+    stage.open();
+    until_one_has_run(address, "t.hold").await;
+    let ran = seconds(address, "run", "t.hold").await;
+    assert!(ran >= held && ran < HOUR, "ran {ran} s, and was held for {held} s");
+    assert_eq!(seconds(address, "wait", "t.hold").await, waited, "it waits no more");
+    handle.abort();
+}
+
+async fn until_one_has_run(address: SocketAddr, task: &str) {
+    let count = format!(r#"queue_run_seconds_count{{task="{task}"}}"#);
+    wait_until("it has run", || async { metric(address, &count).await == Some(1.0) }).await;
+}
+
+/// How long the jobs of this task have waited, or run.
+async fn seconds(address: SocketAddr, what: &str, task: &str) -> f64 {
+    metric(address, &format!(r#"queue_{what}_seconds_sum{{task="{task}"}}"#)).await.unwrap()
+}
+
 /// The depths come from the store, and are those of a few seconds ago at most.
 async fn depths_of_its_queues_are_told(bench: &Bench) {
     let stage = Stage::default();
@@ -386,6 +423,7 @@ async fn last_exchange_grows_old_while_the_store_is_gone() {
 queue_tests::conformance!(
     last_exchange_with_the_store_is_told_and_renewed,
     ends_are_counted_by_task_outcome_and_reason,
+    waiting_and_running_are_told_apart,
     depths_of_its_queues_are_told,
     stopping_worker_is_live_and_not_ready,
     body_that_blocks_a_thread_is_named_and_the_others_go_on,
