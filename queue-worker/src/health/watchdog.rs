@@ -81,12 +81,13 @@ impl Watchdog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::health::Patience;
 
     const BEAT: Duration = Duration::from_secs(2);
 
-    /// The beats at which it trips, of so many.
+    /// The beats at which it trips, of so many, with the patience that it has unless told otherwise.
     fn trips(beats: u32, mut sight: impl FnMut(u32) -> Sight) -> Vec<u32> {
-        let (mut dog, start) = (Watchdog::new(5 * BEAT), Instant::now());
+        let (mut dog, start) = (Watchdog::new(Patience::default().stalled), Instant::now());
         (0..beats).filter(|n| dog.trips(sight(*n), start + BEAT * *n).is_some()).collect()
     }
 
