@@ -28,6 +28,7 @@ pub(crate) fn concurrency() -> usize {
     usize::try_from(number("BENCH_CONCURRENCY")).unwrap_or(1).max(1)
 }
 
+#[allow(clippy::disallowed_methods, reason = "what is measured is the host's time, of several processes")]
 pub(crate) fn now_us() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |passed| passed.as_micros() as u64)
 }

@@ -13,6 +13,7 @@ static LAST: AtomicU64 = AtomicU64::new(0);
 static WRITER: OnceLock<Option<PathBuf>> = OnceLock::new();
 
 /// Unix time in microseconds.
+#[expect(clippy::disallowed_methods, reason = "what is measured is the host's time, of several processes")]
 pub(super) fn now_us() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |passed| u64::try_from(passed.as_micros()).unwrap_or(0))
 }
