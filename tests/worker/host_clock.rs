@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use queue_core::store::{Store, StoreOptions, connect_with};
+use queue_core::store::{Settled, Store, StoreOptions, connect_with};
 use queue_core::{Call, Client, ClientOptions, JobError};
 use queue_tests::{Bench, wait_until};
 
@@ -93,8 +93,48 @@ async fn a_producer_behind_and_a_worker_ahead(bench: &Bench) {
     scene(bench, -DAY_MS, DAY_MS).await;
 }
 
+/// Who beats keeps what it holds for longer than a lease, whatever its host's clock says and that of the one which looks for the
+/// dead; and who beats no more is found dead.
+async fn leases(bench: &Bench, holder_ms: i64, seeker_ms: i64) {
+    let (holders, seekers) = (host(bench, holder_ms).await, host(bench, seeker_ms).await);
+    let holder = bench.worker_on(holders.store(), "holder", &["q"]).await;
+    let seeker = bench.worker_on(seekers.store(), "seeker", &["q"]).await;
+    bench.enqueue("q", &["m1", "m2"]).await;
+    let (first, second) = (holder.take_one().await, holder.take_one().await);
+    let long = 3 * (bench.options().lease + bench.options().grace);
+    assert_eq!(bench.live(long, &[&holder, &seeker]).await, 0, "it was taken from a worker that lives");
+    assert!(seeker.take(2).await.is_empty());
+    assert_eq!(holder.finish(&first).await, Settled::Done);
+
+    assert_eq!(bench.bury(&[&seeker]).await, 1, "its death is not noticed");
+    assert_eq!(holder.finish(&second).await, Settled::LeaseLost);
+    let again = seeker.take_one().await;
+    assert!(again.suspect && again.payload() == second.payload());
+    assert_eq!(seeker.finish(&again).await, Settled::Done);
+}
+
+async fn leases_of_a_worker_behind(bench: &Bench) {
+    leases(bench, -DAY_MS, 0).await;
+}
+
+async fn leases_of_a_worker_ahead(bench: &Bench) {
+    leases(bench, DAY_MS, 0).await;
+}
+
+async fn leases_beside_a_worker_behind(bench: &Bench) {
+    leases(bench, 0, -DAY_MS).await;
+}
+
+async fn leases_beside_a_worker_ahead(bench: &Bench) {
+    leases(bench, 0, DAY_MS).await;
+}
+
 queue_tests::on_driver! {
     redis, Redis:
     a_producer_ahead_and_a_worker_behind,
     a_producer_behind_and_a_worker_ahead,
+    leases_of_a_worker_behind,
+    leases_of_a_worker_ahead,
+    leases_beside_a_worker_behind,
+    leases_beside_a_worker_ahead,
 }
