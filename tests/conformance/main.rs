@@ -22,4 +22,5 @@ mod revoke;
 mod settle;
 mod settle_many;
 mod sqlite;
+mod table;
 mod wait;
