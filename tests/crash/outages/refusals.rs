@@ -27,6 +27,7 @@ async fn full() {
         site.until_more(20).await;
     }
     site.close().await;
+    assert!(!site.written("done").contains_key("refused"), "what was refused was run");
     site.each_told_outages(3);
     site.nobody_was_taken_for_dead();
 }
