@@ -7,10 +7,11 @@ fix:
     cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged
     cargo fmt --all
 
-# Format, lints, docs and dependencies, without a warning
+# Format, lints, fuzzers (that they build), docs and dependencies, without a warning
 check:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- -D warnings
+    fuzz/check
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
     cargo deny --workspace check bans licenses sources
 

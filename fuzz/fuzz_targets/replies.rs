@@ -6,6 +6,7 @@ use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
 use redis::{RedisError, Value};
 
+#[allow(dead_code, reason = "a target uses a part of it")]
 #[path = "../../queue-core/src/store/redis/client/reply.rs"]
 mod reply;
 
