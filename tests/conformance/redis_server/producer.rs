@@ -270,6 +270,21 @@ async fn a_refusal_is_known() {
     }
 }
 
+/// A queue is listed also where the first send to it was given up before it was answered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_send_that_is_given_up_hides_no_queue() {
+    let (bench, proxy) = behind_proxy_within(PATIENCE).await;
+    let (store, first) = (Arc::clone(&bench.store), [bench.message("fresh", "m1")]);
+    proxy.arm("SADD", Fault::SwallowRequest);
+    let given_up = tokio::spawn(async move { store.enqueue(&first).await });
+    wait_until("it is under way", || async { proxy.lost() == 1 }).await;
+    given_up.abort();
+    proxy.cut();
+    let second = [bench.message("fresh", "m2")];
+    wait_until("another one is taken", || async { bench.store.enqueue(&second).await.is_ok() }).await;
+    assert!(direct().await.queues().await.unwrap().contains(&bench.queue("fresh")));
+}
+
 /// A server that loads its file takes nothing, and says so; who has the patience is served when it is done, once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_loads_is_waited_for() {

@@ -16,20 +16,22 @@ const BELIEVE: Duration = Duration::from_secs(30);
 pub(super) struct KnownQueues(Mutex<HashMap<QueueName, Instant, RandomState>>);
 
 impl KnownQueues {
-    /// Whether the name should be written again; then it counts as written.
+    /// Whether the name should be written again.
     pub(super) fn is_news(&self, queue: &QueueName, now: Instant) -> bool {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(queue).is_none_or(|at| now.saturating_duration_since(*at) >= BELIEVE)
+    }
+
+    /// These were written by a call that began `then` and was answered: one that was dropped may have written nothing.
+    pub(super) fn note<'a>(&self, queues: impl IntoIterator<Item = &'a QueueName>, then: Instant) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.get(queue).is_some_and(|at| now.saturating_duration_since(*at) < BELIEVE) {
-            return false;
-        }
         if known.len() > 10_000 {
             known.clear();
         }
-        known.insert(queue.clone(), now);
-        true
+        known.extend(queues.into_iter().map(|queue| (queue.clone(), then)));
     }
 
-    /// Forgets what was written: the write failed.
+    /// Forgets what was written: a server that failed may come back without it.
     pub(super) fn clear(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }

@@ -160,10 +160,12 @@ fn room_for(batch: &[Settlement]) -> (usize, usize) {
 /// Writes the names of queues that follow-ups go to for the first time; the messages themselves go with the settle.
 async fn announce_queues(shared: &Shared, batch: &[Settlement]) -> Result<(), StoreError> {
     for message in batch.iter().flat_map(|settlement| &settlement.follow) {
-        if shared.store.known_queues.is_news(&message.queue, Instant::now()) {
+        let now = Instant::now();
+        if shared.store.known_queues.is_news(&message.queue, now) {
             let mut add = redis::cmd("SADD");
             add.arg(&shared.store.keys.queues).arg(message.queue.as_str());
             shared.store.link.query::<()>(&add).await.inspect_err(|_| shared.store.known_queues.clear())?;
+            shared.store.known_queues.note([&message.queue], now);
         }
     }
     Ok(())
