@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use queue_core::store::{ConnectError, Settled, StoreError};
-use queue_tests::{Bench, Driver, Fault, PATIENCE, Proxy, RedisServer, SECOND, labels, wait_for, wait_until};
+use queue_tests::{
+    Bench, Driver, Fault, PATIENCE, Proxy, RedisServer, SECOND, done, labels, result, wait_for, wait_until, with_result,
+};
 
 use crate::chords::begun;
 use crate::drain::drain;
@@ -164,6 +166,35 @@ async fn a_heartbeat_gives_back_on_its_own_line() {
     })
     .await;
     stuck.abort();
+}
+
+/// With results elsewhere an end begins with the question which deliveries stand. A server that loads its file does not know: the end
+/// is tried again, since going on without its result would lose that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_loads_costs_no_result() {
+    let (server, results) = (RedisServer::start(&[]), RedisServer::start(&[]));
+    let proxy = Proxy::start(server.address()).await;
+    let bench = Bench::at(Driver::Redis, &proxy.url(), |options| options.results = Some(results.url())).await;
+    let worker = bench.worker("a", &["mail"]).await;
+    bench.enqueue("mail", &["m1"]).await;
+    let ends = [with_result(done(&worker.take_one().await), result(&bench.id("m1"), "SUCCESS", 1))];
+    server.save_and_kill();
+    server.restart_loading();
+    wait_until("the line is made anew", || async { bench.store.now().await.is_ok() }).await;
+    // It has loaded everything when the answer comes, and takes the next step.
+    proxy.delay(2 * SECOND);
+    let (first, ()) = tokio::join!(worker.settle(&ends), async {
+        wait_until("it is asked", || async { server.command(&["INFO", "commandstats"]).contains("cmdstat_lpos") })
+            .await;
+        server.load_fast();
+    });
+    proxy.delay(Duration::ZERO);
+    let settled = match first {
+        Ok(settled) => settled,
+        Err(_) => wait_for("an end", || async { worker.settle(&ends).await.ok() }).await,
+    };
+    assert_eq!(settled, [Settled::Done]);
+    assert!(bench.result("m1").await.is_some());
 }
 
 /// No server there: an error that says so, with the address, at once.

@@ -270,6 +270,22 @@ async fn a_refusal_is_known() {
     }
 }
 
+/// A producer that sends rarely, whose name leads to another master by now while its line stands, to a replica: the first write
+/// that is refused ends that line.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rare_send_leaves_a_demoted_master() {
+    let (old, new) = (RedisServer::start(&[]), RedisServer::start(&[]));
+    let proxy = Proxy::start(old.address()).await;
+    let bench = Bench::at(Driver::Redis, &proxy.url(), |_| ()).await;
+    let client = client(&bench, PATIENCE, false);
+    client.ask_store_time().await.unwrap();
+    proxy.lead_to(new.address());
+    let answer = old.command(&["REPLICAOF", "127.0.0.1", &new.port().to_string()]);
+    assert!(answer.starts_with("+OK"), "{answer}");
+    How::Plain.send(&bench, &client, "").await.unwrap();
+    assert_eq!(new.command(&["LLEN", bench.queue("mail").as_str()]), ":1\r\n");
+}
+
 /// A queue is listed also where the first send to it was given up before it was answered.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_send_that_is_given_up_hides_no_queue() {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use bytes::Bytes;
-use redis::{Cmd, RedisResult};
+use redis::Cmd;
 
 use super::chord;
 use super::inner::Inner;
@@ -72,16 +72,15 @@ async fn enqueue_one(store: &Inner, message: &Outgoing) -> Result<(), StoreError
 /// The name of its queue goes along.
 async fn enqueue_with_name(store: &Inner, message: &Outgoing, now: Instant) -> Result<(), StoreError> {
     let mut pipe = redis::pipe();
-    // What becomes of the name does not say what became of the message.
-    pipe.ignore_errors();
     pipe.cmd("SADD").arg(&store.keys.queues).arg(message.queue.as_str());
     pipe.cmd("LPUSH").arg(store.keys.list_for(message)).arg(&message.payload[..]);
-    let answers: Result<(RedisResult<()>, RedisResult<()>), StoreError> = store.link.pipe(&pipe).await;
-    match answers {
-        Ok((Ok(()), Ok(()))) => store.known_queues.note([&message.queue], now),
-        _ => store.known_queues.clear(),
+    // What becomes of the name does not say what became of the message.
+    let mut answers = store.link.each::<i64>(pipe).await.inspect_err(|_| store.known_queues.clear())?;
+    let pushed = answers.pop().unwrap_or_else(|| Err(store.link.unanswered()));
+    if answers.iter().all(Result::is_ok) {
+        store.known_queues.note([&message.queue], now);
     }
-    answers?.1.map_err(|error| store.link.refused(error))
+    pushed.map(drop)
 }
 
 /// Begins chords on the server where they are, unless the key stands with which they are sent: a chord that runs must not begin anew.

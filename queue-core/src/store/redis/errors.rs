@@ -37,6 +37,14 @@ pub(super) fn map_error(url: &str, error: RedisError, sent: bool) -> StoreError 
     }
 }
 
+/// What was found; `None` where the key holds something else.
+pub(super) fn unless_foreign<T>(found: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match found {
+        Err(StoreError::Foreign { .. }) => Ok(None),
+        found => found.map(Some),
+    }
+}
+
 /// A server's URL and its words, as the error that they are.
 type Meaning = fn(String, Box<dyn Error + Send + Sync>) -> StoreError;
 

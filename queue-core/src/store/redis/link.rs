@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis::aio::PubSub;
-use redis::{Cmd, FromRedisValue, Pipeline, RedisError};
+use redis::{Cmd, FromRedisValue, Pipeline, RedisError, RedisResult};
 
 use super::client::{self, Connection};
 use super::errors::map_error;
@@ -138,9 +138,9 @@ impl Link {
         &self.connector.url
     }
 
-    /// What an error means that the server gave to one command of several.
-    pub(super) fn refused(&self, error: RedisError) -> StoreError {
-        map_error(&self.connector.url, error, true)
+    /// The error for an answer that did not come in time.
+    pub(super) fn unanswered(&self) -> StoreError {
+        self.connector.unreachable(io::Error::from(io::ErrorKind::TimedOut), true)
     }
 
     /// Asks whether the connection still stands, where nothing was asked for as long as an answer may take: one that broke
@@ -179,6 +179,19 @@ impl Link {
         let (age, mut connection) = self.connection().await?;
         let answer = self.bounded(pipe.query_async(&mut connection)).await;
         self.judge(age, answer, now)
+    }
+
+    /// Sends several commands at once of which each is answered by itself: one that is refused says nothing of the others.
+    pub(super) async fn each<T: FromRedisValue>(
+        &self,
+        mut pipe: Pipeline,
+    ) -> Result<Vec<Result<T, StoreError>>, StoreError> {
+        let now = Instant::now();
+        let (age, mut connection) = self.connection().await?;
+        let asked = pipe.ignore_errors().query_async::<Vec<RedisResult<T>>>(&mut connection);
+        let answer = self.bounded(asked).await;
+        let answers = self.judge(age, answer, now)?;
+        Ok(answers.into_iter().map(|answer| answer.map_err(|error| self.refused(age, error))).collect())
     }
 
     /// Calls a script, loading it first where the server does not know it: a script it does not know it did not run.
@@ -268,19 +281,22 @@ impl Link {
                 *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(asked);
                 Ok(value)
             }
-            Some(Err(error)) => {
-                let unusable = broken(&error);
-                let error = map_error(&self.connector.url, error, true);
-                if unusable || matches!(error, StoreError::ReadOnly { .. }) {
-                    self.drop_connection(age);
-                }
-                Err(error)
-            }
+            Some(Err(error)) => Err(self.refused(age, error)),
             None => {
                 self.drop_connection(age);
-                Err(self.connector.unreachable(io::Error::from(io::ErrorKind::TimedOut), true))
+                Err(self.unanswered())
             }
         }
+    }
+
+    /// What an error means that came by the connection of this `age`, which may be of no more use.
+    fn refused(&self, age: u64, error: RedisError) -> StoreError {
+        let unusable = broken(&error);
+        let error = map_error(&self.connector.url, error, true);
+        if unusable || matches!(error, StoreError::ReadOnly { .. }) {
+            self.drop_connection(age);
+        }
+        error
     }
 
     async fn connection(&self) -> Result<(u64, Connection), StoreError> {

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use redis::FromRedisValue;
 
+use super::errors::unless_foreign;
 use super::inner::Inner;
 use super::keys::ListKeys;
 use crate::clock::Timestamp;
@@ -60,28 +61,20 @@ pub(super) async fn counts(store: &Inner, queue: &QueueName) -> Result<QueueCoun
     Ok(counts)
 }
 
-/// How many messages of a list each of `workers` holds.
+/// How many messages of a list each of `workers` holds. A key that is no list is a tombstone, perhaps since a moment: nothing
+/// is held there any more.
 async fn held_counts(store: &Inner, lane: &ListKeys, workers: &[String]) -> Result<Vec<u64>, StoreError> {
     let mut counts = Vec::with_capacity(workers.len());
     for chunk in workers.chunks(STEP) {
         let mut pipe = redis::pipe();
-        pipe.ignore_errors();
         for worker in chunk {
             pipe.cmd("LLEN").arg(lane.held(worker)).cmd("LLEN").arg(lane.suspects_held(worker));
         }
-        let lengths: Vec<redis::RedisResult<u64>> = store.link.pipe(&pipe).await?;
-        let lengths = lengths.into_iter().map(|length| held_length(store, length)).collect::<Result<Vec<_>, _>>()?;
+        let lengths = store.link.each::<u64>(pipe).await?.into_iter().map(unless_foreign);
+        let lengths = lengths.map(|length| length.map(Option::unwrap_or_default)).collect::<Result<Vec<_>, _>>()?;
         counts.extend(lengths.chunks(2).map(|of| of.iter().sum::<u64>()));
     }
     Ok(counts)
-}
-
-/// A key that is no list is a tombstone, perhaps since a moment: nothing is held there any more.
-fn held_length(store: &Inner, length: redis::RedisResult<u64>) -> Result<u64, StoreError> {
-    match length.map_err(|error| store.link.refused(error)) {
-        Err(StoreError::Foreign { .. }) => Ok(0),
-        answer => answer,
-    }
 }
 
 /// A score as an instant.

@@ -8,6 +8,7 @@
 //!    crash before leaves a claim that a part which runs again takes over, and ended chords to expire.
 
 use super::chord::{self, End};
+use super::errors::unless_foreign;
 use super::plain::Plain;
 use super::settle::{self, Done, Names, Sent, add_dead, add_follow, add_results, add_tag, begin_call, settled};
 use super::shared::Shared;
@@ -47,7 +48,6 @@ async fn standing<'a>(
     tags: impl Iterator<Item = Option<&'a DeliveryTag>>,
 ) -> Result<Vec<bool>, StoreError> {
     let mut pipe = redis::pipe();
-    pipe.ignore_errors();
     let asked: Vec<bool> = tags
         .map(|tag| {
             if let Some(tag) = tag {
@@ -59,20 +59,10 @@ async fn standing<'a>(
     if pipe.cmd_iter().next().is_none() {
         return Ok(asked.iter().map(|_| true).collect());
     }
-    let found: Vec<redis::RedisResult<Option<i64>>> = shared.store.link.pipe(&pipe).await?;
-    let found = found.into_iter().map(|place| is_held(shared, place)).collect::<Result<Vec<_>, _>>()?;
-    let mut found = found.into_iter();
+    let found = shared.store.link.each::<Option<i64>>(pipe).await?.into_iter().map(unless_foreign);
+    // A tombstone is no list. Any other refusal says nothing of the delivery.
+    let mut found = found.collect::<Result<Vec<_>, _>>()?.into_iter().map(|place| place.flatten().is_some());
     Ok(asked.into_iter().map(|asked| !asked || found.next().unwrap_or(false)).collect())
-}
-
-/// Whether a delivery has a place in what is held. Where a tombstone is it has none; a server that refuses to look has not said
-/// so.
-fn is_held(shared: &Shared, place: redis::RedisResult<Option<i64>>) -> Result<bool, StoreError> {
-    match place.map_err(|error| shared.store.link.refused(error)) {
-        Ok(place) => Ok(place.is_some()),
-        Err(StoreError::Foreign { .. }) => Ok(false),
-        Err(error) => Err(error),
-    }
 }
 
 /// What is known of one settlement before its delivery goes.
