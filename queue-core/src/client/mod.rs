@@ -48,6 +48,10 @@ const RESULT_TTL: Duration = Duration::from_secs(24 * 3600);
 const RETRY_FOR: Duration = Duration::from_secs(5);
 
 /// Sends tasks to one store and reads their results. Cheap to clone.
+///
+/// Several runtimes may share one, at once or one after the other (a program that begins a runtime for each request, tests with a
+/// client in a `static`): whichever of them ends takes nothing along that the others need. A current-thread runtime that is not
+/// within `block_on` does not run; while others use the client it must run, or be gone.
 #[derive(Debug, Clone)]
 pub struct Client {
     inner: Arc<Inner>,

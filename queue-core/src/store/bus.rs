@@ -59,7 +59,8 @@ pub trait Bus: Send + Sync {
     /// Tells whoever listens. Says about how many heard it: exactly how many where the store knows.
     async fn publish(&self, topic: &Topic, payload: &[u8]) -> Result<usize, StoreError>;
     /// Listens. What is published after this returned is heard, in the order it was published, until the
-    /// [`Listening`] is dropped; while the connection to the store is broken, nothing is.
+    /// [`Listening`] is dropped, or the runtime ends in which this was called; while the connection to the store is broken,
+    /// nothing is.
     async fn listen(&self, interest: Interest) -> Result<Listening, StoreError>;
     /// Opens a fresh reply box.
     async fn open_box(&self) -> Result<Box<dyn ReplyBox>, StoreError>;
@@ -100,7 +101,7 @@ impl Listening {
         Self { posts, _ear: Box::new(ear) }
     }
 
-    /// The next post; `None` when the store was closed.
+    /// The next post; `None` when the store was closed, or the runtime has ended in which the listening began.
     pub async fn next(&mut self) -> Option<Bytes> {
         self.posts.recv().await
     }

@@ -207,7 +207,7 @@ pub trait Results: Send + Sync {
     /// The stored bytes, in the order asked; `None` where nothing is stored (or it expired).
     async fn get_results(&self, ids: &[TaskId]) -> Result<Vec<Option<Bytes>>, StoreError>;
     /// Waits until the stored result of `id` satisfies `ready`, at most `timeout`; `None` on timeout.
-    /// Any number of waits share one connection; dropping the future ends its wait.
+    /// Any number of waits in a runtime share one connection; dropping the future ends its wait.
     async fn wait_result(&self, id: &TaskId, ready: Ready, timeout: Duration) -> Result<Option<Bytes>, StoreError>;
     /// Deletes results; true where there was one.
     async fn forget(&self, ids: &[TaskId]) -> Result<Vec<bool>, StoreError>;

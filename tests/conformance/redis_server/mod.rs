@@ -13,5 +13,6 @@ mod neighbours;
 mod plain;
 mod producer;
 mod replies;
+mod runtimes;
 mod sentinels;
 mod windows;

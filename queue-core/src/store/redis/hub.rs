@@ -1,15 +1,16 @@
-//! One subscribed connection for a whole store: whoever wants a channel's messages registers here.
+//! A subscribed connection for all listeners of a runtime: whoever wants a channel's messages registers here.
 //!
-//! The connection is made when somebody first subscribes and remade, with all its channels, after it broke; every
-//! listener is then told (without a payload) to look for what it may have missed.
+//! Each runtime that uses the store has one of its own: a runtime takes its tasks with it when it ends, so that nobody in
+//! another one could rely on them. The connection is made when somebody first subscribes there and remade, with all its channels,
+//! after it broke; every listener is then told (without a payload) to look for what it may have missed.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use redis::aio::{PubSub, PubSubSink, PubSubStream};
+use tokio::runtime;
 use tokio::sync::Notify;
 
 use super::errors::map_error;
@@ -44,20 +45,27 @@ const PING: Duration = Duration::from_secs(30);
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Hub(Arc<State>);
+pub(super) struct Hub {
+    connector: Connector,
+    states: Arc<States>,
+}
 
+/// By the runtimes that they are of.
+type States = Mutex<HashMap<runtime::Id, Arc<State>>>;
+
+/// What is of one runtime.
 struct State {
     connector: Connector,
     listeners: Mutex<Listeners>,
     /// Channels were added or removed.
     changed: Notify,
-    next: AtomicU64,
 }
 
 #[derive(Default)]
 struct Listeners {
     channels: HashMap<Channel, Vec<(u64, Listener)>>,
-    running: bool,
+    /// The youngest's id.
+    last: u64,
 }
 
 impl std::fmt::Debug for State {
@@ -95,13 +103,12 @@ impl Drop for Subscription {
 
 impl Hub {
     pub(super) fn new(connector: Connector) -> Self {
-        let (listeners, changed, next) = (Mutex::default(), Notify::new(), AtomicU64::new(0));
-        Self(Arc::new(State { connector, listeners, changed, next }))
+        Self { connector, states: Arc::default() }
     }
 
     /// How its connection is made.
     pub(super) fn connector(&self) -> &Connector {
-        &self.0.connector
+        &self.connector
     }
 
     /// Calls `listener` for each message of `channel`, and with `None` whenever it is to look for itself: the
@@ -117,24 +124,63 @@ impl Hub {
         })
     }
 
-    /// Tells `listener` all about `channel`.
+    /// Tells `listener` all about `channel`, as long as this runtime lives.
     pub(super) fn listen(&self, channel: Channel, listener: impl Fn(News<'_>) + Send + Sync + 'static) -> Subscription {
-        let id = self.0.next.fetch_add(1, Ordering::Relaxed);
-        let mut listeners = self.0.lock();
-        listeners.channels.entry(channel.clone()).or_default().push((id, Arc::new(listener)));
-        if listeners.running {
-            self.0.changed.notify_one();
-        } else {
-            listeners.running = true;
-            tokio::spawn(run(Arc::downgrade(&self.0)));
+        let state = self.state();
+        let id = state.add(channel.clone(), Arc::new(listener));
+        Subscription { state: Arc::downgrade(&state), channel, id }
+    }
+
+    /// That of the runtime in which it is asked for.
+    fn state(&self) -> Arc<State> {
+        let runtime = runtime::Handle::current().id();
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(state) = states.get(&runtime) {
+            return Arc::clone(state);
         }
-        Subscription { state: Arc::downgrade(&self.0), channel, id }
+        let state =
+            Arc::new(State { connector: self.connector.clone(), listeners: Mutex::default(), changed: Notify::new() });
+        states.insert(runtime, Arc::clone(&state));
+        // Unlocked first: a runtime that is about to end drops at once what it is given.
+        drop(states);
+        tokio::spawn(run(Running { runtime, state: Arc::downgrade(&state), states: Arc::downgrade(&self.states) }));
+        state
+    }
+}
+
+/// Takes what is of a runtime away when its task ends, however that happens: a runtime drops its tasks.
+struct Running {
+    runtime: runtime::Id,
+    state: Weak<State>,
+    states: Weak<States>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let Some(states) = self.states.upgrade() else { return };
+        let mut states = states.lock().unwrap_or_else(PoisonError::into_inner);
+        // A runtime that came later may have the same id.
+        let ours = states.get(&self.runtime).is_some_and(|state| Arc::as_ptr(state) == self.state.as_ptr());
+        let gone = if ours { states.remove(&self.runtime) } else { None };
+        // Unlocked first: listeners go with it, and what they hold.
+        drop(states);
+        drop(gone);
     }
 }
 
 impl State {
     fn lock(&self) -> std::sync::MutexGuard<'_, Listeners> {
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, channel: Channel, listener: Listener) -> u64 {
+        let mut listeners = self.lock();
+        // Under the lock, so that who is younger has the higher number.
+        listeners.last += 1;
+        let id = listeners.last;
+        listeners.channels.entry(channel).or_default().push((id, listener));
+        self.changed.notify_one();
+        id
     }
 
     fn tell(&self, channel: &Channel, news: News<'_>) {
@@ -190,8 +236,8 @@ impl Seen {
     }
 }
 
-async fn run(weak: Weak<State>) {
-    let mut rest = Rest::default();
+async fn run(running: Running) {
+    let (weak, mut rest) = (&running.state, Rest::default());
     loop {
         let Some(state) = weak.upgrade() else { return };
         let lines = Arc::clone(&state.connector.lines);
@@ -202,7 +248,7 @@ async fn run(weak: Weak<State>) {
         match connected.map(PubSub::split) {
             Ok(halves) => {
                 rest.reset();
-                if let Err(error) = serve(&weak, halves, seen).await {
+                if let Err(error) = serve(weak, halves, seen).await {
                     tracing::debug!(%error, "the subscribed connection broke");
                 }
             }
