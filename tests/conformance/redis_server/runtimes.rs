@@ -1,11 +1,14 @@
 //! A store that several runtimes share, at once or one after the other: what it does beside a call goes on whichever of them ends.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use queue_core::TaskId;
-use queue_core::store::{Interest, Topic};
+use queue_core::store::{Interest, Topic, connect};
 use queue_tests::{Bench, Driver, PATIENCE, RedisServer, SECOND, result, wait_until};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
@@ -87,5 +90,53 @@ fn a_listening_lives_as_long_as_its_runtime() {
         wait_until("it is sent", || async { bench.store.publish(&Topic::Control, b"post").await.is_ok() }).await;
         let post = tokio::time::timeout(PATIENCE, goes_on.next()).await.expect("it hears");
         assert_eq!(post.unwrap(), "post");
+    });
+}
+
+/// A sentinel that names a master and counts those who subscribe; its address.
+async fn sentinel(master: u16, subscribed: Arc<AtomicUsize>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let port = master.to_string();
+    let answer = format!("*2\r\n$9\r\n127.0.0.1\r\n${}\r\n{port}\r\n", port.len());
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let (answer, subscribed) = (answer.clone(), Arc::clone(&subscribed));
+            tokio::spawn(async move {
+                let mut buffer = vec![0; 4096];
+                while let Ok(read @ 1..) = client.read(&mut buffer).await {
+                    let text = String::from_utf8_lossy(&buffer[..read]).to_lowercase();
+                    subscribed.fetch_add(text.matches("\r\nsubscribe").count(), Ordering::SeqCst);
+                    let greetings = "+OK\r\n".repeat(text.matches("setinfo").count());
+                    let asked = if text.contains("get-master-addr-by-name") { &*answer } else { "" };
+                    let said = format!("{greetings}{asked}");
+                    if client.write_all(said.as_bytes()).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+/// The sentinels are listened to in whichever runtime there is.
+#[test]
+fn sentinels_are_listened_to_in_a_later_runtime() {
+    let master = RedisServer::start(&[]);
+    let [aside, first, second] = [(); 3].map(|()| Runtime::new().unwrap());
+    let subscribed = Arc::new(AtomicUsize::new(0));
+    let address = aside.block_on(sentinel(master.port(), Arc::clone(&subscribed)));
+    let times = || subscribed.load(Ordering::SeqCst);
+    let store = first.block_on(async {
+        let store = connect(&format!("redis+sentinel://{address}/mymaster/0")).await.unwrap();
+        wait_until("it is listened to", || async { times() > 0 }).await;
+        store
+    });
+    drop(first);
+    second.block_on(async {
+        let before = times();
+        wait_until("the line is made anew", || async { store.now().await.is_ok() }).await;
+        wait_until("it is listened to again", || async { times() > before }).await;
     });
 }

@@ -42,13 +42,6 @@ impl Elsewhere {
         let hub = (!same_server).then(|| Hub::new(connector.clone()));
         Ok(Some(Self { link: connector.link(), hub, databases: same_server.then_some(databases) }))
     }
-
-    /// Hears of a new master, where other sentinels than those of messages know it.
-    pub(super) fn watch(&self) {
-        if let Some(hub) = &self.hub {
-            super::switch::watch(hub.connector());
-        }
-    }
 }
 
 /// Two with the same address and user are one server: a script of the one reaches the other's database.

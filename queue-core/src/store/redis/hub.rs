@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 use super::errors::map_error;
 use super::lines::{Lines, Rest};
 use super::link::{Connector, broken};
+use super::switch;
 use crate::store::StoreError;
 
 type Listener = Arc<dyn Fn(News<'_>) + Send + Sync>;
@@ -104,11 +105,6 @@ impl Drop for Subscription {
 impl Hub {
     pub(super) fn new(connector: Connector) -> Self {
         Self { connector, states: Arc::default() }
-    }
-
-    /// How its connection is made.
-    pub(super) fn connector(&self) -> &Connector {
-        &self.connector
     }
 
     /// Calls `listener` for each message of `channel`, and with `None` whenever it is to look for itself: the
@@ -274,6 +270,7 @@ async fn serve(
     let mut told = Told::new();
     loop {
         let Some(state) = weak.upgrade() else { return Ok(()) };
+        switch::watch(&state.connector);
         let lines = &state.connector.lines;
         // From here on, so that no doubt is missed that comes while something is awaited below.
         let doubted = lines.doubted();

@@ -24,6 +24,8 @@ pub(super) struct Lines {
     switches: AtomicU64,
     /// How often connections that were made before became doubtful.
     doubts: AtomicU64,
+    /// Somebody listens to the sentinels.
+    watched: AtomicBool,
 }
 
 impl Lines {
@@ -50,7 +52,17 @@ impl Lines {
         self.back.notify_waiters();
     }
 
-    /// How often that has happened.
+    /// Whether nobody listens to the sentinels; from now on the caller does.
+    pub(super) fn begin_watch(&self) -> bool {
+        !self.watched.load(Ordering::Relaxed) && !self.watched.swap(true, Ordering::AcqRel)
+    }
+
+    /// Nobody listens to them any more.
+    pub(super) fn end_watch(&self) {
+        self.watched.store(false, Ordering::Release);
+    }
+
+    /// How often another server became the master.
     pub(super) fn switches(&self) -> u64 {
         self.switches.load(Ordering::Acquire)
     }

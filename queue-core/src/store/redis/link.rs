@@ -18,6 +18,7 @@ use super::lines::Lines;
 use super::pace::Pace;
 use super::scripts::Script;
 use super::sentinel::Sentinels;
+use super::switch;
 use crate::store::StoreError;
 
 /// How much longer a call may wait once a newer connection has been answered.
@@ -251,6 +252,7 @@ impl Link {
     /// Waits for an answer; `None` when there is none in time.
     async fn bounded<T>(&self, call: impl Future<Output = Result<T, RedisError>>) -> Option<Result<T, RedisError>> {
         self.pace.keep();
+        switch::watch(&self.connector);
         tokio::select! {
             biased;
             answer = tokio::time::timeout(self.connector.response_timeout, call) => {

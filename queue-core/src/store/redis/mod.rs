@@ -111,8 +111,6 @@ impl RedisStore {
         read(durability::check_version(&inner).await)?;
         // A script that is known twice is known.
         read(inner.load_scripts().await)?;
-        switch::watch(&inner.connector);
-        inner.elsewhere.iter().for_each(Elsewhere::watch);
         Ok(Self(Arc::new(inner)))
     }
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use futures_util::future::join_all;
 
 use super::lines::Lines;
 use super::link::Connector;
@@ -22,17 +23,35 @@ const PING: Duration = Duration::from_secs(30);
 /// How long a sentinel may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Listens to all sentinels of `connector` as long as its connections are wanted.
+/// Listens to all sentinels of `connector` as long as its connections are wanted, unless somebody does. To be called whenever one of
+/// them is used: who listened before may have ended with their runtime.
 pub(super) fn watch(connector: &Connector) {
-    let Some(sentinels) = &connector.sentinels else { return };
-    for node in 0..sentinels.count() {
-        tokio::spawn(listen(Arc::clone(sentinels), node, Arc::downgrade(&connector.lines)));
+    if let Some(sentinels) = &connector.sentinels
+        && connector.lines.begin_watch()
+    {
+        let watching = Watching(Arc::downgrade(&connector.lines));
+        tokio::spawn(listen_to_all(Arc::clone(sentinels), watching));
     }
 }
 
-async fn listen(sentinels: Arc<Sentinels>, node: usize, lines: Weak<Lines>) {
+/// Says so when it ends, however that happens: a runtime drops its tasks.
+struct Watching(Weak<Lines>);
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        if let Some(lines) = self.0.upgrade() {
+            lines.end_watch();
+        }
+    }
+}
+
+async fn listen_to_all(sentinels: Arc<Sentinels>, watching: Watching) {
+    join_all((0..sentinels.count()).map(|node| listen(&sentinels, node, &watching.0))).await;
+}
+
+async fn listen(sentinels: &Sentinels, node: usize, lines: &Weak<Lines>) {
     while lines.strong_count() > 0 {
-        if let Err(error) = serve(&sentinels, node, &lines).await {
+        if let Err(error) = serve(sentinels, node, lines).await {
             tracing::debug!(sentinel = sentinels.name(node), %error, "this sentinel cannot be listened to");
         }
         tokio::time::sleep(REST.mul_f64(1.0 + fastrand::f64())).await;
