@@ -1,7 +1,7 @@
 //! The bus beside Python: kombu's channels and reply queues, and users who may not listen to all of them.
 
 use queue_core::store::{Interest, ReplyTo, StoreError, Topic};
-use queue_tests::{Bench, Driver, PATIENCE, RedisServer, result};
+use queue_tests::{Bench, Driver, PATIENCE, RedisServer, SECOND, result, wait_until};
 
 /// Everything is where kombu looks for it, and what kombu has put there is found.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -73,4 +73,43 @@ async fn a_refused_channel_costs_the_others_nothing() {
     assert!(matches!(events, Err(StoreError::Unreachable { .. })), "{events:?}");
     stored.unwrap();
     assert!(waited.unwrap().is_some());
+}
+
+/// A user who may not listen to results, as new ones on a Redis 7: they are looked for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn results_whose_channel_is_refused_are_looked_for() {
+    let server = RedisServer::start(&[]);
+    server.command(&["ACL", "SETUSER", "limited", "on", ">pw", "~*", "+@all", "resetchannels"]);
+    let url = format!("redis://limited:pw@{}/0", server.address());
+    let bench = Bench::at(Driver::Redis, &url, |_| ()).await;
+    let (waited, ()) = tokio::join!(
+        async {
+            let id = bench.id("m1");
+            tokio::time::timeout(PATIENCE, bench.store.wait_result(&id, |_| true, 2 * PATIENCE)).await
+        },
+        async {
+            // After the subscription was tried, and told as refused.
+            for _ in 0..20 {
+                assert!(bench.store.listen(Interest::Control).await.is_err());
+            }
+            bench.store.put_results(&[result(&bench.id("m1"), "SUCCESS", 1)]).await.unwrap();
+        }
+    );
+    assert!(waited.expect("it is found").unwrap().is_some());
+}
+
+/// Nor does such a user's worker run what was revoked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn revocations_whose_channel_is_refused_are_looked_for() {
+    let server = RedisServer::start(&[]);
+    server.command(&["ACL", "SETUSER", "limited", "on", ">pw", "~*", "+@all", "resetchannels"]);
+    let url = format!("redis://limited:pw@{}/0", server.address());
+    let bench = Bench::at(Driver::Redis, &url, |_| ()).await;
+    let (worker, id) = (bench.worker("a", &["mail"]).await, bench.id("m1"));
+    for _ in 0..20 {
+        assert!(bench.store.listen(Interest::Control).await.is_err());
+        assert_eq!(worker.revoked(&[&id]).await.unwrap(), [false]);
+    }
+    bench.store.revoke(std::slice::from_ref(&id), 600 * SECOND).await.unwrap();
+    wait_until("it hears of it", || async { worker.revoked(&[&id]).await.unwrap() == [true] }).await;
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use redis::ConnectionAddr;
 
 use super::hub::Hub;
+use super::keys::Keys;
 use super::link::{Connector, Link};
 use super::options::RedisOptions;
 use super::place::Place;
@@ -39,7 +40,7 @@ impl Elsewhere {
         // On one server what one connection finds out is news to all.
         let lines = if same_server { Arc::clone(&messages.lines) } else { Arc::default() };
         let connector = Connector { client, sentinels, url: masked.clone(), lines, ..messages.clone() };
-        let hub = (!same_server).then(|| Hub::new(connector.clone()));
+        let hub = (!same_server).then(|| Hub::new(connector.clone(), &Keys::new(named).result("*")));
         Ok(Some(Self { link: connector.link(), hub, databases: same_server.then_some(databases) }))
     }
 }

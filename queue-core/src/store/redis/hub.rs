@@ -2,7 +2,8 @@
 //!
 //! Each runtime that uses the store has one of its own: a runtime takes its tasks with it when it ends, so that nobody in
 //! another one could rely on them. The connection is made when somebody first subscribes there and remade, with all its channels,
-//! after it broke; every listener is then told (without a payload) to look for what it may have missed.
+//! after it broke; every listener is then told (without a payload) to look for what it may have missed. One whose channel the
+//! server refuses is told so again and again, since it hears nothing else.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -12,10 +13,12 @@ use futures_util::StreamExt;
 use redis::aio::{PubSub, PubSubSink, PubSubStream};
 use tokio::runtime;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::errors::map_error;
 use super::lines::{Lines, Rest};
 use super::link::{Connector, broken};
+use super::refusals::Refusals;
 use super::switch;
 use crate::store::StoreError;
 
@@ -26,7 +29,7 @@ type Listener = Arc<dyn Fn(News<'_>) + Send + Sync>;
 pub(super) enum News<'a> {
     /// The subscription stands, for the first time or again.
     Stands,
-    /// The connection broke: nothing is heard for a while.
+    /// Nothing is heard for a while: the connection broke, or the server refuses the channel.
     Broke,
     /// A message.
     Message(&'a [u8]),
@@ -41,13 +44,24 @@ pub(super) enum Channel {
     Pattern(String),
 }
 
+impl Channel {
+    fn text(&self) -> &str {
+        match self {
+            Self::Named(text) | Self::Pattern(text) => text,
+        }
+    }
+}
+
 /// How often an idle connection is asked whether it still stands.
 const PING: Duration = Duration::from_secs(30);
+/// How often those are told to look for themselves whose channel is refused.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Hub {
     connector: Connector,
+    refusals: Refusals,
     states: Arc<States>,
 }
 
@@ -57,6 +71,7 @@ type States = Mutex<HashMap<runtime::Id, Arc<State>>>;
 /// What is of one runtime.
 struct State {
     connector: Connector,
+    refusals: Refusals,
     listeners: Mutex<Listeners>,
     /// Channels were added or removed.
     changed: Notify,
@@ -103,8 +118,9 @@ impl Drop for Subscription {
 }
 
 impl Hub {
-    pub(super) fn new(connector: Connector) -> Self {
-        Self { connector, states: Arc::default() }
+    /// `every_result` is the pattern of the channels of results.
+    pub(super) fn new(connector: Connector, every_result: &str) -> Self {
+        Self { connector, refusals: Refusals::new(every_result), states: Arc::default() }
     }
 
     /// Calls `listener` for each message of `channel`, and with `None` whenever it is to look for itself: the
@@ -134,8 +150,12 @@ impl Hub {
         if let Some(state) = states.get(&runtime) {
             return Arc::clone(state);
         }
-        let state =
-            Arc::new(State { connector: self.connector.clone(), listeners: Mutex::default(), changed: Notify::new() });
+        let state = Arc::new(State {
+            connector: self.connector.clone(),
+            refusals: self.refusals.clone(),
+            listeners: Mutex::default(),
+            changed: Notify::new(),
+        });
         states.insert(runtime, Arc::clone(&state));
         // Unlocked first: a runtime that is about to end drops at once what it is given.
         drop(states);
@@ -199,6 +219,11 @@ impl State {
             of_channel.filter(|(id, _)| before.is_none_or(|b| *id > b.youngest)).map(|(_, l)| l.clone()).collect()
         };
         untold.iter().for_each(|listener| listener(news));
+    }
+
+    /// Who was refused hears nothing by itself.
+    fn tell_refused(&self, told: &Told) {
+        told.iter().filter(|(_, answer)| !answer.stands).for_each(|(channel, _)| self.tell(channel, News::Broke));
     }
 
     fn tell_all(&self) {
@@ -267,7 +292,7 @@ async fn serve(
     (mut sink, mut stream): (PubSubSink, PubSubStream),
     mut seen: Seen,
 ) -> Result<(), StoreError> {
-    let mut told = Told::new();
+    let (mut told, mut look, mut ping) = (Told::new(), Instant::now(), Instant::now() + PING);
     loop {
         let Some(state) = weak.upgrade() else { return Ok(()) };
         switch::watch(&state.connector);
@@ -285,14 +310,25 @@ async fn serve(
             Ok(done) => done?,
             Err(elapsed) => return Err(state.connector.unreachable(elapsed, false)),
         }
+        let refused = told.values().any(|answer| !answer.stands);
         tokio::select! {
-            message = stream.next() => match message {
-                Some(message) => state.tell(&channel_of(&message), News::Message(message.get_payload_bytes())),
-                None => return Ok(()),
-            },
+            message = stream.next() => {
+                let Some(message) = message else { return Ok(()) };
+                ping = Instant::now() + PING;
+                state.tell(&channel_of(&message), News::Message(message.get_payload_bytes()));
+            }
             () = state.changed.notified() => {}
             () = doubted => {}
-            () = tokio::time::sleep(PING) => if !stands(&state, &mut sink).await { return Ok(()) },
+            () = tokio::time::sleep_until(look), if refused => {
+                look = Instant::now() + LOOK;
+                state.tell_refused(&told);
+            }
+            () = tokio::time::sleep_until(ping) => {
+                if !stands(&state, &mut sink).await {
+                    return Ok(());
+                }
+                ping = Instant::now() + PING;
+            }
         }
     }
 }
@@ -317,6 +353,7 @@ async fn sync(state: &State, sink: &mut PubSubSink, told: &mut Told) -> Result<(
     let stood = |channel: &Channel| told.get(channel).is_some_and(|answer| answer.stands);
     let new = fresh.iter().map(|(channel, _)| channel).filter(|one| !stood(one));
     let refused = subscribe(sink, by_kind(new)).await.map_err(failed)?;
+    refused.iter().for_each(|channel| state.refusals.say(channel.text()));
     let (names, patterns) = by_kind(gone.iter());
     if !names.is_empty() {
         sink.unsubscribe(&names).await.map_err(failed)?;

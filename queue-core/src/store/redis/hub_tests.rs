@@ -38,7 +38,7 @@ async fn is_made_anew_after(happens: impl FnOnce(&Lines)) -> bool {
         broken: Arc::default(),
     };
     let lines = Arc::clone(&connector.lines);
-    let hub = Hub::new(connector);
+    let hub = Hub::new(connector, "celery-task-meta-*");
     let _subscription = hub.subscribe("c".to_owned(), |_| {});
     let (mut first, _) = server.accept().await.unwrap();
     until_it_subscribes(&mut first).await;

@@ -31,6 +31,7 @@ mod orphans;
 mod pace;
 pub(crate) mod place;
 mod plain;
+mod refusals;
 mod results;
 mod revoked;
 mod scripts;
@@ -98,12 +99,13 @@ impl RedisStore {
             Some(url) => Elsewhere::new(url, &connector, &mut named)?,
             None => None,
         };
+        let keys = Keys::new(&named);
         let inner = Inner {
             link: connector.link(),
-            hub: Hub::new(connector.clone()),
+            hub: Hub::new(connector.clone(), &keys.result("*")),
             connector,
             scripts: Scripts::new(),
-            keys: Keys::new(&named),
+            keys,
             elsewhere,
             options,
             known_queues: KnownQueues::default(),
