@@ -55,12 +55,14 @@ impl<Out> JobHandle<Out> {
         self.client.result(&self.id).await
     }
 
-    /// Waits until it is done, at most `timeout`, without polling.
+    /// Waits until it is done, at most `timeout`, without polling. The store is asked once at least, and has three seconds to answer
+    /// that where `timeout` is shorter.
     ///
     /// # Errors
     ///
     /// [`JobError::Failed`] with what went wrong, [`JobError::Revoked`], [`JobError::Timeout`], [`JobError::Ignored`];
-    /// [`JobError::Type`] when it returned something else than an `Out`; and when the store cannot be asked.
+    /// [`JobError::Type`] when it returned something else than an `Out`; and [`JobError::Store`] when the store cannot be asked: also
+    /// when the time is over and it did not answer to the last look, since whether it is done is not known then.
     pub async fn get(&self, timeout: Duration) -> Result<Out, JobError>
     where
         Out: DeserializeOwned,

@@ -206,7 +206,8 @@ pub trait Results: Send + Sync {
     async fn put_results(&self, results: &[StoredResult]) -> Result<(), StoreError>;
     /// The stored bytes, in the order asked; `None` where nothing is stored (or it expired).
     async fn get_results(&self, ids: &[TaskId]) -> Result<Vec<Option<Bytes>>, StoreError>;
-    /// Waits until the stored result of `id` satisfies `ready`, at most `timeout`; `None` on timeout.
+    /// Waits until the stored result of `id` satisfies `ready`, at most `timeout`; `None` on timeout. It is looked for once
+    /// at least; where the store has not answered to the last look when the time is over, and three seconds are, that is an error.
     /// Any number of waits in a runtime share one connection; dropping the future ends its wait.
     async fn wait_result(&self, id: &TaskId, ready: Ready, timeout: Duration) -> Result<Option<Bytes>, StoreError>;
     /// Deletes results; true where there was one.

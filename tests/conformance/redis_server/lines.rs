@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use queue_core::store::{ConnectError, Settled, StoreError};
+use queue_core::{Client, JobError};
 use queue_tests::{
     Bench, Driver, Fault, PATIENCE, Proxy, RedisServer, SECOND, done, labels, result, wait_for, wait_until, with_result,
 };
@@ -166,6 +167,32 @@ async fn a_heartbeat_gives_back_on_its_own_line() {
     })
     .await;
     stuck.abort();
+}
+
+/// A wait for a result ends in its time, and says that the store was not heard, however long the server may take for an answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wait_on_a_silent_server_ends_in_time() {
+    let server = RedisServer::start(&[]);
+    let proxy = Proxy::start(server.address()).await;
+    let bench = Bench::at(Driver::Redis, &proxy.url(), |options| options.response_timeout = 10 * PATIENCE).await;
+    proxy.silence(true);
+    let job = Client::new(bench.store.clone()).job::<u64>(bench.id("r1"));
+    let waited = tokio::time::timeout(PATIENCE, job.get(Duration::from_millis(100))).await.expect("it ends");
+    assert!(matches!(waited, Err(JobError::Store(StoreError::Unreachable { unknown: false, .. }))), "{waited:?}");
+}
+
+/// Waits that are all too short to notice that a line is dead do not keep it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn short_waits_leave_a_dead_line() {
+    let server = RedisServer::start(&[]);
+    let proxy = Proxy::start(server.address()).await;
+    let bench = Bench::hasty(Driver::Redis, &proxy.url(), 6 * SECOND).await;
+    let id = bench.id("r1");
+    let looks = || async { bench.store.wait_result(&id, |_| true, Duration::from_millis(10)).await };
+    assert_eq!(looks().await.unwrap(), None);
+    proxy.black_hole();
+    wait_until("the line is dead", || async { looks().await.is_err() }).await;
+    wait_until("it is made anew", || async { looks().await.is_ok() }).await;
 }
 
 /// With results elsewhere an end begins with the question which deliveries stand. A server that loads its file does not know: the end

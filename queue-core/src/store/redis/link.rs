@@ -153,9 +153,10 @@ impl Link {
         }
     }
 
-    async fn ping(&self) {
+    /// Asks for a sign of life, as long as an answer may take: a connection that gives none is made anew.
+    pub(super) async fn ping(&self) {
         if let Err(error) = self.query::<redis::Value>(&redis::cmd("PING")).await {
-            tracing::debug!(%error, "a connection broke while it was idle");
+            tracing::debug!(%error, "a connection gave no sign of life");
         }
     }
 

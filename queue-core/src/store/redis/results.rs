@@ -65,15 +65,17 @@ pub(super) async fn forget(store: &Inner, ids: &[TaskId]) -> Result<Vec<bool>, S
 
 /// How long to rest after a failed look.
 const RETRY: Duration = Duration::from_millis(50);
+/// How long a look may take where the wait itself is shorter: a wait of no time is one look, and a host may be busy for a while.
+const LOOK: Duration = Duration::from_secs(3);
 
 /// See [`crate::store::Results::wait_result`]. Subscribed first, looked up then, so that nothing falls between.
 pub(super) async fn wait(
-    store: &Inner,
+    store: &Arc<Inner>,
     id: &TaskId,
     ready: Ready,
     timeout: Duration,
 ) -> Result<Option<Bytes>, StoreError> {
-    let ends = deadline(timeout);
+    let (ends, last) = (deadline(timeout), deadline(timeout.max(LOOK)));
     let heard = Arc::new(Heard::default());
     let told = heard.clone();
     let _subscription =
@@ -85,9 +87,9 @@ pub(super) async fn wait(
         }
         // The first notice says that the subscription stands; a later one without a ready value that something else was
         // published, or the connection came back: then the store has the truth.
-        match get(store, std::slice::from_ref(id)).await {
-            Ok(mut found) => {
-                if let Some(value) = found.pop().flatten().filter(|value| ready(value)) {
+        match look(store, id, last).await {
+            Ok(found) => {
+                if let Some(value) = found.filter(|value| ready(value)) {
                     return Ok(Some(value));
                 }
             }
@@ -96,10 +98,24 @@ pub(super) async fn wait(
                 tokio::time::sleep(RETRY).await;
                 continue;
             }
-            Err(error) => return Err(error),
+            // It may have been heard on the other line meanwhile.
+            Err(error) => return heard.take().map(Some).ok_or(error),
         }
         if tokio::time::timeout_at(ends.into(), heard.news.notified()).await.is_err() {
             return Ok(None);
+        }
+    }
+}
+
+/// Looks for a result, until then at most.
+async fn look(store: &Arc<Inner>, id: &TaskId, last: Instant) -> Result<Option<Bytes>, StoreError> {
+    match tokio::time::timeout_at(last.into(), get(store, std::slice::from_ref(id))).await {
+        Ok(found) => Ok(found?.pop().flatten()),
+        Err(_elapsed) => {
+            // Else nobody would wait long enough to notice that the line is dead, where all waits are short.
+            let asked = Arc::clone(store);
+            tokio::spawn(async move { asked.results_link().ping().await });
+            Err(store.results_link().unanswered())
         }
     }
 }
