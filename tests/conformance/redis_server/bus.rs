@@ -1,5 +1,8 @@
 //! The bus beside Python: kombu's channels and reply queues, and users who may not listen to all of them.
 
+use std::time::Duration;
+
+use queue_core::Client;
 use queue_core::store::{Interest, ReplyTo, StoreError, Topic};
 use queue_tests::{Bench, Driver, PATIENCE, RedisServer, SECOND, result, wait_until};
 
@@ -112,4 +115,18 @@ async fn revocations_whose_channel_is_refused_are_looked_for() {
     }
     bench.store.revoke(std::slice::from_ref(&id), 600 * SECOND).await.unwrap();
     wait_until("it hears of it", || async { worker.revoked(&[&id]).await.unwrap() == [true] }).await;
+}
+
+/// Waiting for a reply that does not come is no silence of the server's, however little time that has for an answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reply_that_does_not_come_is_no_silence() {
+    let server = RedisServer::start(&[]);
+    let bench = Bench::hasty(Driver::Redis, &server.url(), Duration::from_millis(1500)).await;
+    let client = Client::new(bench.store.clone());
+    // With a pattern the whole time is waited for. A host that is busy meanwhile may be silent for so long.
+    wait_until("nobody answers", || async {
+        let asked = client.inspect().matching("nobody").timeout(3 * SECOND).ping().await;
+        asked.is_ok_and(|answers| answers.is_empty())
+    })
+    .await;
 }

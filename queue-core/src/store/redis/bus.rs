@@ -23,7 +23,7 @@ use crate::store::{Bus, Interest, Listening, ReplyBox, ReplyTo, StoreError, Topi
 const BINDING_FOR: Duration = Duration::from_secs(3600);
 /// How long replies are kept that nobody takes.
 const REPLY_FOR: Duration = Duration::from_secs(60);
-/// How long one call to the server waits for a reply, below the time that an answer may take.
+/// How long one call to the server waits for a reply, at most.
 const BLOCK: Duration = Duration::from_secs(2);
 
 #[async_trait]
@@ -147,15 +147,17 @@ impl ReplyBox for RedisBox {
 
     async fn take(&mut self, at_most: Duration) -> Result<Option<Bytes>, StoreError> {
         let ends = deadline(at_most);
+        // An answer that the server holds back for longer than it may take looks like none.
+        let most = BLOCK.min(self.store.connector.response_timeout / 2);
         loop {
-            let left = ends.saturating_duration_since(std::time::Instant::now()).min(BLOCK);
+            let left = ends.saturating_duration_since(std::time::Instant::now()).min(most);
             let mut wait = redis::cmd("BRPOP");
             // Zero would be for ever.
             wait.arg(self.lists()).arg(left.as_secs_f64().max(0.001));
             if let Some((_, reply)) = self.link.query::<Option<(String, Vec<u8>)>>(&wait).await? {
                 return Ok(Some(Bytes::from(reply)));
             }
-            if left < BLOCK {
+            if left < most {
                 return Ok(None);
             }
         }
