@@ -5,6 +5,8 @@
 //! after it broke; every listener is then told (without a payload) to look for what it may have missed. One whose channel the
 //! server refuses is told so again and again, since it hears nothing else.
 
+mod asking;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -15,9 +17,10 @@ use tokio::runtime;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use self::asking::{by_kind, subscribe};
 use super::errors::map_error;
 use super::lines::{Lines, Rest};
-use super::link::{Connector, broken};
+use super::link::Connector;
 use super::refusals::Refusals;
 use super::switch;
 use crate::store::StoreError;
@@ -371,52 +374,6 @@ async fn sync(state: &State, sink: &mut PubSubSink, told: &mut Told) -> Result<(
         state.tell_untold(&channel, before.filter(|answer| answer.stands == stands), news);
     }
     Ok(())
-}
-
-/// Subscribes to names and patterns; which of them the server refused. One that a user may not listen to (ACL) must not
-/// cost the others theirs.
-async fn subscribe(
-    sink: &mut PubSubSink,
-    (names, patterns): (Vec<&str>, Vec<&str>),
-) -> Result<Vec<Channel>, redis::RedisError> {
-    let mut refused = Vec::new();
-    if !names.is_empty() && is_refusal(sink.subscribe(&names).await)? {
-        for name in names {
-            if is_refusal(sink.subscribe(name).await)? {
-                refused.push(Channel::Named(name.to_owned()));
-            }
-        }
-    }
-    for pattern in patterns {
-        if is_refusal(sink.psubscribe(pattern).await)? {
-            refused.push(Channel::Pattern(pattern.to_owned()));
-        }
-    }
-    Ok(refused)
-}
-
-/// Whether the server said no; an error when the connection is of no more use.
-fn is_refusal(answer: redis::RedisResult<()>) -> redis::RedisResult<bool> {
-    match answer {
-        Ok(()) => Ok(false),
-        Err(error) if broken(&error) => Err(error),
-        Err(error) => {
-            tracing::debug!(%error, "the server refuses a subscription");
-            Ok(true)
-        }
-    }
-}
-
-/// Names and patterns apart.
-fn by_kind<'a>(channels: impl Iterator<Item = &'a Channel>) -> (Vec<&'a str>, Vec<&'a str>) {
-    let (mut names, mut patterns) = (Vec::new(), Vec::new());
-    for channel in channels {
-        match channel {
-            Channel::Named(name) => names.push(name.as_str()),
-            Channel::Pattern(pattern) => patterns.push(pattern.as_str()),
-        }
-    }
-    (names, patterns)
 }
 
 /// Channels with listeners that were not told yet (with the youngest's id), and channels without any.
