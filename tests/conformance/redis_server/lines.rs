@@ -224,6 +224,29 @@ async fn a_server_that_loads_costs_no_result() {
     assert!(bench.result("m1").await.is_some());
 }
 
+/// Who signs off while it begins to wait is on no list afterwards: nobody might be left to take it off.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wait_that_begins_late_registers_nobody() {
+    let server = RedisServer::start(&[]);
+    let bench = Bench::at(Driver::Redis, &server.url(), |_| {}).await;
+    for turns in 0..100 {
+        let worker = bench.worker("a", &["mail"]).await;
+        let waiting = worker.clone();
+        let wait = tokio::spawn(async move { waiting.wait(&waiting.request(1), PATIENCE).await });
+        for _ in 0..20 * turns {
+            tokio::task::yield_now().await;
+        }
+        worker.close().await.unwrap();
+        wait.abort();
+    }
+    // What was written to a connection before it was closed is read by then.
+    wait_until("all lines are closed", || async {
+        server.command(&["CLIENT", "LIST"]).matches("cmd=blmove").count() == 0
+    })
+    .await;
+    assert_eq!(server.command(&["KEYS", "*:workers"]).trim(), "*0");
+}
+
 /// No server there: an error that says so, with the address, at once.
 #[tokio::test]
 async fn nobody_is_there() {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
 use super::client::Connection;
 use super::errors::map_error;
@@ -26,7 +27,7 @@ const SLACK: Duration = Duration::from_secs(10);
 pub(super) struct Arm {
     lane: usize,
     signal: Arc<Signal>,
-    started: Mutex<bool>,
+    task: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Debug, Default)]
@@ -48,7 +49,7 @@ struct Line {
 
 impl Arm {
     pub(super) fn new(_shared: &Arc<Shared>, lane: usize) -> Self {
-        Self { lane, signal: Arc::default(), started: Mutex::new(false) }
+        Self { lane, signal: Arc::default(), task: Mutex::default() }
     }
 
     /// Which lane it waits on.
@@ -59,12 +60,11 @@ impl Arm {
     /// Lets one wait begin, unless one is under way.
     pub(super) fn arm(&self, shared: &Arc<Shared>) {
         self.signal.armed.store(true, Ordering::Release);
-        let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
-        if *started {
-            self.signal.wake.notify_one();
-        } else {
-            *started = true;
-            tokio::spawn(run(Arc::downgrade(shared), self.lane, self.signal.clone()));
+        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*task {
+            Some(_) => self.signal.wake.notify_one(),
+            None if self.signal.stop.load(Ordering::Acquire) => {}
+            None => *task = Some(tokio::spawn(run(Arc::downgrade(shared), self.lane, self.signal.clone()))),
         }
     }
 
@@ -79,6 +79,17 @@ impl Arm {
         self.signal.stop.store(true, Ordering::Release);
         self.signal.wake.notify_one();
         self.signal.stopped.notify_one();
+    }
+
+    /// Ends the task, as [`stop`](Self::stop) does, and waits until it has: from then on it registers nobody any more.
+    pub(super) async fn end(&self) {
+        self.stop();
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(task) = task {
+            task.abort();
+            // An error says that it was aborted.
+            let _ = task.await;
+        }
     }
 }
 
@@ -127,7 +138,7 @@ async fn wait_once(
     }
     if line.is_none() {
         let doubts = lines.doubts();
-        *line = Some(Line { doubts, connection: shared.store.connector.open().await?, registered: None });
+        *line = Some(Line { doubts, connection: accepted(&shared).await?, registered: None });
     }
     let Some(Line { connection: open, registered, .. }) = line.as_mut() else { return Ok(()) };
     let name = lane.incarnation();
@@ -169,6 +180,20 @@ async fn wait_once(
             error => Err(error),
         },
         Err(elapsed) => Err(shared.store.connector.unreachable(elapsed, true)),
+    }
+}
+
+/// A connection of which the server knows. Of one that it has not accepted yet it reads what was written after what this worker
+/// writes to others later, its signing off among that.
+async fn accepted(shared: &Shared) -> Result<Connection, StoreError> {
+    let mut connection = shared.store.connector.open().await?;
+    let asked = tokio::time::timeout(shared.store.connector.response_timeout, async {
+        redis::cmd("PING").query_async::<redis::Value>(&mut connection).await
+    });
+    match asked.await {
+        Ok(Ok(_)) => Ok(connection),
+        Ok(Err(error)) => Err(map_error(&shared.store.connector.url, error, false)),
+        Err(elapsed) => Err(shared.store.connector.unreachable(elapsed, false)),
     }
 }
 

@@ -11,7 +11,7 @@ pub(super) async fn close(consumer: &RedisConsumer) -> Result<(), StoreError> {
     let shared = &*consumer.shared;
     shared.closed.store(true, Ordering::Release);
     for arm in consumer.arms.iter() {
-        arm.stop();
+        arm.end().await;
     }
     shared.inbox().clear();
     let script = &shared.store.scripts.close;
