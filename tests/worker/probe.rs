@@ -316,8 +316,8 @@ async fn depths_that_came_too_late_are_asked_for_again() {
     let (bench, proxy, direct) = behind_proxy().await;
     let (handle, address) = begin(&bench, &Stage::default()).await;
     let asked = wait_for("the depths take longer than a scrape waits", || async {
-        // Some seventy bytes; unless it falls to the answer of something else that was asked just before.
-        proxy.arm(":dead\r\n", Fault::Drip(Duration::from_millis(50)));
+        // Four bytes, of a number; unless it falls to a question of the scrape before.
+        proxy.arm(":dead\r\n", Fault::Drip(Duration::from_secs(1)));
         let asked = tokio::time::Instant::now();
         (metric(address, "queue_depths_known").await == Some(0.0)).then_some(asked)
     })
