@@ -21,6 +21,8 @@ use crate::store::StoreError;
 const BLOCK_S: u64 = 25;
 /// How much longer the answer may take before the connection counts as dead.
 const SLACK: Duration = Duration::from_secs(10);
+/// How long whoever signs off waits for its end.
+const AT_MOST: Duration = Duration::from_secs(1);
 
 /// See the module. The task behind it starts when it is first armed and ends with its consumer.
 #[derive(Debug)]
@@ -81,14 +83,14 @@ impl Arm {
         self.signal.stopped.notify_one();
     }
 
-    /// Ends the task, as [`stop`](Self::stop) does, and waits until it has: from then on it registers nobody any more.
+    /// Ends the task, as [`stop`](Self::stop) does, and waits until it has, [`AT_MOST`]: from then on it registers nobody any more.
     pub(super) async fn end(&self) {
         self.stop();
         let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(task) = task {
             task.abort();
-            // An error says that it was aborted.
-            let _ = task.await;
+            // An error says that it was aborted, or that a blocked thread has it next in line: signing off does not wait for that.
+            let _ = tokio::time::timeout(AT_MOST, task).await;
         }
     }
 }

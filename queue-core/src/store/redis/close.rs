@@ -2,6 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
+use futures_util::future::join_all;
+
+use super::arm::Arm;
 use super::consumer::RedisConsumer;
 use super::keys::TOMBSTONE_TTL_S;
 use crate::store::{INTERNAL, StoreError};
@@ -10,9 +13,7 @@ use crate::store::{INTERNAL, StoreError};
 pub(super) async fn close(consumer: &RedisConsumer) -> Result<(), StoreError> {
     let shared = &*consumer.shared;
     shared.closed.store(true, Ordering::Release);
-    for arm in consumer.arms.iter() {
-        arm.end().await;
-    }
+    join_all(consumer.arms.iter().map(Arm::end)).await;
     shared.inbox().clear();
     let script = &shared.store.scripts.close;
     // One list that takes nothing back, since something else is at its key, keeps no other from having its own.
