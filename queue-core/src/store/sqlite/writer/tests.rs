@@ -266,3 +266,27 @@ async fn whoever_asks_before_the_turn_comes_shares_it() {
     assert_eq!(seen.unwrap(), 0, "the first was committed before the second ran");
     first.await.unwrap().unwrap();
 }
+
+/// A file that goes while the process waits for its turn takes nothing either, of whoever asked before or since.
+#[tokio::test]
+async fn a_file_that_goes_during_the_wait_takes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, away) = (folder.path().join("queue.db"), folder.path().join("away.db"));
+    let patience = Duration::from_secs(10);
+    let other = Gate::open(&path, patience).unwrap();
+    let turn = other.enter();
+    let writer = gated_writer(folder.path(), Gate::open(&path, patience).unwrap());
+    let asked = writer.clone();
+    let before = tokio::spawn(async move { asked.call(add("before")).await });
+    while !other.is_waited_for() {
+        tokio::task::yield_now().await;
+    }
+    std::fs::rename(&path, &away).unwrap();
+    let (since, ()) = tokio::join!(writer.call(add("since")), async { drop(turn) });
+    for answer in [before.await.unwrap(), since] {
+        assert!(matches!(answer, Err(StoreError::Unreachable { unknown: false, .. })), "{answer:?}");
+    }
+    std::fs::rename(&away, &path).unwrap();
+    assert!(writer.call(add("after")).await.is_ok(), "it is not locked by what was refused");
+    assert_eq!(number(&writer, "SELECT count(*) FROM queue").await, 1);
+}

@@ -49,11 +49,13 @@ pub(super) struct Done {
 
 /// Takes this process's turn and SQLite's lock.
 pub(super) fn begin(setup: &Setup) -> Outcome<Option<Turn<'_>>> {
-    setup.connection.check()?;
     let start = Instant::now();
     let turn = setup.gate.as_ref().map(Gate::enter);
     loop {
-        let Err(error) = setup.connection.execute_batch("BEGIN IMMEDIATE") else { return Ok(turn) };
+        let begun = setup.connection.execute_batch("BEGIN IMMEDIATE");
+        // Not before: the file may go while others have the lock, and who asks meanwhile comes along.
+        setup.connection.check().inspect_err(|_| roll_back(&setup.connection))?;
+        let Err(error) = begun else { return Ok(turn) };
         let fault = Fault::from(error);
         match fault.is_busy() {
             true if start.elapsed() < setup.patience => {
