@@ -65,9 +65,7 @@ pub(super) struct Turn<'g> {
 impl Gate {
     /// The gate of the database at `path`, for a process that waits for its lock so long.
     pub(super) fn open(path: &Path, patience: Duration) -> io::Result<Self> {
-        let open =
-            |suffix| OpenOptions::new().read(true).write(true).create(true).truncate(false).open(beside(path, suffix));
-        let locks = Arc::new(Locks { next: open("-next")?, turn: open("-turn")? });
+        let locks = Arc::new(Locks { next: open(path, "-next")?, turn: open(path, "-turn")? });
         Ok(Self { locks, usher: OnceLock::new(), patience: patience.min(PATIENCE) })
     }
 
@@ -156,6 +154,42 @@ impl Locks {
             Place::Passed => release(&self.turn),
         }
     }
+}
+
+/// One of the two files, made if missing. To lock it takes no right to write it: who may not is somebody else than who made it,
+/// and may use the database all the same.
+fn open(path: &Path, suffix: &str) -> io::Result<File> {
+    let name = beside(path, suffix);
+    match OpenOptions::new().read(true).write(true).open(&name) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            File::open(&name).map_err(|error| io::Error::new(error.kind(), format!("`{}`: {error}", name.display())))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let made = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&name)?;
+            if let Err(error) = share(&made, path) {
+                tracing::debug!(%error, "others may be unable to take turns at this file");
+            }
+            Ok(made)
+        }
+        opened => opened,
+    }
+}
+
+/// Whoever may use the database may use what lies beside it: as SQLite does with its own files there.
+#[cfg(unix)]
+fn share(made: &File, path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, fchown};
+    let Ok(of) = std::fs::metadata(path) else { return Ok(()) };
+    // Only root gives files away.
+    if made.metadata()?.uid() == 0 {
+        fchown(made, Some(of.uid()), Some(of.gid()))?;
+    }
+    made.set_permissions(of.permissions())
+}
+
+#[cfg(not(unix))]
+fn share(_: &File, _: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 /// Whether the lock was free; `None` where there are none.
