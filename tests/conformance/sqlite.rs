@@ -175,6 +175,27 @@ async fn a_send_outwaits_a_lock() {
     assert_eq!(bench.counts("mail").await.ready, 3);
 }
 
+/// A link leads to the file, also to one that is not there yet; what is kept beside it lies beside the file. Where the link leads
+/// elsewhere some day, whoever comes by it would not see what is written.
+#[tokio::test]
+async fn a_link_leads_to_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, link) = (dir.path().join("data"), dir.path().join("link.db"));
+    std::fs::create_dir(&data).unwrap();
+    std::os::unix::fs::symlink("data/queue.db", &link).unwrap();
+    let bench = Bench::at(Driver::SqliteFile, &url(&dir, "link.db"), |_| ()).await;
+    bench.enqueue("mail", &["m1"]).await;
+    let by_name = bench.reopen(&url(&dir, "data/queue.db")).await.unwrap();
+    assert_eq!(by_name.counts(&bench.queue("mail")).await.unwrap().ready, 1);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "nothing lies beside the link");
+
+    std::fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink("data/another.db", &link).unwrap();
+    let refused = bench.store.enqueue(&[bench.message("mail", "m2")]).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Unreachable { unknown: false, .. }), "{refused:?}");
+    by_name.enqueue(&[bench.message("mail", "m3")]).await.unwrap();
+}
+
 /// A newer version's file is refused, not misread.
 #[tokio::test]
 async fn a_newer_file_is_refused() {

@@ -6,7 +6,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `connection`, `migrations`, `network`, `presence` | which file it is, and whether it is ours |
+//! | `place`, `connection`, `migrations`, `network`, `presence` | which file it is, and whether it is ours |
 //! | `writer`, `turn`, `log`, `tx` | transactions: group commit, turns among processes, the disk, what follows a commit |
 //! | `enqueue`, `lease`, `settle`, `chord`, `beat`, `results`, `revoked`, `look`, `mend` | the operations |
 //! | `identity`, `consumer` | a worker: its incarnation, and what it holds |
@@ -31,6 +31,7 @@ mod mend;
 mod migrations;
 mod network;
 mod orphans;
+mod place;
 mod poller;
 mod presence;
 mod reader;
@@ -56,6 +57,7 @@ use bytes::Bytes;
 use self::fault::Outcome;
 use self::hub::Hub;
 use self::log::Log;
+use self::place::Place;
 use self::presence::{Presence, Watched};
 use self::reader::Reader;
 use self::threads::{Threads, threads};
@@ -141,8 +143,10 @@ impl Core {
     fn open(path: Option<&Path>, url: Arc<str>, options: StoreOptions) -> Result<Self, StoreError> {
         // Dropped after all that the threads are asked through, also where something fails below.
         let ((threads, alive), (others, looking)) = (threads(path.is_none()), threads(path.is_none()));
+        let place = path.map(Place::of);
+        let path = place.as_ref().map(|place| &*place.file);
         let Opened { connection, gate, log, read_only } = Opened::of(path, &url, &options)?;
-        let presence = path.map(|path| Arc::new(Presence::of(path, read_only)));
+        let presence = place.as_ref().map(|place| Arc::new(Presence::at(place, read_only)));
         let watched = |connection| Watched::new(connection, presence.clone());
         let hub = Arc::new(Hub::default());
         let writer = Writer::start(Setup {

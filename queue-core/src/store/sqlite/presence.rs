@@ -20,6 +20,7 @@ use rusqlite::config::DbConfig;
 
 use super::connection::beside;
 use super::fault::{Fault, Outcome};
+use super::place::Place;
 
 #[cfg(test)]
 mod tests;
@@ -65,6 +66,13 @@ impl Presence {
             file: Part::of(path, FILE),
             beside: beside.filter(|part| !read_only || part.identity.is_some()).collect(),
         }
+    }
+
+    /// The same of the file at a place. What it is called must lead to it for as long: whoever comes later goes by that.
+    pub(super) fn at(place: &Place, read_only: bool) -> Self {
+        let mut presence = Self::of(&place.file, read_only);
+        presence.file.path.clone_from(&place.named);
+        presence
     }
 
     /// An error when one of them was removed or replaced since.
