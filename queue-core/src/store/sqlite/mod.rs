@@ -184,7 +184,15 @@ impl Core {
     /// Does it within a bounded time: a request waits for the lock as long as others may hold it, and for those before it as
     /// long again; beyond that the disk itself does not answer.
     async fn in_time<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-        match tokio::time::timeout(3 * self.options.response_timeout, work).await {
+        self.within(3 * self.options.response_timeout, work).await
+    }
+
+    async fn within<T>(
+        &self,
+        longest: Duration,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        match tokio::time::timeout(longest, work).await {
             Ok(done) => done,
             Err(late) => {
                 Err(StoreError::Unreachable { url: self.url.to_string(), unknown: true, source: Box::new(late) })
@@ -301,12 +309,7 @@ impl Results for SqliteStore {
     }
 
     async fn wait_result(&self, id: &TaskId, ready: Ready, timeout: Duration) -> Result<Option<Bytes>, StoreError> {
-        let mut waiting = self.core.hub.wait_for_result(id, ready);
-        let stored = self.get_results(std::slice::from_ref(id)).await?;
-        if let Some(meta) = stored.into_iter().flatten().find(|meta| ready(meta)) {
-            return Ok(Some(meta));
-        }
-        Ok(tokio::time::timeout(timeout, waiting.result()).await.unwrap_or(None))
+        results::wait(&self.core, id, ready, timeout).await
     }
 
     async fn forget(&self, ids: &[TaskId]) -> Result<Vec<bool>, StoreError> {

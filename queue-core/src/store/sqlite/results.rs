@@ -1,14 +1,17 @@
 //! Keeps results: bytes under a task's id, for a time. A stored SUCCESS is never overwritten.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, params};
+use tokio::time::{Instant, timeout};
 
 use super::fault::Outcome;
-use super::sql;
 use super::tx::{Tx, hash};
+use super::{Core, sql};
 use crate::clock::Timestamp;
 use crate::names::TaskId;
-use crate::store::StoredResult;
+use crate::store::{Ready, StoreError, StoredResult};
 
 /// How a stored success begins; `result_old` returns as many bytes.
 const SUCCESS: &[u8] = br#"{"status": "SUCCESS""#;
@@ -47,6 +50,38 @@ pub(super) fn get(connection: &Connection, id: &TaskId, now: Timestamp) -> rusql
     let key = params![hash(id.as_str()), id.as_str(), now.as_millis()];
     let mut statement = connection.prepare_cached(sql::RESULT_GET)?;
     statement.query_row(key, |row| Ok(Bytes::copy_from_slice(row.get_ref(0)?.as_blob()?))).optional()
+}
+
+/// How long a look may take where the wait itself is shorter.
+const LOOK: Duration = Duration::from_secs(3);
+
+/// See [`crate::store::Results::wait_result`].
+pub(super) async fn wait(
+    core: &Core,
+    id: &TaskId,
+    ready: Ready,
+    at_most: Duration,
+) -> Result<Option<Bytes>, StoreError> {
+    let began = Instant::now();
+    let mut waiting = core.hub.wait_for_result(id, ready);
+    let found = look_for(core, id, ready, at_most.max(LOOK)).await?;
+    let left = at_most.saturating_sub(began.elapsed());
+    if found.is_some() || left.is_zero() {
+        return Ok(found);
+    }
+    match timeout(left, waiting.result()).await {
+        Ok(found) => Ok(found),
+        // Nobody said so, perhaps because the file could not be read any more.
+        Err(_) => look_for(core, id, ready, LOOK).await,
+    }
+}
+
+/// The result of a task, if it is ready.
+async fn look_for(core: &Core, id: &TaskId, ready: Ready, at_most: Duration) -> Result<Option<Bytes>, StoreError> {
+    let (id, now) = (id.clone(), core.now());
+    let look = core.look(move |connection| Ok(get(connection, &id, now)?));
+    let found = core.within(at_most, look).await.map_err(StoreError::of_known_outcome)?;
+    Ok(found.filter(|meta| ready(meta)))
 }
 
 /// Deletes a result; true if there was one.

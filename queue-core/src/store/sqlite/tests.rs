@@ -57,3 +57,32 @@ async fn a_disk_that_does_not_answer_holds_no_client() {
         assert!(looked.iter().all(|end| end.as_ref().is_err_and(knows)), "{looked:?}");
     }
 }
+
+/// A short wait for a result asks once, and for three seconds at most.
+#[tokio::test(start_paused = true)]
+async fn a_short_wait_is_not_a_long_look() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in [None, Some(folder.path().join("queue.db"))] {
+        let ((store, _still), began) = (stuck(path).await, tokio::time::Instant::now());
+        let ended = store.wait_result(&TaskId::random(), |_| true, Duration::from_millis(10)).await;
+        assert!(ended.is_err_and(|error| error.is_transient() && !error.outcome_unknown()));
+        assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    }
+}
+
+/// Whether a job is done is not known of a file that went while it was waited for.
+#[tokio::test]
+async fn a_wait_that_could_not_look_any_more_is_no_timeout() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, away, id) = (folder.path().join("queue.db"), folder.path().join("away.db"), TaskId::random());
+    let store = SqliteStore::open(Some(path.clone()), StoreOptions::default()).await.unwrap();
+    let mut wait = store.wait_result(&id, |_| true, Duration::from_millis(300));
+    assert!((&mut wait).now_or_never().is_none());
+    // What was asked first is answered first.
+    assert_eq!(store.get_results(std::slice::from_ref(&id)).await.unwrap(), [None]);
+    std::fs::rename(&path, &away).unwrap();
+    let ended = wait.await;
+    assert!(matches!(&ended, Err(error) if error.is_transient() && !error.outcome_unknown()), "{ended:?}");
+    std::fs::rename(&away, &path).unwrap();
+    assert_eq!(store.wait_result(&id, |_| true, Duration::from_millis(10)).await.unwrap(), None);
+}
