@@ -28,7 +28,8 @@ struct Found {
 
 /// Brings the database to the newest version; nothing to do is the usual case, and takes no lock.
 pub(super) fn apply(connection: &mut Connection, now: Timestamp) -> Outcome<()> {
-    if check(&look(connection)?)? {
+    // In one step: another process may be making the tables, and half of what it has made would be somebody else's.
+    if check(&at_once(connection, look)?)? {
         return Ok(());
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -44,6 +45,11 @@ pub(super) fn apply(connection: &mut Connection, now: Timestamp) -> Outcome<()> 
     }
     transaction.commit()?;
     Ok(())
+}
+
+/// Looks at one state of the database, however often it asks.
+fn at_once<T>(connection: &mut Connection, look: impl FnOnce(&Connection) -> Outcome<T>) -> Outcome<T> {
+    look(&*connection.transaction()?)
 }
 
 fn look(connection: &Connection) -> Outcome<Found> {

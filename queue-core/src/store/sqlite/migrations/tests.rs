@@ -59,3 +59,24 @@ fn no_statement_reads_a_whole_table() {
         }
     }
 }
+
+/// Another process makes the tables of a new file between two looks at it: it has to wait.
+#[test]
+fn what_is_looked_at_does_not_change_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || {
+        let connection = Connection::open(folder.path().join("queue.db")).unwrap();
+        connection.busy_timeout(std::time::Duration::ZERO).unwrap();
+        connection
+    };
+    let (mut ours, mut theirs) = (open(), open());
+    let (before, after) = at_once(&mut ours, |ours| {
+        let before = look(ours)?.application;
+        assert!(apply(&mut theirs, NOW).is_err_and(|fault| fault.is_busy()));
+        Ok((before, look(ours)?.tables))
+    })
+    .unwrap();
+    assert_eq!((before, after), (0, 0));
+    apply(&mut theirs, NOW).unwrap();
+    apply(&mut ours, NOW).unwrap();
+}
