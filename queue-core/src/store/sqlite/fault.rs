@@ -42,9 +42,10 @@ impl From<rusqlite::Error> for Fault {
 }
 
 impl Fault {
-    /// Whether somebody else holds the lock just now.
+    /// Whether somebody else holds the lock just now, or stands still where the log's index is written.
     pub(super) fn is_busy(&self) -> bool {
-        matches!(self, Self::Sql { code, .. } if matches!(code & 0xff, ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED))
+        let busy = |code| matches!(code & 0xff, ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED | ffi::SQLITE_PROTOCOL);
+        matches!(self, Self::Sql { code, .. } if busy(*code))
     }
 
     /// What the caller is told. `unknown`: whether a commit may have happened all the same.
@@ -68,7 +69,9 @@ fn tell_sql(url: String, code: i32, text: String, unknown: bool) -> StoreError {
     match ffi::Error::new(code).code {
         ErrorCode::DiskFull => StoreError::Full { url, source },
         ErrorCode::ReadOnly | ErrorCode::PermissionDenied => StoreError::ReadOnly { url, source },
-        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => StoreError::Locked { url, waited: Duration::ZERO },
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => {
+            StoreError::Locked { url, waited: Duration::ZERO }
+        }
         ErrorCode::NotADatabase => StoreError::Foreign { url, why: "the file is not an SQLite database".into() },
         ErrorCode::DatabaseCorrupt => StoreError::Foreign { url, why: format!("the file is damaged: {text}") },
         ErrorCode::CannotOpen => StoreError::Foreign { url, why: format!("the file cannot be opened: {text}") },
@@ -107,5 +110,15 @@ mod tests {
         let error = connection.execute("INSERT INTO t VALUES (zeroblob(100000))", []).unwrap_err();
         let told = Fault::from(error).tell("sqlite:test", false);
         assert!(matches!(told, StoreError::Full { .. }), "{told:?}");
+    }
+
+    /// SQLite says so when it could not read the log's index for ten seconds, since somebody stands still who writes it: a
+    /// worker that took it for a refusal would let jobs fail that are done.
+    #[test]
+    fn who_stands_still_in_the_index_is_waited_for() {
+        let fault = || Fault::Sql { code: ffi::SQLITE_PROTOCOL, text: "locking protocol".into() };
+        assert!(fault().is_busy());
+        let told = fault().tell("sqlite:test", false);
+        assert!(matches!(told, StoreError::Locked { .. }) && told.is_transient(), "{told:?}");
     }
 }
