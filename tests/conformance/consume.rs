@@ -135,6 +135,18 @@ async fn a_beat_tells_what_lies_ready(bench: &Bench) {
     assert!(!consumer.pulse().await.ready, "nor is what waits for its time");
 }
 
+/// A heartbeat promotes what is due in an added queue, and tells what will be: a worker without a free slot leases nothing.
+async fn an_added_queue_is_promoted(bench: &Bench) {
+    let worker = bench.worker("a", &["first"]).await;
+    consume(&worker, bench, &["first", "second"]).await;
+    bench.enqueue_in(60 * SECOND, "second", "m1").await;
+    wait_until("the heartbeat tells when it is due", || async { worker.pulse().await.next_due.is_some() }).await;
+    bench.advance(61 * SECOND);
+    assert_eq!(worker.pulse().await.promoted, 1);
+    let counts = bench.counts("second").await;
+    assert_eq!((counts.ready, counts.scheduled), (1, 0));
+}
+
 /// A worker without queues leases nothing, and may have queues again.
 async fn no_queue_at_all_is_no_error(bench: &Bench) {
     let worker = bench.worker("a", &["first"]).await;
@@ -161,6 +173,7 @@ queue_tests::conformance!(
     what_nobody_was_handed_of_a_dropped_queue_comes_back,
     no_queue_at_all_is_no_error,
     an_added_queue_is_reclaimed,
+    an_added_queue_is_promoted,
     a_beat_tells_what_lies_ready,
     a_worker_tells_how_many_tasks_it_runs_at_once_now,
     a_worker_that_was_reclaimed_has_not_started_anew,

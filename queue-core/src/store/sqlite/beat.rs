@@ -47,8 +47,8 @@ pub(super) fn beat(tx: &mut Tx<'_>, identity: &Arc<Identity>, patience: Patience
     tx.prepare(sql::SWEEP_CUT)?.execute([usual, latest])?;
     sweep(tx, patience, &mut beat)?;
     beat.ready = has_ready(tx, identity)?;
-    for name in &identity.spec().queues {
-        let queue = tx.queue(name)?;
+    for name in identity.consumed() {
+        let queue = tx.queue(&name)?;
         beat.promoted += lease::promote(tx, queue)?;
         if let Some(due) = lease::next_due(tx, queue)? {
             tx.effects.due(queue, due);
