@@ -196,6 +196,19 @@ async fn a_link_leads_to_the_file() {
     by_name.enqueue(&[bench.message("mail", "m3")]).await.unwrap();
 }
 
+/// Who wants to wait for ever may.
+#[tokio::test]
+async fn no_patience_is_too_long() {
+    for driver in [Driver::SqliteMemory, Driver::SqliteFile] {
+        let for_ever = |options: &mut StoreOptions| {
+            (options.connect_timeout, options.response_timeout) = (Duration::MAX, Duration::MAX);
+        };
+        let bench = Bench::with(driver, for_ever).await;
+        bench.enqueue("mail", &["m1"]).await;
+        assert_eq!(bench.counts("mail").await.ready, 1);
+    }
+}
+
 /// A newer version's file is refused, not misread.
 #[tokio::test]
 async fn a_newer_file_is_refused() {

@@ -240,6 +240,14 @@ async fn waiting_workers_share_the_load(bench: &Bench) {
     assert_eq!((finished.len(), different.len()), (100, 100));
 }
 
+/// A wait may be for ever.
+async fn a_wait_without_end_ends_at_the_push(bench: &Bench) {
+    let worker = bench.worker("a", &["mail"]).await;
+    let wait = waiting(&worker, 1, Duration::MAX).await;
+    bench.enqueue("mail", &["m1"]).await;
+    assert!(wait.await.unwrap().len() <= 1);
+}
+
 queue_tests::conformance!(
     a_push_wakes_a_waiting_worker,
     a_push_from_elsewhere_wakes_it,
@@ -255,4 +263,5 @@ queue_tests::conformance!(
     a_follow_up_wakes_a_worker,
     a_message_given_back_wakes_a_worker,
     waiting_workers_share_the_load,
+    a_wait_without_end_ends_at_the_push,
 );

@@ -80,7 +80,8 @@ fn file(path: &Path, options: &StoreOptions) -> Outcome<Connection> {
     // Until the file is known to be ours, closing it must not move somebody's log into it.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.busy_timeout(Duration::ZERO)?;
-    let until = Instant::now() + options.connect_timeout;
+    // One that would overflow has no end.
+    let until = Instant::now().checked_add(options.connect_timeout);
     patiently(until, || migrations::apply(&mut connection, options.clock.now()))?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     if !connection.is_readonly("main")? {
@@ -107,11 +108,11 @@ fn write_ahead(connection: &Connection) -> Outcome<()> {
 }
 
 /// Tries again while others hold the lock.
-fn patiently<T>(until: Instant, mut step: impl FnMut() -> Outcome<T>) -> Outcome<T> {
+fn patiently<T>(until: Option<Instant>, mut step: impl FnMut() -> Outcome<T>) -> Outcome<T> {
     let start = Instant::now();
     loop {
         match step() {
-            Err(fault) if fault.is_busy() && Instant::now() < until => {
+            Err(fault) if fault.is_busy() && until.is_none_or(|until| Instant::now() < until) => {
                 std::thread::sleep(Duration::from_micros(fastrand::u64(500..5000)));
             }
             Err(fault) if fault.is_busy() => return Err(Fault::Locked(start.elapsed())),

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use tokio::time::{Instant, timeout_at};
 
 use super::beat::{self, Beaten, Patience};
+use super::hub::Waiting;
 use super::identity::Identity;
 use super::tx::Tx;
 use super::{Core, lease, settle};
@@ -53,6 +54,17 @@ impl SqliteConsumer {
     }
 }
 
+/// Whether somebody is woken by then, where there is a then.
+async fn woken_by(until: Option<Instant>, waiting: &Waiting) -> bool {
+    match until {
+        Some(until) => timeout_at(until, waiting.woken()).await.is_ok(),
+        None => {
+            waiting.woken().await;
+            true
+        }
+    }
+}
+
 #[async_trait]
 impl Consumer for SqliteConsumer {
     async fn lease(&self, request: &LeaseRequest) -> Result<Vec<Delivery>, StoreError> {
@@ -76,12 +88,12 @@ impl Consumer for SqliteConsumer {
     }
 
     async fn wait(&self, request: &LeaseRequest, at_most: Duration) -> Result<Vec<Delivery>, StoreError> {
-        let until = Instant::now() + at_most;
+        // One that would overflow has no end.
+        let until = Instant::now().checked_add(at_most);
         let waiting = self.core.hub.wait_for_messages(self.queue_numbers(request).await?, request.suspect);
         loop {
             let deliveries = self.lease(request).await?;
-            if !deliveries.is_empty() || self.identity.is_closed() || timeout_at(until, waiting.woken()).await.is_err()
-            {
+            if !deliveries.is_empty() || self.identity.is_closed() || !woken_by(until, &waiting).await {
                 return Ok(deliveries);
             }
         }

@@ -184,7 +184,7 @@ impl Core {
     /// Does it within a bounded time: a request waits for the lock as long as others may hold it, and for those before it as
     /// long again; beyond that the disk itself does not answer.
     async fn in_time<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-        self.within(3 * self.options.response_timeout, work).await
+        self.within(self.options.response_timeout.saturating_mul(3), work).await
     }
 
     async fn within<T>(
