@@ -14,6 +14,8 @@ pub(super) enum Fault {
     Sql { code: i32, text: String },
     /// Others held the lock for so long.
     Locked(Duration),
+    /// What this process had to do before took so long.
+    Late(Duration),
     /// The file is not a store of ours.
     Foreign(String),
     /// The file that was opened is not at its place any more. It may come back.
@@ -54,6 +56,10 @@ impl Fault {
         match self {
             Self::Sql { code, text } => tell_sql(url, code, text, unknown),
             Self::Locked(waited) => StoreError::Locked { url, waited },
+            Self::Late(waited) => {
+                let why = format!("it waited for {waited:.1?} behind what this process wrote before");
+                StoreError::Unreachable { url, unknown: false, source: why.into() }
+            }
             Self::Foreign(why) => StoreError::Foreign { url, why },
             Self::Away(why) => StoreError::Unreachable { url, unknown: false, source: why.into() },
             Self::Disk(why) => StoreError::Unreachable { url, unknown, source: why.into() },

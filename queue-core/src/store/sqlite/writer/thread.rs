@@ -1,6 +1,7 @@
 //! The thread itself: which requests share a transaction, and what becomes of each.
 
 use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
 
 use super::super::fault::Fault;
 use super::super::tx::Queues;
@@ -16,11 +17,13 @@ pub(super) struct Thread {
     setup: Setup,
     inbox: Receiver<Box<dyn Request>>,
     queues: Queues,
+    /// How long others kept the last transaction from its beginning.
+    held_up: Duration,
 }
 
 impl Thread {
     pub(super) fn new(setup: Setup, inbox: Receiver<Box<dyn Request>>) -> Self {
-        Self { setup, inbox, queues: Queues::default() }
+        Self { setup, inbox, queues: Queues::default(), held_up: Duration::ZERO }
     }
 
     /// Serves until nobody can ask any more.
@@ -57,7 +60,9 @@ impl Thread {
             group.into_iter().partition(|request| request.asked().elapsed() > self.setup.patience);
         for request in late {
             let waited = request.asked().elapsed();
-            request.failed(Fault::Locked(waited).tell(&self.setup.url, false));
+            // Others, or the disk.
+            let why = if self.held_up > self.setup.patience / 2 { Fault::Locked } else { Fault::Late };
+            request.failed(why(waited).tell(&self.setup.url, false));
         }
         rest
     }
@@ -75,7 +80,10 @@ impl Thread {
 
     /// One transaction. `open`: whoever has asked by the time that it begins comes along.
     fn transact(&mut self, mut group: Group, open: bool) -> Result<(), Failed> {
-        let turn = match begin(&self.setup) {
+        let asked = Instant::now();
+        let begun = begin(&self.setup);
+        self.held_up = asked.elapsed();
+        let turn = match begun {
             Ok(turn) => turn,
             Err(fault) => return Err(Failed { group, cause: (fault, false), began: false }),
         };
