@@ -157,6 +157,22 @@ async fn pages_follow_the_steps(bench: &Bench) {
     }
 }
 
+/// Who asks for no job at all gets one: the walk over the pages comes to its end.
+async fn a_page_has_a_job_at_least(bench: &Bench) {
+    bench.enqueue("mail", &["m1", "m2"]).await;
+    let queue = bench.queue("mail");
+    let mut cursor = None;
+    for label in ["m1", "m2"] {
+        let page = bench.store.page(&queue, JobState::Ready, cursor.as_ref(), 0).await.unwrap();
+        assert_eq!(found(&page.jobs), [label]);
+        cursor = page.next;
+    }
+    if cursor.is_some() {
+        let last = bench.store.page(&queue, JobState::Ready, cursor.as_ref(), 0).await.unwrap();
+        assert!(last.jobs.is_empty() && last.next.is_none(), "{last:?}");
+    }
+}
+
 /// Text that is no cursor is refused, in each state; so is the cursor of another state.
 async fn garbage_is_no_cursor(bench: &Bench) {
     one_of_each(bench).await;
@@ -168,6 +184,12 @@ async fn garbage_is_no_cursor(bench: &Bench) {
                 other => panic!("{state:?}, cursor {garbage:?}: {other:?}"),
             }
         }
+    }
+    bench.enqueue("other", &["m1", "m2"]).await;
+    let next = bench.store.page(&bench.queue("other"), JobState::Ready, None, 1).await.unwrap().next.unwrap();
+    for state in ALL.into_iter().filter(|state| *state != JobState::Ready) {
+        let refused = bench.store.page(&bench.queue("other"), state, Some(&next), 1).await;
+        assert!(matches!(refused, Err(StoreError::BadCursor(_))), "{state:?}: {refused:?}");
     }
 }
 
@@ -386,6 +408,7 @@ queue_tests::conformance!(
     pages_lose_nothing,
     pages_follow_the_steps,
     garbage_is_no_cursor,
+    a_page_has_a_job_at_least,
     jobs_are_found_by_id,
     a_quoted_id_is_not_found,
     jobs_are_deleted,

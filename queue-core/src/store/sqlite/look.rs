@@ -93,18 +93,29 @@ impl Place {
         }
     }
 
-    fn cursor(self) -> Cursor {
-        Cursor(format!("{}.{}.{}", u8::from(self.suspect), self.major, self.minor))
+    fn cursor(self, state: JobState) -> Cursor {
+        Cursor(format!("{}{}.{}.{}", letter_of(state), u8::from(self.suspect), self.major, self.minor))
     }
 
-    fn parse(cursor: &Cursor) -> Outcome<Self> {
-        let mut parts = cursor.0.split('.').map(str::parse::<i64>);
+    fn parse(state: JobState, cursor: &Cursor) -> Outcome<Self> {
+        let bad = || Fault::BadCursor(cursor.0.clone());
+        let mut parts = cursor.0.strip_prefix(letter_of(state)).ok_or_else(bad)?.split('.').map(str::parse::<i64>);
         match (parts.next(), parts.next(), parts.next(), parts.next()) {
             (Some(Ok(suspect @ 0..=1)), Some(Ok(major)), Some(Ok(minor)), None) => {
                 Ok(Self { suspect: suspect == 1, major, minor })
             }
-            _ => Err(Fault::BadCursor(cursor.0.clone())),
+            _ => Err(bad()),
         }
+    }
+}
+
+/// How the cursors of a state begin: what is a place in one is none in another.
+fn letter_of(state: JobState) -> char {
+    match state {
+        JobState::Ready => 'r',
+        JobState::Scheduled => 's',
+        JobState::Leased => 'l',
+        JobState::Dead => 'd',
     }
 }
 
@@ -116,13 +127,15 @@ pub(super) fn page(
     cursor: Option<&Cursor>,
     limit: usize,
 ) -> Outcome<Page> {
-    let mut place = cursor.map_or(Ok(Place::start(state)), Place::parse)?;
+    // None at all would never come to the end.
+    let limit = limit.max(1);
+    let mut place = cursor.map_or(Ok(Place::start(state)), |cursor| Place::parse(state, cursor))?;
     let mut page = Page { jobs: Vec::new(), next: None };
     let Some(queue) = queue_id(connection, name)? else { return Ok(page) };
     let mut bytes = 0;
     loop {
         if page.jobs.len() >= limit || bytes >= PAGE_BYTES {
-            page.next = Some(place.cursor());
+            page.next = Some(place.cursor(state));
             return Ok(page);
         }
         let most = SLICE.min(limit - page.jobs.len());
