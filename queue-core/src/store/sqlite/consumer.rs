@@ -150,9 +150,13 @@ impl Consumer for SqliteConsumer {
 
     async fn consume(&self, queues: &[QueueName]) -> Result<(), StoreError> {
         let (identity, queues) = (Arc::clone(&self.identity), queues.to_vec());
-        let done = Arc::clone(&self.identity);
+        let (done, consumed) = (Arc::clone(&self.identity), queues.clone());
         let work = move |tx: &mut Tx<'_>| identity.consume(tx, &queues);
-        self.core.writer.call_unsynced(work, move |incarnation| done.is_now(incarnation)).await.map(drop)
+        let after = move |incarnation: &mut _| {
+            done.is_now(incarnation);
+            done.consumes(consumed);
+        };
+        self.core.writer.call_unsynced(work, after).await.map(drop)
     }
 
     fn resize(&self, concurrency: usize) {

@@ -115,7 +115,7 @@ impl Identity {
 
     fn insert(&self, tx: &mut Tx<'_>, name: &str) -> Outcome<Option<i64>> {
         let (spec, id, now) = (&self.spec, tx.number(), tx.now);
-        let (queues, concurrency) = (self.queues(), self.concurrency());
+        let (queues, concurrency) = (as_json(&self.consumed()), self.concurrency());
         // Under another name it has not started anew.
         let started = self.state().started.get_or_insert(now).as_millis();
         let row = params![id, name, spec.hostname, spec.pid, concurrency, queues, started, self.lease_ends(now)];
@@ -145,21 +145,19 @@ impl Identity {
         self.state().queues.as_ref().unwrap_or(&self.spec.queues).clone()
     }
 
-    /// The same, as the tables have them.
-    fn queues(&self) -> String {
-        let queues = self.consumed();
-        serde_json::Value::from_iter(queues.iter().map(QueueName::as_str)).to_string()
-    }
-
-    /// It consumes these from now on. A transaction that fails leaves it to the next sign-on to write that down.
+    /// Writes down that it consumes these from now on.
     pub(super) fn consume(&self, tx: &mut Tx<'_>, queues: &[QueueName]) -> Outcome<Incarnation> {
         for queue in queues {
             tx.queue(queue)?;
         }
-        self.state().queues = Some(queues.to_vec());
         let incarnation = self.sign_on(tx)?;
-        tx.prepare(sql::WORKER_QUEUES)?.execute(params![incarnation.id, self.queues()])?;
+        tx.prepare(sql::WORKER_QUEUES)?.execute(params![incarnation.id, as_json(queues)])?;
         Ok(incarnation)
+    }
+
+    /// After a commit: it consumes these.
+    pub(super) fn consumes(&self, queues: Vec<QueueName>) {
+        self.state().queues = Some(queues);
     }
 
     /// After a commit: this is the incarnation. Another one than before means that what was held is lost.
@@ -260,4 +258,9 @@ impl Identity {
         *known = held;
         Ok(())
     }
+}
+
+/// Queues as the tables have them.
+fn as_json(queues: &[QueueName]) -> String {
+    serde_json::Value::from_iter(queues.iter().map(QueueName::as_str)).to_string()
 }

@@ -4,7 +4,7 @@ use futures_util::FutureExt;
 
 use super::fault::Fault;
 use super::*;
-use crate::names::QueueName;
+use crate::names::{Priority, QueueName};
 use crate::store::{Inspect, JobState};
 
 /// A store whose threads stand still, as at a disk that does not answer, for as long as these live.
@@ -85,4 +85,37 @@ async fn a_wait_that_could_not_look_any_more_is_no_timeout() {
     assert!(matches!(&ended, Err(error) if error.is_transient() && !error.outcome_unknown()), "{ended:?}");
     std::fs::rename(&away, &path).unwrap();
     assert_eq!(store.wait_result(&id, |_| true, Duration::from_millis(10)).await.unwrap(), None);
+}
+
+/// A worker whose new queue could not be written down does not consume it: nothing that lies ready there is missed.
+#[tokio::test]
+async fn a_queue_that_could_not_be_added_is_not_consumed() {
+    let store = SqliteStore::open(None, StoreOptions::default()).await.unwrap();
+    let ask = async |sql: &'static str| {
+        store.core.writer.call(move |tx| Ok(tx.connection().execute_batch(sql)?)).await.unwrap();
+    };
+    let [first, second] = ["first", "second"].map(|name| QueueName::new(name).unwrap());
+    let spec = WorkerSpec {
+        incarnation: "w".into(),
+        hostname: "w@host".to_owned(),
+        pid: 1,
+        concurrency: 1,
+        queues: vec![first.clone()],
+    };
+    let worker = store.consumer(spec).await.unwrap();
+    let message = Outgoing {
+        queue: second.clone(),
+        priority: Priority::HIGHEST,
+        due: None,
+        id: TaskId::random(),
+        task: "t".into(),
+        payload: Bytes::from_static(b"{}"),
+    };
+    store.enqueue(&[message]).await.unwrap();
+    ask("CREATE TEMP TRIGGER no BEFORE UPDATE OF queues ON worker BEGIN SELECT RAISE(ABORT, 'no'); END").await;
+    worker.consume(&[first.clone(), second.clone()]).await.unwrap_err();
+    ask("DROP TRIGGER no").await;
+    assert!(!worker.beat().await.unwrap().ready);
+    worker.consume(&[first, second]).await.unwrap();
+    assert!(worker.beat().await.unwrap().ready);
 }
