@@ -7,6 +7,7 @@ use queue_core::prelude::*;
 use queue_core::remote::{Answers, Request};
 use queue_core::store::{ReplyTo, Topic};
 use queue_tests::{Bench, SECOND, wait_until};
+use queue_worker::Worker;
 use serde_json::{Map, Value};
 
 use crate::scene::{SOON, Stage, client, settled, start, worker};
@@ -209,6 +210,25 @@ async fn what_runs_already_goes_on(bench: &Bench) {
     handle.abort();
 }
 
+/// Nor by a worker that consumes other queues: all are told, and it runs at one of them.
+async fn what_runs_elsewhere_goes_on(bench: &Bench) {
+    let stage = Stage::default();
+    let handle = begin(bench, &stage).await;
+    let queue = bench.queue("other");
+    let elsewhere = Worker::new().queue(queue.as_str()).concurrency(1).state(stage.clone());
+    let elsewhere = elsewhere.hostname(format!("e@{queue}")).start(client(bench)).await.unwrap();
+    let job = client(bench).send(hold.s().queue(queue.as_str())).await.unwrap();
+    stage.heard("started", 1).await;
+    let answer = ask(bench, "revoke", json!({"task_id": [job.id().as_str()]})).await;
+    assert!(answer["ok"].is_string(), "{answer}");
+    let told = client(bench).result(job.id()).await.unwrap();
+    assert!(told.is_none(), "{told:?}");
+    stage.open();
+    assert_eq!(job.get(SOON).await.unwrap(), 7);
+    elsewhere.abort();
+    handle.abort();
+}
+
 /// A job that is terminated ends at once as REVOKED, whether its body is asked to end or dropped.
 async fn terminated_jobs_end(bench: &Bench) {
     let stage = Stage::default();
@@ -402,6 +422,7 @@ queue_tests::conformance!(
     a_request_reaches_whom_it_means,
     revoked_jobs_never_start,
     what_runs_already_goes_on,
+    what_runs_elsewhere_goes_on,
     terminated_jobs_end,
     a_blocking_job_may_finish_after_its_termination,
     stamped_jobs_are_revoked_by_their_stamps,

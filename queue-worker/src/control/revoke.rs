@@ -4,11 +4,11 @@
 
 use std::collections::HashSet;
 
-use queue_core::TaskId;
 use queue_core::events::{repr, text_repr};
 use queue_core::message::{Json, Message};
 use queue_core::result::{ResultMeta, State};
 use queue_core::store::{JobState, StoreError, StoredResult};
+use queue_core::{QueueName, TaskId};
 use serde_json::{Map, Value, json};
 
 use super::args::{Answer, Args, texts, value_error};
@@ -19,7 +19,7 @@ use crate::engine::Engine;
 
 /// Revoked ids that are listed at most.
 const LISTED: usize = 10_000;
-/// Leased messages of a queue that are looked at.
+/// Leased messages of a queue that are looked at at once.
 const LEASED: usize = 500;
 
 /// `revoked`: what is revoked now, in the whole store.
@@ -145,15 +145,39 @@ async fn tell_those_who_wait(engine: &Engine, ids: &[TaskId]) -> Result<(), Stor
     store.put_results(&results).await
 }
 
-/// Which of them some worker holds: what runs will have a result of its own.
+/// Which of them some worker holds: what runs will have a result of its own. All workers are told of a revocation, also those that
+/// do not consume the job's queue.
 async fn leased(engine: &Engine, ids: &[TaskId]) -> Result<HashSet<TaskId>, StoreError> {
     let ids: HashSet<&TaskId> = ids.iter().collect();
     let held = engine.jobs.all().into_iter().map(|held| held.message.id.clone());
     let mut found: HashSet<TaskId> = held.filter(|id| ids.contains(id)).collect();
-    for (queue, _) in engine.queues.now().iter() {
-        let page = engine.client.store().page(queue, JobState::Leased, None, LEASED).await?;
-        let messages = page.jobs.iter().filter_map(|job| Message::decode(&job.payload, &engine.config.limits).ok());
-        found.extend(messages.map(|message| message.id).filter(|id| ids.contains(id)));
+    for queue in engine.client.store().queues().await? {
+        if found.len() == ids.len() {
+            break;
+        }
+        match leased_of(engine, &queue, &ids, &mut found).await {
+            // Nothing is leased of what is no queue.
+            Err(StoreError::Foreign { .. }) => {}
+            looked => looked?,
+        }
     }
     Ok(found)
+}
+
+async fn leased_of(
+    engine: &Engine,
+    queue: &QueueName,
+    ids: &HashSet<&TaskId>,
+    found: &mut HashSet<TaskId>,
+) -> Result<(), StoreError> {
+    let mut cursor = None;
+    loop {
+        let page = engine.client.store().page(queue, JobState::Leased, cursor.as_ref(), LEASED).await?;
+        let messages = page.jobs.iter().filter_map(|job| Message::decode(&job.payload, &engine.config.limits).ok());
+        found.extend(messages.map(|message| message.id).filter(|id| ids.contains(id)));
+        cursor = page.next;
+        if cursor.is_none() {
+            return Ok(());
+        }
+    }
 }
