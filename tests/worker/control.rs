@@ -229,6 +229,14 @@ async fn what_runs_elsewhere_goes_on(bench: &Bench) {
     handle.abort();
 }
 
+/// Who waits for answers for ever has them when all are in.
+async fn answers_may_be_waited_for_for_ever(bench: &Bench) {
+    let handle = begin(bench, &Stage::default()).await;
+    let inspect = client(bench).inspect().to([name(bench)]).timeout(Duration::MAX);
+    assert!(inspect.ping().await.unwrap().contains_key(&name(bench)));
+    handle.abort();
+}
+
 /// A job that is terminated ends at once as REVOKED, whether its body is asked to end or dropped.
 async fn terminated_jobs_end(bench: &Bench) {
     let stage = Stage::default();
@@ -423,6 +431,7 @@ queue_tests::conformance!(
     revoked_jobs_never_start,
     what_runs_already_goes_on,
     what_runs_elsewhere_goes_on,
+    answers_may_be_waited_for_for_ever,
     terminated_jobs_end,
     a_blocking_job_may_finish_after_its_termination,
     stamped_jobs_are_revoked_by_their_stamps,

@@ -14,6 +14,8 @@ use crate::store::{ReplyBox, StoreError, Topic};
 
 /// How long replies are waited for, unless said otherwise: as in Celery.
 const TIMEOUT: Duration = Duration::from_secs(1);
+/// The longest wait for replies: what is longer may be meant for ever, and is more than a clock can be told.
+const LONGEST: Duration = Duration::from_secs(365 * 86_400);
 /// Once as many have replied as the store says have heard the request: how long to wait for more. Two workers of one process
 /// may share what the store counts.
 const STRAGGLERS: Duration = Duration::from_millis(100);
@@ -122,7 +124,7 @@ impl Broadcast {
     async fn gather(&self, replies: &mut dyn ReplyBox, ticket: &str, heard_by: usize) -> Result<Answers, StoreError> {
         let mut answers = BTreeMap::new();
         let exact = self.limit.or((!self.destination.is_empty()).then_some(self.destination.len()));
-        let mut ends = Instant::now() + self.timeout;
+        let mut ends = Instant::now() + self.timeout.min(LONGEST);
         let mut lingering = false;
         while exact.is_none_or(|exact| answers.len() < exact) {
             // With a pattern not all who heard it are meant.
