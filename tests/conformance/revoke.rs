@@ -1,5 +1,7 @@
 //! Tasks that shall not start: a worker that leases one is told so.
 
+use std::time::Duration;
+
 use queue_core::store::{StoreOptions, connect_with};
 use queue_tests::{Bench, Driver, RedisServer, SECOND, TestWorker, wait_until};
 
@@ -100,4 +102,22 @@ async fn a_revocation_ends_in_time_on_a_host_whose_clock_is_set() {
         bench.advance(31 * SECOND);
         assert_eq!(revoked(&worker, bench, &[short, "long"]).await, [false, true]);
     }
+}
+
+/// A revocation may be for ever, and those that come after it are told as before: none of them can be spoilt by how long another is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revocation_for_ever_spoils_no_other() {
+    let server = RedisServer::start(&[]);
+    let bench = &Bench::at(Driver::Redis, &server.url(), |_| ()).await;
+    let worker = bench.worker("a", &["mail"]).await;
+    let labels = ["ever", "after", "beside"];
+    assert_eq!(revoked(&worker, bench, &labels).await, [false; 3]);
+    bench.store.revoke(&[bench.id("ever")], Duration::MAX).await.unwrap();
+    bench.store.revoke(&[bench.id("after")], 60 * SECOND).await.unwrap();
+    // As a program of another version may have put it.
+    server.command(&["ZADD", "queue:revoked", "9223372036854775807", "somebody's"]);
+    bench.store.revoke(&[bench.id("beside")], 60 * SECOND).await.unwrap();
+    wait_until("it has heard of them", || async { revoked(&worker, bench, &labels).await == [true; 3] }).await;
+    bench.advance(61 * SECOND);
+    wait_until("two end", || async { revoked(&worker, bench, &labels).await == [true, false, false] }).await;
 }

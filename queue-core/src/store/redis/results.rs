@@ -15,11 +15,11 @@ use crate::store::{Ready, StoreError, StoredResult};
 const CHUNK: usize = 500;
 
 /// The longest time to live, a thousand years: a server refuses one that it cannot add to its clock, and a script half-way.
-const LONGEST_S: u64 = 31_557_600_000;
+pub(super) const LONGEST: Duration = Duration::from_secs(31_557_600_000);
 
 /// A time to live for a script: whole seconds, at least one; "0" is for ever.
 pub(super) fn ttl_s(ttl: Option<Duration>) -> u64 {
-    ttl.map_or(0, |ttl| ttl.as_secs().clamp(1, LONGEST_S))
+    ttl.map_or(0, |ttl| ttl.as_secs().clamp(1, LONGEST.as_secs()))
 }
 
 /// See [`crate::store::Results::put_results`].

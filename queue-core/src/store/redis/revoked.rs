@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::hub::Subscription;
 use super::inner::Inner;
+use super::results::LONGEST;
 use super::times::ms;
 use crate::clock::Clock;
 use crate::names::TaskId;
@@ -16,7 +17,7 @@ use crate::store::StoreError;
 pub(super) async fn revoke(store: &Inner, ids: &[TaskId], keep: Duration) -> Result<(), StoreError> {
     for chunk in ids.chunks(1000) {
         let mut call = store.scripts.revoke.call(&[&store.keys.revoked, &store.keys.revoked_version]);
-        call.arg(store.options.clock.skew_ms()).arg(ms(keep));
+        call.arg(store.options.clock.skew_ms()).arg(ms(keep.min(LONGEST)));
         for id in chunk {
             call.arg(id.as_str());
         }
