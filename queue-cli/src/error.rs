@@ -80,7 +80,8 @@ impl CliError {
             }
             Self::Store(error) => error.hint(),
             Self::Midway { source, .. } => match source.hint() {
-                hint if hint.is_empty() => "run the same command again to go on".to_owned(),
+                // What is done stays done, so that no key is needed to go on.
+                hint if hint.is_empty() || source.outcome_unknown() => "run the same command again to go on".to_owned(),
                 hint => format!("{hint} Run the same command again to go on."),
             },
             Self::Url(error) => error.hint().to_owned(),

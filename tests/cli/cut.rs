@@ -1,8 +1,9 @@
 //! A server that cuts connections.
 
-use queue_tests::{Fault, Proxy, RedisServer};
+use queue_core::QueueName;
+use queue_tests::{Fault, Proxy, RedisServer, script_hash};
 
-use crate::scene::{Ran, queue_nowhere};
+use crate::scene::{Ran, Scene, queue_nowhere};
 
 /// A server of the test's own with a job in it, and a proxy before it.
 async fn behind_proxy() -> (RedisServer, Proxy) {
@@ -56,4 +57,30 @@ async fn a_look_that_is_cut_off_is_nothing_to_send_again() {
         assert!(!ran.stderr.contains("idempotency key") && !ran.stderr.contains("may have happened"), "{ran}");
     }
     assert!(proxy.lost() >= 4, "{}", proxy.lost());
+}
+
+/// A reply that is lost on the way says how far it got, and that it may be further; the same command goes on, and no job is two.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mending_that_is_cut_off_says_what_is_known() {
+    let (server, proxy) = behind_proxy().await;
+    let shop = Scene::at(&server.url()).await;
+    shop.fill().await;
+    let counted = async || {
+        let counts = shop.store.counts(&QueueName::new("mail").unwrap()).await.unwrap();
+        (counts.ready, counts.dead)
+    };
+    assert_eq!(counted().await, (2, 2));
+    let cut = |script: &str, args: &[&str], said: &str| {
+        proxy.arm(&script_hash(script), Fault::CutReply(0));
+        let ran = run(&proxy, args);
+        assert!(!proxy.disarm() && ran.code == Some(3), "{ran}");
+        assert!(ran.stderr.contains(said) && !ran.stderr.contains("idempotency"), "{ran}");
+    };
+    let retry = ["retry", "--queue", "mail", "--yes"];
+    cut("dead_retry", &retry, "0 put back before that, and perhaps one batch more");
+    assert_eq!(counted().await, (4, 0));
+    let again = run(&proxy, &retry);
+    assert_eq!((again.code, counted().await), (Some(1), (4, 0)), "{again}");
+    cut("purge", &["purge", "--queue", "mail", "--state", "ready", "--yes"], "some or all may have been deleted");
+    assert_eq!(counted().await, (0, 0));
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use queue_core::QueueName;
-use queue_core::store::JobState;
+use queue_core::store::{JobState, StoreError};
 use serde::Serialize;
 
 use crate::cli::MendState;
@@ -55,8 +55,16 @@ pub(crate) async fn run(session: &Session, args: &PurgeArgs) -> Result<Exit, Cli
     }
     session.out.note(&format!("about to delete {what}, for good"));
     confirm(&format!("Delete {}?", jobs(matched, state)), args.yes)?;
-    purged.done = session.store.purge(&args.queue, state).await?;
+    purged.done = session.store.purge(&args.queue, state).await.map_err(midway)?;
     finish(session, &purged, &format!("{} deleted from queue `{}`", jobs(purged.done, state), args.queue))
+}
+
+/// It goes list by list, or slice by slice: how far it got is not told.
+fn midway(source: StoreError) -> CliError {
+    match source.outcome_unknown() {
+        true => CliError::Midway { done: "some or all may have been deleted".to_owned(), source },
+        false => source.into(),
+    }
 }
 
 fn finish(session: &Session, purged: &Purged<'_>, line: &str) -> Result<Exit, CliError> {

@@ -134,6 +134,11 @@ impl StoreError {
         }
     }
 
+    /// The same, of a call of several steps: once some are done, not all of it can be said not to have happened.
+    pub(crate) fn after_some(self, done: bool) -> Self {
+        if done { self.of_unknown_outcome() } else { self }
+    }
+
     /// The same, of a call that changes nothing.
     pub(crate) fn of_known_outcome(self) -> Self {
         match self {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use queue_core::Priority;
 use queue_core::store::{ConnectError, Delivery, JobState, Outgoing, Settled, StoreError, connect};
 use queue_tests::{
     Bench, Driver, PATIENCE, RedisServer, SECOND, TestWorker, dead_letter, done, labels, result, wait_until,
@@ -353,4 +354,42 @@ async fn a_refused_count_is_no_count() {
     let refused = limited.counts(&bench.queue("mail")).await;
     assert!(matches!(refused, Err(StoreError::Unauthorized { .. })), "{refused:?}");
     assert_eq!(bench.counts("mail").await.leased, 1);
+}
+
+/// What deletes, purges and puts back goes list by list: what fails when some of it is done does not say that nothing happened.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_half_mended_is_not_told_as_nothing() {
+    let server = RedisServer::start(&[]);
+    let bench = Bench::at(Driver::Redis, &server.url(), |_| ()).await;
+    let low = |label| Outgoing { priority: Priority::LOWEST, ..bench.message("mail", label) };
+    let worker = bench.worker("a", &["mail"]).await;
+    bench.store.enqueue(&[bench.message("mail", "dead"), low("dead and low")]).await.unwrap();
+    for delivery in worker.take(2).await {
+        assert_eq!(worker.settle_one(dead_letter(&delivery, "x")).await, Settled::Done);
+    }
+    bench.store.enqueue(&[bench.message("mail", "ready"), low("ready and low")]).await.unwrap();
+    let by_step = async |state| {
+        let mut jobs = bench.page("mail", state, 10).await.jobs;
+        jobs.sort_by_key(|job| job.step);
+        jobs
+    };
+    let (ready, dead) = (by_step(JobState::Ready).await, by_step(JobState::Dead).await);
+    let lowest = format!("{}\u{6}\u{16}9", bench.queue("mail"));
+    server.command(&["DEL", &lowest]);
+    server.command(&["SET", &lowest, "hello"]);
+
+    let mut keys: Vec<_> = ready.into_iter().map(|job| job.key).collect();
+    assert!(bench.store.delete(&keys).await.unwrap_err().outcome_unknown(), "one of them is deleted");
+    keys.remove(0);
+    assert!(!bench.store.delete(&keys).await.unwrap_err().outcome_unknown(), "none is");
+    let mut letters: Vec<_> = dead.into_iter().map(|job| (job.key, job.payload)).collect();
+    assert!(bench.store.retry_dead(&letters).await.unwrap_err().outcome_unknown(), "one of them is put back");
+    letters.remove(0);
+    assert!(!bench.store.retry_dead(&letters).await.unwrap_err().outcome_unknown(), "none is");
+    let purged = async || bench.store.purge(&bench.queue("mail"), JobState::Ready).await.unwrap_err();
+    assert!(purged().await.outcome_unknown(), "what was put back is purged");
+    assert!(!purged().await.outcome_unknown(), "nothing is");
+    server.command(&["DEL", &lowest]);
+    assert_eq!(bench.store.retry_dead(&letters).await.unwrap(), 1);
+    assert_eq!(labels(&worker.take(10).await), ["dead and low"]);
 }

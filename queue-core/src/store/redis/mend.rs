@@ -17,23 +17,26 @@ pub(super) async fn delete(store: &Inner, jobs: &[JobKey]) -> Result<u64, StoreE
     }
     let mut deleted = 0;
     for job in jobs {
-        deleted += match job.state {
-            JobState::Ready => {
-                let list = if job.suspect { keys::suspects(&job.list) } else { job.list.clone() };
-                let mut remove = redis::cmd("LREM");
-                remove.arg(list).arg(-1).arg(&job.payload[..]);
-                store.link.query::<u64>(&remove).await?
-            }
-            JobState::Scheduled => {
-                let mut remove = redis::cmd("ZREM");
-                remove.arg(keys::scheduled(&job.list)).arg(&job.payload[..]);
-                store.link.query::<u64>(&remove).await?
-            }
-            JobState::Dead => delete_dead(store, job).await?,
-            JobState::Leased => 0,
-        };
+        let some = deleted > 0;
+        deleted += delete_one(store, job).await.map_err(|error| error.after_some(some))?;
     }
     Ok(deleted)
+}
+
+async fn delete_one(store: &Inner, job: &JobKey) -> Result<u64, StoreError> {
+    match job.state {
+        JobState::Ready => {
+            let list = if job.suspect { keys::suspects(&job.list) } else { job.list.clone() };
+            let mut remove = redis::cmd("LREM");
+            store.link.query(remove.arg(list).arg(-1).arg(&job.payload[..])).await
+        }
+        JobState::Scheduled => {
+            let mut remove = redis::cmd("ZREM");
+            store.link.query(remove.arg(keys::scheduled(&job.list)).arg(&job.payload[..])).await
+        }
+        JobState::Dead => delete_dead(store, job).await,
+        JobState::Leased => Err(StoreError::Leased),
+    }
 }
 
 async fn delete_dead(store: &Inner, job: &JobKey) -> Result<u64, StoreError> {
@@ -58,7 +61,8 @@ pub(super) async fn purge(store: &Inner, queue: &QueueName, state: JobState) -> 
         for (_, kind) in &targets {
             call.arg(*kind);
         }
-        purged += store.link.script::<u64>(&store.scripts.purge, &call).await?;
+        let done = store.link.script::<u64>(&store.scripts.purge, &call).await;
+        purged += done.map_err(|error| error.after_some(purged > 0))?;
     }
     Ok(purged)
 }
@@ -83,7 +87,8 @@ pub(super) async fn retry_dead(store: &Inner, jobs: &[(JobKey, Bytes)]) -> Resul
             for (job, payload) in chunk {
                 call.arg(&job.entry).arg(&payload[..]);
             }
-            retried += store.link.script::<u64>(&store.scripts.dead_retry, &call).await?;
+            let done = store.link.script::<u64>(&store.scripts.dead_retry, &call).await;
+            retried += done.map_err(|error| error.after_some(retried > 0))?;
         }
     }
     Ok(retried)

@@ -58,7 +58,8 @@ pub(super) async fn forget(store: &Inner, ids: &[TaskId]) -> Result<Vec<bool>, S
         for id in chunk {
             pipe.cmd("DEL").arg(store.keys.result(id.as_str()));
         }
-        found.extend(store.results_link().pipe::<Vec<bool>>(&pipe).await?);
+        let deleted = store.results_link().pipe::<Vec<bool>>(&pipe).await;
+        found.extend(deleted.map_err(|error| error.after_some(found.contains(&true)))?);
     }
     Ok(found)
 }

@@ -43,7 +43,8 @@ impl Inspect for SqliteStore {
         let mut deleted = 0;
         for slice in keys.chunks(mend::SLICE) {
             let slice = slice.to_vec();
-            deleted += self.core.write(move |tx| mend::delete(tx, &slice)).await?;
+            let done = self.core.write(move |tx| mend::delete(tx, &slice)).await;
+            deleted += done.map_err(|error| error.after_some(deleted > 0))?;
         }
         Ok(deleted)
     }
@@ -52,7 +53,8 @@ impl Inspect for SqliteStore {
         let (mut purged, mut last) = (0, None);
         loop {
             let (name, from) = (queue.clone(), last);
-            let (n, newest) = self.core.write(move |tx| mend::purge(tx, &name, state, from)).await?;
+            let done = self.core.write(move |tx| mend::purge(tx, &name, state, from)).await;
+            let (n, newest) = done.map_err(|error| error.after_some(purged > 0))?;
             purged += u64::try_from(n).unwrap_or(0);
             last = Some(newest);
             if n < mend::SLICE {
@@ -65,7 +67,8 @@ impl Inspect for SqliteStore {
         let mut retried = 0;
         for slice in jobs.chunks(mend::SLICE) {
             let slice = slice.to_vec();
-            retried += self.core.write(move |tx| mend::retry_dead(tx, &slice)).await?;
+            let done = self.core.write(move |tx| mend::retry_dead(tx, &slice)).await;
+            retried += done.map_err(|error| error.after_some(retried > 0))?;
         }
         Ok(retried)
     }
