@@ -297,6 +297,23 @@ async fn suspects_are_purged(bench: &Bench) {
     assert!(b.take(10).await.is_empty());
 }
 
+/// Purging ready messages says nothing of the suspect that a worker holds: its deaths still count.
+async fn a_purge_forgets_no_deaths(bench: &Bench) {
+    bench.enqueue("mail", &["poison"]).await;
+    let b = bench.worker("b", &["mail"]).await;
+    for _ in 0..2 {
+        let doomed = bench.worker("doomed", &["mail"]).await;
+        assert_eq!(doomed.take(1).await.len(), 1);
+        assert_eq!(bench.bury(&[&b]).await, 1);
+    }
+    let doomed = bench.worker("doomed", &["mail"]).await;
+    assert_eq!(doomed.take_one().await.deaths, 1);
+    bench.enqueue("mail", &["m1"]).await;
+    assert_eq!(bench.store.purge(&bench.queue("mail"), JobState::Ready).await.unwrap(), 1);
+    assert_eq!(bench.bury(&[&b]).await, 1);
+    assert_eq!(b.take_one().await.deaths, 2);
+}
+
 /// A dead letter that is retried goes back into its queue with the bytes given, once.
 async fn dead_letters_are_retried(bench: &Bench) {
     one_of_each(bench).await;
@@ -420,6 +437,7 @@ queue_tests::conformance!(
     dead_letters_are_retried,
     a_retried_letter_keeps_its_step,
     a_retry_forgets_the_deaths,
+    a_purge_forgets_no_deaths,
     a_retry_wakes_a_worker,
     workers_are_listed,
     a_silent_worker_shows,

@@ -51,7 +51,8 @@ pub(super) async fn purge(store: &Inner, queue: &QueueName, state: JobState) -> 
     let mut purged = 0;
     for lane in store.keys.lanes(queue) {
         let targets: Vec<(&str, &str)> = match state {
-            JobState::Ready => vec![(&lane.list, "list"), (&lane.suspects, "list"), (&lane.deaths, "")],
+            // Deaths are counted also of suspects that workers hold now; their counts end by themselves.
+            JobState::Ready => vec![(&lane.list, "list"), (&lane.suspects, "list")],
             JobState::Scheduled => vec![(&lane.scheduled, "zset")],
             JobState::Dead => vec![(&lane.dead, "zset"), (&lane.dead_why, ""), (&lane.dead_message, "")],
             JobState::Leased => return Err(StoreError::Leased),
