@@ -59,6 +59,19 @@ async fn a_look_that_is_cut_off_is_nothing_to_send_again() {
     assert!(proxy.lost() >= 4, "{}", proxy.lost());
 }
 
+/// That nobody knows where a job is instead says nothing else of its result.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hint_that_is_cut_off_is_no_other_end() {
+    let (_server, proxy) = behind_proxy().await;
+    for (args, code) in [(&["result", "nobody"][..], 1), (&["result", "nobody", "--wait", "10ms"], 5)] {
+        proxy.arm("\r\nSMEMBERS\r\n", Fault::CutReply(0));
+        let ran = run(&proxy, args);
+        assert!(!proxy.disarm(), "it was looked for: {ran}");
+        assert_eq!(ran.code, Some(code), "{ran}");
+        assert!(ran.stderr.contains("could not be looked up"), "{ran}");
+    }
+}
+
 /// A reply that is lost on the way says how far it got, and that it may be further; the same command goes on, and no job is two.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mending_that_is_cut_off_says_what_is_known() {

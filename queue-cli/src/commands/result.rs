@@ -34,7 +34,7 @@ pub(crate) async fn run(session: &Session, args: &ResultArgs) -> Result<Exit, Cl
     }
     match Outcome::of(session, &args.id).await? {
         Some(outcome) => show(session, &outcome, args.full),
-        None => Err(none(session, &args.id).await?),
+        None => Err(none(session, &args.id).await),
     }
 }
 
@@ -45,7 +45,7 @@ pub(crate) async fn wait(session: &Session, id: &TaskId, timeout: Duration, full
         None => Err(CliError::Said {
             exit: Exit::TimedOut,
             text: format!("job `{}` has no final result after {}", text::one_line(id.as_str()), time::short(timeout)),
-            hint: whereabouts(session, id).await?.unwrap_or_else(|| "no queue has it either".to_owned()),
+            hint: whereabouts(session, id).await.unwrap_or_else(|| "no queue has it either".to_owned()),
         }),
     }
 }
@@ -59,23 +59,26 @@ fn show(session: &Session, outcome: &Outcome, full: bool) -> Result<Exit, CliErr
     Ok(outcome.exit())
 }
 
-async fn none(session: &Session, id: &TaskId) -> Result<CliError, CliError> {
-    let hint = whereabouts(session, id).await?;
+async fn none(session: &Session, id: &TaskId) -> CliError {
+    let hint = whereabouts(session, id).await;
     let hint =
         hint.unwrap_or_else(|| "it may have expired, or the task stores none; no queue has the job either".into());
-    Ok(CliError::not_found(format!("no result is stored for job `{}`", text::one_line(id.as_str())), hint))
+    CliError::not_found(format!("no result is stored for job `{}`", text::one_line(id.as_str())), hint)
 }
 
 /// How long a hint may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Where the job is instead, unless the queues are too long to find that out in passing.
-async fn whereabouts(session: &Session, id: &TaskId) -> Result<Option<String>, CliError> {
-    let Ok(jobs) = tokio::time::timeout(PATIENCE, session.find(id)).await else {
-        return Ok(Some(format!("`queue job {id}` searches the queues for it")));
+/// Where the job is instead, unless the queues are too long to find that out in passing. That it cannot be found out changes nothing
+/// of what is known of the result.
+async fn whereabouts(session: &Session, id: &TaskId) -> Option<String> {
+    let id_shown = text::one_line(id.as_str());
+    let jobs = match tokio::time::timeout(PATIENCE, session.find(id)).await {
+        Ok(Ok(jobs)) => jobs,
+        Ok(Err(error)) => return Some(format!("where the job is could not be looked up: {}", CliError::from(error))),
+        Err(_elapsed) => return Some(format!("`queue job {id_shown}` searches the queues for it")),
     };
-    let jobs = jobs?;
     let places: Vec<_> =
         jobs.iter().map(|seen| format!("{} in queue `{}`", word(seen.job.state), seen.job.queue)).collect();
-    Ok((!places.is_empty()).then(|| format!("the job is {}; more: `queue job {id}`", places.join(" and "))))
+    (!places.is_empty()).then(|| format!("the job is {}; more: `queue job {id_shown}`", places.join(" and ")))
 }
