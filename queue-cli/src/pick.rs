@@ -231,7 +231,11 @@ fn full(args: &PickArgs, count: u64) -> bool {
 async fn total(session: &Session, queues: &[QueueName], states: &[JobState]) -> Result<u64, StoreError> {
     let mut total = 0;
     for queue in queues {
-        let counts = session.store.counts(queue).await?;
+        let counts = match session.store.counts(queue).await {
+            // One queue that is none must not hide the others: what is looked at then says so where it matters.
+            Err(StoreError::Foreign { .. }) => continue,
+            counts => counts?,
+        };
         total += states.iter().map(|state| crate::commands::status::count(&counts, *state)).sum::<u64>();
     }
     Ok(total)

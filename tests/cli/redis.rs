@@ -34,6 +34,22 @@ async fn results_may_be_elsewhere() {
     assert_eq!(scene.queue(&["result", "j1"]).code, Some(1));
 }
 
+/// What has the name of one queue and is none hides no job of the others, nor one of that queue which lies beside it.
+#[tokio::test]
+async fn jobs_are_found_beside_a_queue_that_is_none() {
+    let server = RedisServer::start(&[]);
+    let shop = Scene::at(&server.url()).await;
+    shop.fill().await;
+    shop.dead("odd-dead", "a-odd", "mail.send", "[]", "it broke").await;
+    server.command(&["SET", "a-odd", "not a queue"]);
+    for id in ["mail-1", "mail-dead-1", "mail-leased", "report-2", "odd-dead"] {
+        assert_eq!(shop.json(&["job", id])["jobs"].as_array().unwrap().len(), 1, "{id}");
+    }
+    assert_eq!(shop.json(&["retry", "mail-dead-1", "--yes"])["done"], 1);
+    assert_eq!(shop.json(&["delete", "odd-dead", "--yes"])["done"], 1);
+    assert_eq!(shop.json(&["retry", "--all", "--yes"])["done"], 2);
+}
+
 #[tokio::test]
 async fn delete_by_filter_leaves_out_none_although_places_move_up() {
     let server = RedisServer::start(&[]);

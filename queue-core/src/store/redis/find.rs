@@ -1,13 +1,16 @@
 //! Finds all messages of a task, in steps that never hold the server up.
 
+use std::slice;
+
 use bytes::Bytes;
 use memchr::memmem::Finder;
 
+use super::errors::unless_foreign;
 use super::inner::Inner;
 use super::keys::ListKeys;
 use super::look::{self, at, dead_job, held, scan, scheduled_job};
 use crate::message::{DecodeLimits, Message};
-use crate::names::{QueueName, TaskId};
+use crate::names::TaskId;
 use crate::store::{Cursor, Job, JobState, StoreError};
 
 /// See [`crate::store::Inspect::find`].
@@ -16,25 +19,30 @@ pub(super) async fn find(store: &Inner, id: &TaskId) -> Result<Vec<Job>, StoreEr
     let needle = Finder::new(id.as_str());
     for queue in look::queues(store).await? {
         let lanes = store.keys.lanes(&queue);
-        let used = used(store, &lanes).await?;
-        let states = [
-            (JobState::Ready, used.iter().any(|lane| lane.ready)),
-            (JobState::Leased, used.iter().any(|lane| lane.held)),
-        ];
-        for (state, _) in states.into_iter().filter(|(_, used)| *used) {
-            find_in_pages(store, &queue, state, &needle, id, &mut found).await?;
-        }
-        for (lane, used) in lanes.iter().zip(used) {
-            if used.scheduled {
-                find_scheduled(store, lane, &needle, id, &mut found).await?;
-            }
-            if used.dead {
-                find_dead(store, lane, &needle, id, &mut found).await?;
+        for (lane, used) in lanes.iter().zip(used(store, &lanes).await?) {
+            for state in used.states() {
+                // What is of another type holds no message of ours, and must not hide the others.
+                unless_foreign(find_in(store, lane, state, &needle, id, &mut found).await)?;
             }
         }
     }
     found.extend(moved_meanwhile(store, id, &found).await?);
     Ok(found)
+}
+
+async fn find_in(
+    store: &Inner,
+    lane: &ListKeys,
+    state: JobState,
+    needle: &Finder<'_>,
+    id: &TaskId,
+    found: &mut Vec<Job>,
+) -> Result<(), StoreError> {
+    match state {
+        JobState::Ready | JobState::Leased => find_in_pages(store, lane, state, needle, id, found).await,
+        JobState::Scheduled => find_scheduled(store, lane, needle, id, found).await,
+        JobState::Dead => find_dead(store, lane, needle, id, found).await,
+    }
 }
 
 /// Which keys of a list exist; most do not.
@@ -43,6 +51,18 @@ struct Used {
     held: bool,
     scheduled: bool,
     dead: bool,
+}
+
+impl Used {
+    fn states(&self) -> impl Iterator<Item = JobState> {
+        let states = [
+            (JobState::Ready, self.ready),
+            (JobState::Leased, self.held),
+            (JobState::Scheduled, self.scheduled),
+            (JobState::Dead, self.dead),
+        ];
+        states.into_iter().filter_map(|(state, used)| used.then_some(state))
+    }
 }
 
 async fn used(store: &Inner, lanes: &[ListKeys]) -> Result<Vec<Used>, StoreError> {
@@ -63,7 +83,7 @@ async fn used(store: &Inner, lanes: &[ListKeys]) -> Result<Vec<Used>, StoreError
 
 async fn find_in_pages(
     store: &Inner,
-    queue: &QueueName,
+    lane: &ListKeys,
     state: JobState,
     needle: &Finder<'_>,
     id: &TaskId,
@@ -71,7 +91,7 @@ async fn find_in_pages(
 ) -> Result<(), StoreError> {
     let mut cursor: Option<Cursor> = None;
     loop {
-        let page = look::page(store, queue, state, cursor.as_ref(), look::STEP).await?;
+        let page = look::page_of(store, slice::from_ref(lane), state, cursor.as_ref(), look::STEP).await?;
         found.extend(page.jobs.into_iter().filter(|job| is_of(needle, id, &job.payload)));
         cursor = page.next;
         if cursor.is_none() {
@@ -91,7 +111,7 @@ async fn moved_meanwhile(store: &Inner, id: &TaskId, found: &[Job]) -> Result<Ve
         let lanes = store.keys.lanes(&queue);
         let used = used(store, &lanes).await?;
         for (lane, _) in lanes.iter().zip(used).filter(|(_, used)| used.held) {
-            let jobs = held(store, lane, 0, 10_000).await?;
+            let jobs = unless_foreign(held(store, lane, 0, 10_000).await)?.unwrap_or_default();
             more.extend(jobs.into_iter().filter(|job| is_of(&needle, id, &job.payload)));
         }
     }

@@ -91,14 +91,24 @@ pub(super) async fn page(
     cursor: Option<&Cursor>,
     limit: usize,
 ) -> Result<Page, StoreError> {
-    let lanes = store.keys.lanes(queue);
+    page_of(store, &store.keys.lanes(queue), state, cursor, limit).await
+}
+
+/// The same of some of a queue's lists.
+pub(super) async fn page_of(
+    store: &Inner,
+    lanes: &[ListKeys],
+    state: JobState,
+    cursor: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page, StoreError> {
     let mut offsets = read_cursor(state, cursor, 2 * lanes.len())?;
     let limit = limit.clamp(1, STEP);
     let before: usize = offsets.iter().sum();
     let jobs = match state {
-        JobState::Ready => ready_page(store, &lanes, &mut offsets, limit).await?,
-        JobState::Scheduled | JobState::Dead => scored_page(store, &lanes, state, &mut offsets, limit).await?,
-        JobState::Leased => leased_page(store, &lanes, &mut offsets, limit).await?,
+        JobState::Ready => ready_page(store, lanes, &mut offsets, limit).await?,
+        JobState::Scheduled | JobState::Dead => scored_page(store, lanes, state, &mut offsets, limit).await?,
+        JobState::Leased => leased_page(store, lanes, &mut offsets, limit).await?,
     };
     let full = offsets.iter().sum::<usize>() - before >= limit;
     let next = full.then(|| write_cursor(state, &offsets));
