@@ -50,6 +50,21 @@ async fn workers_are_asked() {
     handle.abort();
 }
 
+/// A worker's name is shown, and does nothing to the terminal.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_workers_name_moves_no_cursor() {
+    let scene = Scene::new().await;
+    let worker = Worker::new().queue("mail").hostname("w\u{1b}[2J@host");
+    let handle = worker.start(Client::new(Arc::clone(&scene.store))).await.unwrap();
+    let shown = wait_for("it answers", || async {
+        let ran = scene.queue(&["inspect", "active", "--timeout", "2s"]);
+        (ran.code == Some(0)).then_some(ran)
+    });
+    let shown = shown.await;
+    assert_eq!(shown.stdout, "nothing at w\\u{1b}[2J@host\n", "{shown}");
+    handle.abort();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn workers_are_told() {
     let scene = Scene::new().await;
@@ -95,6 +110,7 @@ fn told() -> Vec<Event> {
         about("task-received", 0.25, json!({"uuid": "m1", "name": "mail.send", "args": "(1, 'a')", "kwargs": "{}"})),
         about("task-succeeded", 0.5, json!({"uuid": "m1", "result": "'sent'\u{1b}[2J", "runtime": 0.25})),
         about("task-failed", 0.75, json!({"uuid": "m2", "exception": "SmtpError('refused')"})),
+        about("task-\u{1b}[2Jodd", 0.8, json!({"uuid": "m2"})),
         about("task-revoked", 1.0, json!({"uuid": "m1", "terminated": true, "signum": 15, "expired": false})),
         about("worker-offline", 2.0, json!({"active": 0, "processed": 2})),
     ]

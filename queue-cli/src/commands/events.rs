@@ -23,7 +23,7 @@ pub(crate) struct EventsArgs {
     /// Ask the workers first to send events about tasks
     #[arg(long)]
     enable: bool,
-    /// Also show that workers live, which each tells every 2 seconds
+    /// Also show that workers live, which each tells every few seconds
     #[arg(long)]
     heartbeats: bool,
     /// End after so many events
@@ -55,7 +55,7 @@ pub(crate) async fn run(session: &Session, args: &EventsArgs) -> Result<Exit, Cl
 }
 
 fn line(session: &Session, event: &Event, names: &mut Names) -> String {
-    let kind = session.out.paint.on(style(&event.kind), &format!("{:<17}", event.kind));
+    let kind = session.out.paint.on(style(&event.kind), &format!("{:<17}", one_line(&event.kind)));
     let (when, worker) = (clock(event.timestamp), one_line(&event.hostname));
     let mut line = format!("{when}  {worker:<24}  {kind}");
     if let Some(id) = event.uuid() {

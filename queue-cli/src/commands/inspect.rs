@@ -12,6 +12,7 @@ use crate::remote::{Whom, block, replies, text};
 use crate::render::facts::Facts;
 use crate::render::style::Style;
 use crate::render::table::{Column, Grid};
+use crate::render::text::one_line;
 use crate::render::time;
 
 /// What to ask, and whom.
@@ -213,7 +214,7 @@ fn or_nothing(table: String, answers: &[(&str, &Value)]) -> String {
     if answers.iter().any(|(_, answer)| answer.as_array().is_some_and(|jobs| !jobs.is_empty())) {
         return table;
     }
-    let workers: Vec<&str> = answers.iter().map(|(worker, _)| *worker).collect();
+    let workers: Vec<String> = answers.iter().map(|(worker, _)| one_line(worker)).collect();
     format!("nothing at {}", workers.join(", "))
 }
 
