@@ -107,6 +107,27 @@ async fn what_is_gone_a_few_seconds_later_is_not_left_over() {
     assert_eq!(ran.code, Some(0), "{ran}");
 }
 
+/// The search for what is left over takes a while; who lives is told as of its end.
+#[tokio::test]
+async fn who_dies_while_it_looks_is_not_told_as_live() {
+    let server = RedisServer::start(&[]);
+    let scene = Scene::at(&server.url()).await;
+    scene.send("m1", "mail", "mail.send", "[]").await;
+    let worker = scene.worker(&["mail"]).await;
+    assert_eq!(scene.json(&["workers"])["workers"][0]["live"], true);
+    // Looked at again three seconds later.
+    server.command(&["LPUSH", "{mail}:held:nobody", "m"]);
+    let ends = (scene.store.now().await.unwrap().as_millis() + 2000).to_string();
+    let names = server.command(&["ZRANGE", "{mail}:workers", "0", "-1"]);
+    server.command(&["ZADD", "{mail}:workers", "XX", &ends, names.lines().nth(2).unwrap()]);
+    let doctor = scene.json(&["doctor"]);
+    let checks = doctor["checks"].as_array().unwrap();
+    let found = |name: &str| checks.iter().find(|check| check["name"] == name).unwrap()["found"].to_string();
+    assert!(found("silent workers").contains("worker@host"), "{doctor}");
+    assert!(found("workers").contains("no live worker"), "{doctor}");
+    drop(worker);
+}
+
 #[tokio::test]
 async fn a_store_that_cannot_be_reached_is_an_error() {
     let ran = crate::scene::queue_nowhere(&["--url", "redis://127.0.0.1:1/0", "doctor"]);

@@ -51,12 +51,14 @@ struct Document<'a> {
 /// Looks at all there is to look at, or only for what is left over.
 pub(crate) async fn run(place: &Place, args: &DoctorArgs, out: Out) -> Result<Exit, CliError> {
     let began = Instant::now();
-    let session = open(place, Access::Existing, out).await?;
+    let mut session = open(place, Access::Existing, out).await?;
     let opened = began.elapsed();
     let leftovers = orphans::search(&session, args.results_stay()).await?;
     if args.orphans {
         return orphans::show(&session, &leftovers);
     }
+    // The search may have taken minutes: who lives and how old a job is are of now.
+    session.now = session.store.now().await?;
     let mut checks = checks::of_store(&session, opened).await?;
     checks.extend(checks::of_queues(&session, args.max_age).await?);
     checks.push(orphans::check(&leftovers));
