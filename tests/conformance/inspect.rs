@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use queue_core::Priority;
+use queue_core::message::Draft;
 use queue_core::store::{Cursor, Job, JobState, Outgoing, Settled, StoreError};
+use queue_core::{Priority, Timestamp};
 use queue_tests::{Bench, SECOND, TestWorker, dead_letter, label, labels};
 
 const ALL: [JobState; 4] = [JobState::Ready, JobState::Scheduled, JobState::Leased, JobState::Dead];
@@ -56,6 +57,21 @@ async fn counts_by_state(bench: &Bench) {
     assert_eq!(steps, BTreeSet::from([(0, 2), (9, 1)]));
     assert!(["r", "low"].contains(&label(&counts.oldest.unwrap()).as_str()));
     assert!(counts.next_due.unwrap() > bench.store.now().await.unwrap());
+}
+
+/// The oldest is the one that waits longest, of whatever step: what is more urgent comes before it again and again.
+async fn the_oldest_may_be_of_any_step(bench: &Bench) {
+    let (queue, now) = (bench.queue("mail"), bench.store.now().await.unwrap().as_millis());
+    for (label, priority, minutes) in [("low", 9, 60), ("middle", 4, 30), ("urgent", 0, 1)] {
+        let draft = Draft {
+            sent_at: Some(Timestamp::from_millis(now - 60_000 * minutes)),
+            ..Draft::new("t", bench.id(label), queue.as_str())
+        };
+        let priority = Priority::new(priority);
+        let message = Outgoing { priority, payload: draft.encode(), ..bench.message("mail", label) };
+        bench.store.enqueue(&[message]).await.unwrap();
+    }
+    assert_eq!(label(&bench.counts("mail").await.oldest.unwrap()), "low");
 }
 
 /// A queue that nobody ever used has nothing.
@@ -418,6 +434,7 @@ async fn a_silent_worker_shows(bench: &Bench) {
 
 queue_tests::conformance!(
     counts_by_state,
+    the_oldest_may_be_of_any_step,
     an_unknown_queue_is_empty,
     suspects_are_counted,
     queues_are_listed,

@@ -33,6 +33,8 @@ struct Row {
     counts: QueueCounts,
     /// Why it could not be looked into: something else has its name, say.
     error: Option<String>,
+    oldest_sent: Option<Timestamp>,
+    /// Since when the oldest could be started.
     oldest: Option<Timestamp>,
     workers: u64,
 }
@@ -114,11 +116,12 @@ async fn row(session: &Session, queue: QueueName, workers: &[WorkerInfo]) -> Res
         }
         Err(error) => return Err(error.into()),
     };
-    let message = counts.oldest.as_ref().map(|payload| Message::decode(payload, &DecodeLimits::default()));
-    let oldest = message.and_then(Result::ok).and_then(|message| message.sent_at);
+    let message = counts.oldest.as_ref().and_then(|payload| Message::decode(payload, &DecodeLimits::default()).ok());
+    let oldest_sent = message.as_ref().and_then(|message| message.sent_at);
+    let oldest = message.and_then(|message| message.ready_since());
     let live = workers.iter().filter(|worker| is_live(worker, session.now) && worker.queues.contains(&queue));
     let workers = live.count() as u64;
-    Ok(Row { queue, counts, error, oldest, workers })
+    Ok(Row { queue, counts, error, oldest_sent, oldest, workers })
 }
 
 /// Whether its lease stands.
@@ -155,7 +158,7 @@ fn document<'a>(session: &'a Session, rows: &'a [Row]) -> StatusDocument<'a> {
     let queue = |row: &'a Row| QueueDocument {
         queue: row.queue.as_str(),
         totals: totals(&row.counts),
-        oldest_sent_at: row.oldest.map(Instant),
+        oldest_sent_at: row.oldest_sent.map(Instant),
         oldest_age_ms: row.oldest.map(|at| at.until(session.now).as_millis()),
         next_due: row.counts.next_due.map(Instant),
         workers: row.workers,

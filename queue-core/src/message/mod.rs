@@ -101,6 +101,13 @@ pub struct Message {
     pub correlation_id: Option<String>,
 }
 
+impl Message {
+    /// Since when it could be started, as far as it says: since it was due, or else since it was sent.
+    pub fn ready_since(&self) -> Option<Timestamp> {
+        self.eta.max(self.sent_at)
+    }
+}
+
 /// What a new message says; [`Draft::encode`] makes the envelope.
 #[derive(Debug, Clone)]
 pub struct Draft {

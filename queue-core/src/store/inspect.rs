@@ -36,7 +36,8 @@ pub struct QueueCounts {
     pub leased: u64,
     /// Dead letters.
     pub dead: u64,
-    /// The oldest ready message, for its age: the store keeps no time of its own for it.
+    /// The ready message that waits longest, for its age: the store keeps no time of its own for it. Looked at are those that are
+    /// next, of each step.
     pub oldest: Option<Bytes>,
     /// When the next scheduled one is due.
     pub next_due: Option<Timestamp>,

@@ -207,7 +207,7 @@ fn silent(session: &Session, workers: &[WorkerInfo]) -> Check {
 
 fn oldest(session: &Session, rows: &Rows, max_age: Duration) -> Check {
     let age = |payload: &bytes::Bytes| -> Option<Timestamp> {
-        Message::decode(payload, &DecodeLimits::default()).ok()?.sent_at
+        Message::decode(payload, &DecodeLimits::default()).ok()?.ready_since()
     };
     let oldest = rows.iter().filter_map(|(queue, counts)| Some((age(counts.oldest.as_ref()?)?, queue))).min();
     let waits = rows.iter().any(|(_, counts)| counts.ready > 0);

@@ -7,6 +7,7 @@ use super::errors::unless_foreign;
 use super::inner::Inner;
 use super::keys::ListKeys;
 use crate::clock::Timestamp;
+use crate::message::{DecodeLimits, Message};
 use crate::names::QueueName;
 use crate::store::{Cursor, DeadLetter, DeadReason, Job, JobKey, JobState, Page, QueueCounts, StoreError, WorkerInfo};
 
@@ -36,7 +37,7 @@ pub(super) async fn queues(store: &Inner) -> Result<Vec<QueueName>, StoreError> 
 
 /// See [`crate::store::Inspect::counts`].
 pub(super) async fn counts(store: &Inner, queue: &QueueName) -> Result<QueueCounts, StoreError> {
-    let mut counts = QueueCounts::default();
+    let (mut counts, mut first) = (QueueCounts::default(), Vec::new());
     for lane in store.keys.lanes(queue) {
         let mut pipe = redis::pipe();
         pipe.cmd("LLEN").arg(&*lane.list).cmd("LLEN").arg(&lane.suspects).cmd("ZCARD").arg(&lane.scheduled);
@@ -54,11 +55,23 @@ pub(super) async fn counts(store: &Inner, queue: &QueueName) -> Result<QueueCoun
         counts.scheduled += scheduled;
         counts.dead += dead;
         counts.leased += held_counts(store, &lane, &workers).await?.into_iter().sum::<u64>();
-        counts.oldest = counts.oldest.or(oldest_suspect.or(oldest).map(Bytes::from));
+        first.extend([oldest_suspect, oldest].into_iter().flatten().map(Bytes::from));
         let due = head.first().map(|(_, score)| at(*score));
         counts.next_due = [counts.next_due, due].into_iter().flatten().min();
     }
+    counts.oldest = oldest(first);
     Ok(counts)
+}
+
+/// Of the first ones of each list the one that waits longest, as far as they say since when; else the one that is next.
+fn oldest(mut first: Vec<Bytes>) -> Option<Bytes> {
+    let since = |payload: &Bytes| Message::decode(payload, &DecodeLimits::default()).ok()?.ready_since();
+    let longest = match first.len() {
+        0 | 1 => None,
+        _ => first.iter().enumerate().filter_map(|(at, payload)| Some((since(payload)?, at))).min(),
+    };
+    let at = longest.map_or(0, |(_, at)| at);
+    (at < first.len()).then(|| first.swap_remove(at))
 }
 
 /// How many messages of a list each of `workers` holds. A key that is no list is a tombstone, perhaps since a moment: nothing
