@@ -3,6 +3,8 @@
 //! A selection by filter is read twice: once to count, once to act. Memory stays that of one page, however many match.
 //! The second reading takes no more than the first one counted, and no dead letter that came after it.
 
+use std::collections::HashSet;
+
 use clap::Args;
 use indicatif::ProgressBar;
 use queue_core::store::{JobState, StoreError};
@@ -126,7 +128,7 @@ async fn pick<M: Mend>(session: &Session, args: &PickArgs, mend: &M) -> Result<(
 
 async fn find<M: Mend>(session: &Session, args: &PickArgs, mend: &M) -> Result<(Picked, Vec<String>), CliError> {
     let (mut found, mut summary, mut missing) = (Vec::new(), Summary::default(), Vec::new());
-    for id in &args.ids {
+    for id in once(&args.ids) {
         let jobs: Vec<Seen> = session.find(id).await?;
         let mut why = format!("{id}: there is no such job");
         let before = found.len();
@@ -146,6 +148,12 @@ async fn find<M: Mend>(session: &Session, args: &PickArgs, mend: &M) -> Result<(
         }
     }
     Ok((Picked::Found(found, summary), missing))
+}
+
+/// Each of `ids` once: one that is named twice is one job all the same.
+pub(crate) fn once(ids: &[TaskId]) -> impl Iterator<Item = &TaskId> {
+    let mut named = HashSet::new();
+    ids.iter().filter(move |id| named.insert(*id))
 }
 
 async fn act<M: Mend>(session: &Session, args: &PickArgs, mend: &M, picked: &Picked) -> Result<u64, CliError> {

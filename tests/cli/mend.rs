@@ -94,6 +94,20 @@ async fn limit_bounds_what_is_touched() {
     assert_eq!(shop.counted("mail").await, (3, 0, 1));
 }
 
+/// A job is one, however often its id is typed.
+#[tokio::test]
+async fn an_id_that_is_named_twice_counts_once() {
+    let shop = Scene::shop().await;
+    assert_eq!(shop.json(&["retry", "mail-dead-1", "mail-dead-1", "--dry-run"])["matched"], 1);
+    let retried = shop.json(&["retry", "mail-dead-1", "mail-dead-1", "--yes"]);
+    assert_eq!(retried, serde_json::json!({"matched": 1, "done": 1, "missing": []}));
+    assert_eq!(shop.json(&["delete", "nobody", "mail-1", "nobody", "--yes"])["missing"].as_array().unwrap().len(), 1);
+    shop.result("r1", r#"{"status": "SUCCESS", "result": 1}"#).await;
+    let forgotten = shop.json(&["forget", "r1", "r1"]);
+    assert_eq!(forgotten, serde_json::json!({"forgotten": ["r1"], "missing": []}));
+    assert_eq!(shop.json(&["revoke", "a", "a"])["revoked"], serde_json::json!(["a"]));
+}
+
 #[tokio::test]
 async fn delete_by_filter_goes_through_many_pages() {
     let scene = Scene::new().await;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::open::Session;
+use crate::pick::once;
 use crate::render::text;
 
 /// Whose results.
@@ -26,9 +27,10 @@ struct Forgotten<'a> {
 
 /// Deletes them.
 pub(crate) async fn run(session: &Session, args: &ForgetArgs) -> Result<Exit, CliError> {
-    let had = session.store.forget(&args.ids).await?;
+    let ids: Vec<TaskId> = once(&args.ids).cloned().collect();
+    let had = session.store.forget(&ids).await?;
     let with = |wanted: bool| {
-        let pairs = args.ids.iter().zip(&had).filter(move |(_, had)| **had == wanted);
+        let pairs = ids.iter().zip(&had).filter(move |(_, had)| **had == wanted);
         pairs.map(|(id, _)| id.as_str()).collect::<Vec<_>>()
     };
     let (forgotten, missing) = (with(true), with(false));

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::open::Session;
+use crate::pick::once;
 use crate::render::{text, time};
 
 /// Which tasks, and for how long.
@@ -31,13 +32,14 @@ struct Revoked<'a> {
 
 /// Revokes them.
 pub(crate) async fn run(session: &Session, args: &RevokeArgs) -> Result<Exit, CliError> {
-    session.store.revoke(&args.ids, args.keep).await?;
+    let ids: Vec<TaskId> = once(&args.ids).cloned().collect();
+    session.store.revoke(&ids, args.keep).await?;
     if session.out.json {
-        let revoked = args.ids.iter().map(TaskId::as_str).collect();
+        let revoked = ids.iter().map(TaskId::as_str).collect();
         session.out.document(&Revoked { revoked, keep_ms: args.keep.as_millis() })?;
         return Ok(Exit::Ok);
     }
-    let tasks = text::plural(args.ids.len() as u64, "task", "tasks");
+    let tasks = text::plural(ids.len() as u64, "task", "tasks");
     session.out.data(&format!("{tasks} revoked for {}", time::short(args.keep)))?;
     session.out.note("A worker that takes one will not start it; what runs already goes on.");
     Ok(Exit::Ok)
