@@ -314,6 +314,21 @@ async fn time_limits_are_set(bench: &Bench) {
     handle.abort();
 }
 
+/// A limit of 0 is none, as in Celery: not one that every run is past.
+async fn a_time_limit_of_zero_is_none(bench: &Bench) {
+    let stage = Stage::default();
+    let handle = begin(bench, &stage).await;
+    let answer = ask(bench, "time_limit", json!({"task_name": "t.hold", "soft": 0, "hard": 0})).await;
+    assert_eq!(answer, json!({"ok": "time limits set successfully"}));
+    let job = client(bench).send(hold.s()).await.unwrap();
+    stage.heard("started", 1).await;
+    // Takes longer than no time.
+    assert_eq!(client(bench).send(add.s(1, 2)).await.unwrap().get(SOON).await.unwrap(), 3);
+    stage.open();
+    assert_eq!(job.get(SOON).await.unwrap(), 7);
+    handle.abort();
+}
+
 /// A queue that is added is consumed from then on; one that is cancelled is not.
 async fn queues_come_and_go(bench: &Bench) {
     let stage = Stage::default();
@@ -437,6 +452,7 @@ queue_tests::conformance!(
     stamped_jobs_are_revoked_by_their_stamps,
     a_rate_limit_puts_jobs_off,
     time_limits_are_set,
+    a_time_limit_of_zero_is_none,
     queues_come_and_go,
     slots_grow_and_shrink,
     autoscale_follows_the_work,

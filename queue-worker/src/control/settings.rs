@@ -82,7 +82,9 @@ pub(super) fn rate_limit(engine: &Engine, args: Args<'_>) -> Answer {
 /// `time_limit`.
 pub(super) fn time_limit(engine: &Engine, args: Args<'_>) -> Answer {
     let task = args.text("task_name")?;
-    let limits = TimeLimits { soft: args.seconds("soft")?, hard: args.seconds("hard")? };
+    // 0 is none, as in a message.
+    let limit = |name| args.seconds(name).map(|limit| limit.filter(|limit| !limit.is_zero()));
+    let limits = TimeLimits { soft: limit("soft")?, hard: limit("hard")? };
     if engine.tasks.get(task).is_none() {
         return Err("unknown task".to_owned());
     }
