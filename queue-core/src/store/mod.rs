@@ -56,8 +56,8 @@ pub struct Outgoing {
     pub payload: Bytes,
 }
 
-/// How a store is opened.
-#[derive(Debug, Clone)]
+/// How a store is opened. Its `Debug` has no password.
+#[derive(Clone)]
 pub struct StoreOptions {
     /// The clock; tests move it.
     pub clock: Clock,
@@ -81,6 +81,24 @@ pub struct StoreOptions {
     pub results: Option<String>,
     /// Redis: how keys are named. A URL's own parameters stand before these.
     pub redis: redis::RedisOptions,
+}
+
+impl Debug for StoreOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { clock, lease, grace, sweep_gap, max_payload, connect_timeout, response_timeout, results, redis } =
+            self;
+        f.debug_struct("StoreOptions")
+            .field("clock", clock)
+            .field("lease", lease)
+            .field("grace", grace)
+            .field("sweep_gap", sweep_gap)
+            .field("max_payload", max_payload)
+            .field("connect_timeout", connect_timeout)
+            .field("response_timeout", response_timeout)
+            .field("results", &results.as_deref().map(url::mask))
+            .field("redis", redis)
+            .finish()
+    }
 }
 
 /// The longest lease that some other worker may have, as far as one with this `lease` knows: one that stands for longer is left from a

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use queue_core::Priority;
-use queue_core::store::{ConnectError, Delivery, JobState, Outgoing, Settled, StoreError, connect};
+use queue_core::store::{
+    ConnectError, Delivery, JobState, Outgoing, Settled, StoreError, StoreOptions, connect, connect_with,
+};
+use queue_core::{Client, Priority, TaskId};
 use queue_tests::{
     Bench, Driver, PATIENCE, RedisServer, SECOND, TestWorker, dead_letter, done, labels, result, wait_until,
     with_follow, with_result,
@@ -58,6 +60,12 @@ async fn a_wrong_password_is_refused() {
     let store = connect(&url(":open%20sesame@")).await.unwrap();
     store.now().await.unwrap();
     assert!(!format!("{} {store:?}", store.display_url()).contains("sesame"));
+    // Nor that of where the results are.
+    let options = StoreOptions::with_results(Some(format!("redis://:open%20sesame@{}/1", server.address())));
+    let store = connect_with(&url(":open%20sesame@"), options).await.unwrap();
+    store.get_results(&[TaskId::random()]).await.unwrap();
+    let client = Client::new(store);
+    assert!(!format!("{client:?}").contains("sesame"), "{client:?}");
 }
 
 /// A replica takes no writes, and says so.
