@@ -6,9 +6,10 @@ use bytes::Bytes;
 use memchr::memmem::Finder;
 
 use super::errors::unless_foreign;
+use super::held::held;
 use super::inner::Inner;
 use super::keys::ListKeys;
-use super::look::{self, at, dead_job, held, scan, scheduled_job};
+use super::look::{self, at, dead_job, scan, scheduled_job};
 use crate::message::{DecodeLimits, Message};
 use crate::names::TaskId;
 use crate::store::{Cursor, Job, JobState, StoreError};

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use redis::FromRedisValue;
 
-use super::errors::unless_foreign;
+use super::held::{held_counts, leased_page};
 use super::inner::Inner;
 use super::keys::ListKeys;
 use crate::clock::Timestamp;
@@ -74,22 +74,6 @@ fn oldest(mut first: Vec<Bytes>) -> Option<Bytes> {
     (at < first.len()).then(|| first.swap_remove(at))
 }
 
-/// How many messages of a list each of `workers` holds. A key that is no list is a tombstone, perhaps since a moment: nothing
-/// is held there any more.
-async fn held_counts(store: &Inner, lane: &ListKeys, workers: &[String]) -> Result<Vec<u64>, StoreError> {
-    let mut counts = Vec::with_capacity(workers.len());
-    for chunk in workers.chunks(STEP) {
-        let mut pipe = redis::pipe();
-        for worker in chunk {
-            pipe.cmd("LLEN").arg(lane.held(worker)).cmd("LLEN").arg(lane.suspects_held(worker));
-        }
-        let lengths = store.link.each::<u64>(pipe).await?.into_iter().map(unless_foreign);
-        let lengths = lengths.map(|length| length.map(Option::unwrap_or_default)).collect::<Result<Vec<_>, _>>()?;
-        counts.extend(lengths.chunks(2).map(|of| of.iter().sum::<u64>()));
-    }
-    Ok(counts)
-}
-
 /// A score as an instant.
 #[expect(clippy::cast_possible_truncation, reason = "a Unix time in ms fits an i64 and is exact in an f64")]
 pub(super) fn at(score: f64) -> Timestamp {
@@ -129,7 +113,7 @@ pub(super) async fn page_of(
 }
 
 /// How far each of a queue's parts was read: per step, suspects and fresh ones.
-type Offsets = Vec<usize>;
+pub(super) type Offsets = Vec<usize>;
 
 fn letter(state: JobState) -> char {
     match state {
@@ -154,7 +138,12 @@ fn read_cursor(state: JobState, cursor: Option<&Cursor>, parts: usize) -> Result
 }
 
 /// `count` elements of a list that lie `offset` elements from its right end, next to be delivered first.
-async fn from_the_right(store: &Inner, list: &str, offset: usize, count: usize) -> Result<Vec<Bytes>, StoreError> {
+pub(super) async fn from_the_right(
+    store: &Inner,
+    list: &str,
+    offset: usize,
+    count: usize,
+) -> Result<Vec<Bytes>, StoreError> {
     let (first, last) = (signed(offset + count), signed(offset + 1));
     let mut look = redis::cmd("LRANGE");
     look.arg(list).arg(-first).arg(-last);
@@ -194,7 +183,7 @@ async fn ready_page(
     Ok(jobs)
 }
 
-fn job(lane: &ListKeys, state: JobState, suspect: bool, payload: Bytes) -> Job {
+pub(super) fn job(lane: &ListKeys, state: JobState, suspect: bool, payload: Bytes) -> Job {
     let list = lane.list.to_string();
     let key = JobKey { list, state, suspect, entry: String::new(), payload: payload.clone() };
     Job {
@@ -282,59 +271,6 @@ pub(super) async fn dead_job(
     job.dead = Some((died, why));
     job.key.entry = entry;
     Ok(Some(job))
-}
-
-async fn leased_page(
-    store: &Inner,
-    lanes: &[ListKeys],
-    offsets: &mut Offsets,
-    limit: usize,
-) -> Result<Vec<Job>, StoreError> {
-    let mut jobs = Vec::new();
-    for (n, lane) in lanes.iter().enumerate() {
-        let found = held(store, lane, offsets[2 * n], limit - jobs.len()).await?;
-        offsets[2 * n] += found.len();
-        jobs.extend(found);
-        if jobs.len() >= limit {
-            break;
-        }
-    }
-    Ok(jobs)
-}
-
-/// What workers hold of a list: skips `offset` messages, then up to `limit`, oldest first within a worker.
-pub(super) async fn held(store: &Inner, lane: &ListKeys, offset: usize, limit: usize) -> Result<Vec<Job>, StoreError> {
-    let mut jobs = Vec::new();
-    let mut skip = offset;
-    let workers: Vec<String> = store.link.query(redis::cmd("ZRANGE").arg(&lane.workers).arg(0).arg(-1)).await?;
-    for worker in workers {
-        for (suspect, key) in [(true, lane.suspects_held(&worker)), (false, lane.held(&worker))] {
-            if jobs.len() >= limit {
-                return Ok(jobs);
-            }
-            let length = match store.link.query::<usize>(redis::cmd("LLEN").arg(&key)).await {
-                // A tombstone: reclaimed a moment ago.
-                Err(StoreError::Foreign { .. }) => 0,
-                answer => answer?,
-            };
-            let here = skip.min(length);
-            skip -= here;
-            if here == length {
-                continue;
-            }
-            let found = match from_the_right(store, &key, here, (limit - jobs.len()).min(STEP)).await {
-                // Reclaimed since its length was asked.
-                Err(StoreError::Foreign { .. }) => Vec::new(),
-                answer => answer?,
-            };
-            jobs.extend(found.into_iter().map(|payload| {
-                let mut job = job(lane, JobState::Leased, suspect, payload);
-                job.worker = Some(worker.clone());
-                job
-            }));
-        }
-    }
-    Ok(jobs)
 }
 
 /// See [`crate::store::Inspect::workers`].

@@ -16,6 +16,7 @@ mod enqueue;
 mod errors;
 mod find;
 mod growing;
+mod held;
 mod hub;
 mod inner;
 mod keys;
