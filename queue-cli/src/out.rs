@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
+use queue_core::QueueName;
 use serde::Serialize;
 
 use crate::error::CliError;
@@ -50,6 +51,11 @@ impl Out {
         if !hint.is_empty() {
             self.hint(&hint);
         }
+    }
+
+    /// Writes what is wrong with one queue of many to stderr.
+    pub(crate) fn of_queue(self, queue: &QueueName, error: &str) {
+        self.note(&format!("{} queue `{queue}`: {error}", self.paint_err.on(Style::Bad, "error:")));
     }
 
     /// Whether there is somebody who can be asked.

@@ -123,6 +123,7 @@ async fn pick<M: Mend>(session: &Session, args: &PickArgs, mend: &M) -> Result<(
         }
     }
     bar.finish_and_clear();
+    walk.passed_over(session.out, summary.count > 0)?;
     Ok((Picked::Counted(queues, summary), Vec::new()))
 }
 

@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 
 use queue_core::QueueName;
-use queue_core::store::{Cursor, Job, JobState, Store, StoreError};
+use queue_core::store::{Cursor, Job, JobState, Page, Store, StoreError};
 
 use crate::cursor::Position;
+use crate::error::CliError;
+use crate::out::Out;
 
 /// How many jobs are asked for at once.
 pub(crate) const PAGE: usize = 100;
@@ -20,6 +22,7 @@ pub(crate) struct Walk<'a> {
     places: VecDeque<(JobState, QueueName)>,
     cursor: Option<Cursor>,
     skip: usize,
+    passed_over: Vec<(QueueName, StoreError)>,
 }
 
 /// A page and where it began.
@@ -37,7 +40,7 @@ impl<'a> Walk<'a> {
         let mut places: Vec<_> =
             states.iter().flat_map(|state| queues.iter().map(|queue| (*state, queue.clone()))).collect();
         places.sort_by(|a, b| (rank(a.0), &a.1).cmp(&(rank(b.0), &b.1)));
-        Self { store, places: places.into(), cursor: None, skip: 0 }
+        Self { store, places: places.into(), cursor: None, skip: 0, passed_over: Vec::new() }
     }
 
     /// Goes on from `position`; a queue that is gone by now is passed over.
@@ -54,7 +57,14 @@ impl<'a> Walk<'a> {
     /// The next page, perhaps an empty one; `None` at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<Step>, StoreError> {
         let Some((state, queue)) = self.places.front().cloned() else { return Ok(None) };
-        let page = self.store.page(&queue, state, self.cursor.as_ref(), PAGE).await?;
+        let page = match self.store.page(&queue, state, self.cursor.as_ref(), PAGE).await {
+            // One queue that is none must not hide the others.
+            Err(error @ StoreError::Foreign { .. }) => {
+                self.passed_over.push((queue.clone(), error));
+                Page { jobs: Vec::new(), next: None }
+            }
+            page => page?,
+        };
         let begin = Position { queue, state, page: self.cursor.take(), skip: self.skip };
         let (mut jobs, skipped) = (page.jobs, self.skip);
         jobs.drain(..skipped.min(jobs.len()));
@@ -74,6 +84,16 @@ impl<'a> Walk<'a> {
         }
         self.cursor = begin.page;
         self.skip = begin.skip;
+    }
+
+    /// What was no queue, and why. Says so on stderr; where nothing was `found` beside it, that is the error.
+    pub(crate) fn passed_over(self, out: Out, found: bool) -> Result<(), CliError> {
+        let mut passed_over = self.passed_over.into_iter();
+        if !found && let Some((_, error)) = passed_over.next() {
+            return Err(error.into());
+        }
+        passed_over.for_each(|(queue, error)| out.of_queue(&queue, &CliError::from(error).to_string()));
+        Ok(())
     }
 
     /// Whether there is nothing more.

@@ -48,6 +48,12 @@ async fn jobs_are_found_beside_a_queue_that_is_none() {
     assert_eq!(shop.json(&["retry", "mail-dead-1", "--yes"])["done"], 1);
     assert_eq!(shop.json(&["delete", "odd-dead", "--yes"])["done"], 1);
     assert_eq!(shop.json(&["retry", "--all", "--yes"])["done"], 2);
+    let jobs = shop.queue(&["jobs", "--limit", "100"]);
+    assert!(jobs.code == Some(0) && jobs.stdout.contains("mail-2"), "{jobs}");
+    assert!(jobs.stderr.contains("queue `a-odd`: "), "{jobs}");
+    let deleted = shop.queue(&["delete", "--state", "ready", "--all", "--yes"]);
+    assert!(deleted.code == Some(0) && deleted.stderr.contains("queue `a-odd`: "), "{deleted}");
+    assert_eq!(shop.queue(&["jobs", "--queue", "a-odd"]).code, Some(3));
 }
 
 #[tokio::test]

@@ -81,7 +81,14 @@ async fn list(session: &Session, args: &JobsArgs) -> Result<Listing, CliError> {
     if let Some(cursor) = &args.cursor {
         walk = walk.resume(Position::decode(cursor)?);
     }
-    let _sign = progress::searching();
+    let sign = progress::searching();
+    let listing = look(session, args, &mut walk).await?;
+    drop(sign);
+    walk.passed_over(session.out, !listing.jobs.is_empty() || listing.next.is_some())?;
+    Ok(listing)
+}
+
+async fn look(session: &Session, args: &JobsArgs, walk: &mut Walk<'_>) -> Result<Listing, CliError> {
     let mut listing = Listing { jobs: Vec::new(), looked_at: 0, next: None };
     while listing.jobs.len() < args.limit.get() && listing.looked_at < args.scan.get() {
         let Some(step) = walk.next().await? else { return Ok(listing) };

@@ -99,7 +99,7 @@ async fn show(session: &Session, args: &StatusArgs, clear: &str) -> Result<(), C
     }
     session.out.data(&format!("{clear}{}", table(session, &rows)))?;
     for (row, error) in rows.iter().filter_map(|row| Some((row, row.error.as_ref()?))) {
-        session.out.note(&format!("{} queue `{}`: {error}", session.out.paint_err.on(Style::Bad, "error:"), row.queue));
+        session.out.of_queue(&row.queue, error);
     }
     for hint in hints(&rows, &workers, session.now) {
         session.out.hint(&hint);
