@@ -49,6 +49,11 @@ impl Whom {
         }
     }
 
+    /// Whether all workers are meant.
+    pub(crate) fn is_everybody(&self) -> bool {
+        self.destination.is_empty() && self.pattern.is_none()
+    }
+
     /// Shows answers; those that are errors go to stderr. `table` makes text of the others.
     pub(crate) fn show(
         &self,
@@ -79,7 +84,7 @@ impl Whom {
     /// The error for silence.
     pub(crate) fn nobody(&self) -> CliError {
         let text = format!("no worker answered within {}", time::short(self.timeout));
-        let hint = match self.destination.is_empty() && self.pattern.is_none() {
+        let hint = match self.is_everybody() {
             true => "is one running on this store? `queue workers` shows ours; --timeout waits longer",
             false => "`queue inspect ping` shows the names of those that answer",
         };

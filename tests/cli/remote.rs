@@ -81,6 +81,8 @@ async fn workers_are_told() {
     looks_like!("control_heartbeat", heard.await);
     assert_eq!(patient(&scene, &["control", "pool-grow", "2"]).code, Some(0));
     assert_eq!(scene.json(&["inspect", "stats", "--timeout", "30s"])["w@host"]["pool"]["max-concurrency"], 5);
+    let nobody = patient(&scene, &["control", "shutdown", "--destination", "x@nowhere"]);
+    assert!(nobody.stdout.contains("if they are there"), "{nobody}");
     looks_like!("control_shutdown", patient(&scene, &["control", "shutdown"]));
     handle.wait().await.unwrap();
 }

@@ -157,7 +157,11 @@ async fn shutdown(session: &Session, whom: &Whom, control: &Control) -> Result<E
         return Err(whom.nobody());
     }
     if !session.out.json {
-        session.out.data("asked to stop; what runs is finished first")?;
+        // All hear it, also those who are not meant.
+        session.out.data(match whom.is_everybody() {
+            true => "asked to stop; what runs is finished first",
+            false => "those who are meant were asked to stop, if they are there; what runs is finished first",
+        })?;
     }
     Ok(Exit::Ok)
 }
