@@ -65,7 +65,11 @@ pub(super) async fn counts(store: &Inner, queue: &QueueName) -> Result<QueueCoun
 
 /// Of the first ones of each list the one that waits longest, as far as they say since when; else the one that is next.
 fn oldest(mut first: Vec<Bytes>) -> Option<Bytes> {
-    let since = |payload: &Bytes| Message::decode(payload, &DecodeLimits::default()).ok()?.ready_since();
+    let since = |payload: &Bytes| {
+        let message = Message::decode(payload, &DecodeLimits::default()).ok()?;
+        // A retry keeps the time of the first sending: only a due time says since when it waits.
+        message.ready_since().filter(|_| message.retries == 0 || message.eta.is_some())
+    };
     let longest = match first.len() {
         0 | 1 => None,
         _ => first.iter().enumerate().filter_map(|(at, payload)| Some((since(payload)?, at))).min(),
