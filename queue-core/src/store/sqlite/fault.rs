@@ -22,6 +22,8 @@ pub(super) enum Fault {
     Away(&'static str),
     /// The disk did not take what was committed.
     Disk(String),
+    /// A file may not be written by whoever runs this.
+    Denied(String),
     /// A leased job was to be deleted.
     Leased,
     /// A cursor of somebody else.
@@ -63,6 +65,7 @@ impl Fault {
             Self::Foreign(why) => StoreError::Foreign { url, why },
             Self::Away(why) => StoreError::Unreachable { url, unknown: false, source: why.into() },
             Self::Disk(why) => StoreError::Unreachable { url, unknown, source: why.into() },
+            Self::Denied(why) => StoreError::ReadOnly { url, source: why.into() },
             Self::Leased => StoreError::Leased,
             Self::BadCursor(cursor) => StoreError::BadCursor(cursor),
             Self::Gone => StoreError::Unreachable { url, unknown, source: "the store's thread has ended".into() },

@@ -11,6 +11,7 @@
 
 use std::cell::Cell;
 use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use rusqlite::Connection;
@@ -33,8 +34,8 @@ impl Log {
     /// Takes the syncing of commits over from `connection`, which has the database at `path` open.
     pub(super) fn take_over(path: &Path, connection: &Connection) -> Outcome<Self> {
         // For writing: some systems sync nothing else.
-        let file =
-            OpenOptions::new().read(true).write(true).open(beside(path, "-wal")).map_err(|error| disk(&error))?;
+        let log = beside(path, "-wal");
+        let file = OpenOptions::new().read(true).write(true).open(&log).map_err(|error| not_opened(&log, &error))?;
         connection.execute_batch("PRAGMA synchronous = normal")?;
         Ok(Self { file, doubtful: Cell::new(false) })
     }
@@ -65,6 +66,12 @@ impl Log {
     pub(super) fn broken() -> Self {
         Self { file: File::open("/dev/null").unwrap(), doubtful: Cell::new(false) }
     }
+}
+
+/// A log may be somebody else's: who may only read the file leaves one behind.
+fn not_opened(log: &Path, error: &std::io::Error) -> Fault {
+    let why = format!("`{}`: {error}", log.display());
+    if error.kind() == ErrorKind::PermissionDenied { Fault::Denied(why) } else { Fault::Disk(why) }
 }
 
 fn disk(error: &std::io::Error) -> Fault {

@@ -1,6 +1,6 @@
 use super::super::connection;
 use super::*;
-use crate::store::StoreOptions;
+use crate::store::{StoreError, StoreOptions};
 
 /// How many pages of the log are not in the database yet.
 fn left(connection: &Connection) -> i64 {
@@ -50,4 +50,12 @@ fn a_sync_that_fails_casts_doubt() {
     let log = Log::broken();
     assert!(log.sync(&connection).is_err());
     assert!(log.doubtful.get());
+}
+
+/// A log that belongs to another user is named, and is no disk that does not answer.
+#[test]
+fn a_log_that_may_not_be_written_is_named() {
+    let told = not_opened(Path::new("queue.db-wal"), &ErrorKind::PermissionDenied.into()).tell("sqlite:test", false);
+    let StoreError::ReadOnly { source, .. } = told else { panic!("{told:?}") };
+    assert!(source.to_string().starts_with("`queue.db-wal`: "), "{source}");
 }
