@@ -4,6 +4,7 @@ use crate::figures::{Figures, show};
 use crate::measure::sqlite::{SQLITE, TURN};
 use crate::measure::{scale, what};
 use crate::subject::floor::FLOOR;
+use crate::subject::list::OURS_STATIC;
 
 const OURS: &str = "queue";
 /// How much an operation may grow with a thousand times as much waiting: its steps do not, caches do.
@@ -89,6 +90,7 @@ pub(crate) fn goals(figures: &Figures, peers: &[&'static str]) -> Vec<Goal> {
     goal("bytes per queued job", false, 450.0, "B", ours(BYTES));
     goal("idle: commands per second, concurrency 200", false, 1.0, "", ours(IDLE_COMMANDS));
     goal("idle: memory", false, 8.0, "MiB", ours(IDLE_RSS));
+    goal("the same, linked statically", false, 8.0, "MiB", figures.median(OURS_STATIC, IDLE_RSS));
     goal("memory: growth from the first 100,000 jobs to the last", false, 2.0, "MiB", figures.median(OURS, GREW));
     goal("SQLite: drain one file", true, 20_000.0, "jobs/s", figures.median(SQLITE, DRAIN));
     let (one, four) = (processes(1), processes(4));

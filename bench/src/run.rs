@@ -22,6 +22,9 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome<()> {
     let mut about = vec![noise::machine()];
     about.push(format!("Redis {} on the same machine, no password, no TLS", version(&server).await?));
     let mut lab = Lab::new(server, directory.path(), subjects, arguments.quick);
+    if wants(arguments, "idle", 0) {
+        lab.linked_statically = install::ours_static().await;
+    }
     let rounds = arguments.rounds.unwrap_or(if arguments.quick { 1 } else { 5 });
     about.push(format!("rounds: {rounds}{}", if arguments.quick { ", --quick" } else { "" }));
     about.extend(arguments.remark.clone());

@@ -8,9 +8,11 @@ use crate::lab::Lab;
 use crate::noise::Span;
 use crate::subject::Subject;
 use crate::subject::contract::{Order, Ran};
+use crate::subject::list;
 
 pub(crate) async fn measure(lab: &mut Lab) -> Outcome<()> {
-    for subject in lab.able() {
+    let linked = lab.ours().map(|ours| list::ours_static(&ours, lab.linked_statically.clone()));
+    for subject in lab.able().into_iter().chain(linked) {
         if let Err(why) = idle(lab, &subject).await {
             lab.figures.gap(subject.name, IDLE_COMMANDS, why);
         }

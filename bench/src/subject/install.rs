@@ -11,6 +11,9 @@ use super::{Kind, Subject};
 /// How long a package manager or compiler may take.
 const LIMIT: Duration = Duration::from_secs(1800);
 
+/// What docs/operations.md tells of.
+const STATICALLY: &str = "-C target-feature=+crt-static";
+
 /// The repository's top, where this program was built.
 pub(crate) fn top() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_path_buf)
@@ -47,6 +50,20 @@ fn ours() -> Result<Vec<String>, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?.with_file_name("queue-bench-ours");
     let missing = || format!("{} is missing: cargo build --release -p queue-bench --bins", program.display());
     if program.is_file() { Ok(vec![text(&program)]) } else { Err(missing()) }
+}
+
+/// The same program with its libc within, by a build of its own.
+pub(crate) async fn ours_static() -> Result<Vec<String>, String> {
+    if !cfg!(all(target_os = "linux", target_env = "gnu")) {
+        return Err("only where the libc is glibc".to_owned());
+    }
+    let about = run(Command::new("rustc").arg("-vV")).await?;
+    let host = about.lines().find_map(|line| line.strip_prefix("host: ")).ok_or("rustc does not say its host")?;
+    let mut cargo = Command::new("cargo");
+    cargo.args(["build", "--release", "--locked", "--quiet", "--target", host, "--target-dir"]).arg(target());
+    cargo.args(["-p", "queue-bench", "--bin", "queue-bench-ours"]).env("RUSTFLAGS", STATICALLY);
+    run(cargo.current_dir(top())).await?;
+    Ok(vec![text(&target().join(host).join("release/queue-bench-ours"))])
 }
 
 fn text(path: &Path) -> String {

@@ -38,9 +38,17 @@ pub(crate) fn ours() -> Subject {
             OURS,
             Kind::Ours,
             OURS,
-            "concurrency 200, prefetch 400, --threads 1, since the server needs the other core (`queue, a thread per core` is without it, drains only); every job acknowledged and recovered",
+            "concurrency 200, prefetch 400, --threads 1, since the server needs the other core (`queue, a thread per core` is without it, drains only; `queue, linked statically` has its libc within, by the build that docs/operations.md names, idle only); every job acknowledged and recovered",
         )
     }
+}
+
+/// The name of ours with its libc within.
+pub(crate) const OURS_STATIC: &str = "queue, linked statically";
+
+/// Ours with its libc within; what it takes in memory idle, and nothing else.
+pub(crate) fn ours_static(ours: &Subject, program: Result<Vec<String>, String>) -> Subject {
+    Subject { name: OURS_STATIC, program, ..ours.clone() }
 }
 
 /// Ours as it is without `--threads`; its drains only, since it sends as the other does.
