@@ -1,5 +1,6 @@
 //! The worker as its user sees it: built, started, stopped.
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -69,7 +70,8 @@ impl Worker {
         self
     }
 
-    /// Consumes this queue after those named before. Without any: `celery`, and the queues that tasks name as theirs.
+    /// Consumes this queue after those named before; one that is named twice is consumed as it was named first. Without any:
+    /// `celery`, and the queues that tasks name as theirs.
     pub fn queue(mut self, name: impl AsRef<str>) -> Self {
         self.queues.push(QueueName::new(name).map(|queue| WeightedQueue { queue, weight: None }));
         self
@@ -252,6 +254,8 @@ impl Worker {
             let all = std::iter::once(QueueName::celery()).chain(named);
             queues = all.map(|queue| WeightedQueue { queue, weight: None }).collect();
         }
+        let mut seen = HashSet::new();
+        queues.retain(|named| seen.insert(named.queue.clone()));
         let concurrency = self.autoscale.map_or_else(|| self.concurrency.unwrap_or_else(cpus), |(_, least)| least);
         let prefetch = self.prefetch.unwrap_or(0);
         within("a concurrency", self.autoscale.map_or(concurrency, |(most, _)| most))?;

@@ -51,6 +51,24 @@ async fn an_added_queue_is_one_of_its_queues(bench: &Bench) {
     assert_eq!(bench.counts("second").await.leased, 2);
 }
 
+/// A queue that is named twice is one: what is held of it is not taken for something nobody heard of, and handed out once more.
+async fn a_queue_that_is_named_twice_is_one(bench: &Bench) {
+    let worker = bench.worker("a", &["q", "q"]).await;
+    bench.enqueue("q", &["m1", "m2"]).await;
+    let mut leased = worker.take(10).await;
+    assert_eq!(leased.len(), 2);
+    // More beats than it takes to find what nobody heard of.
+    for _ in 0..200 {
+        worker.pulse().await;
+        leased.extend(worker.take(10).await);
+    }
+    assert_eq!((leased.len(), worker.held().await.unwrap()), (2, 2));
+    assert_eq!(described(&worker, bench).await.queues, [bench.queue("q")]);
+    for one in &leased {
+        assert_eq!(worker.finish(one).await, Settled::Done);
+    }
+}
+
 /// A queue that is dropped is not leased from; what is held of it is kept alive and may be settled.
 async fn what_is_held_of_a_dropped_queue_stays(bench: &Bench) {
     let worker = bench.worker("a", &["first", "second"]).await;
@@ -169,6 +187,7 @@ async fn an_added_queue_is_reclaimed(bench: &Bench) {
 
 queue_tests::conformance!(
     an_added_queue_is_one_of_its_queues,
+    a_queue_that_is_named_twice_is_one,
     what_is_held_of_a_dropped_queue_stays,
     what_nobody_was_handed_of_a_dropped_queue_comes_back,
     no_queue_at_all_is_no_error,

@@ -69,6 +69,19 @@ async fn idle_worker_takes_what_comes(bench: &Bench) {
     }
 }
 
+/// By its first name: the second changes neither its place nor its weight.
+async fn queue_that_is_named_twice_is_consumed_once(bench: &Bench) {
+    let (mail, bulk) = (bench.queue("mail"), bench.queue("bulk"));
+    let host = format!("w@{mail}");
+    let worker = queue_worker::Worker::new().state(Stage::default()).hostname(&host);
+    let worker = worker.queue(mail.as_str()).queue(bulk.as_str()).weighted_queue(mail.as_str(), 3);
+    let handle = worker.start(client(bench)).await.unwrap();
+    let workers = bench.store.workers().await.unwrap();
+    let described = workers.into_iter().find(|one| one.hostname == host).unwrap();
+    assert_eq!(described.queues, [mail, bulk]);
+    handle.abort();
+}
+
 async fn suspects_run_one_at_a_time_beside_other_jobs(bench: &Bench) {
     let client = client(bench);
     client.send_many((0..3).map(|_| hold.s())).await.unwrap();
@@ -93,5 +106,6 @@ queue_tests::conformance!(
     weights_share_out_the_slots,
     without_weights_the_queue_named_first_is_served_first,
     idle_worker_takes_what_comes,
+    queue_that_is_named_twice_is_consumed_once,
     suspects_run_one_at_a_time_beside_other_jobs,
 );

@@ -1,5 +1,6 @@
 //! A worker's half of a store: lease, wait, settle, give back, beat.
 
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,8 +23,17 @@ pub struct WorkerSpec {
     pub pid: u32,
     /// How many tasks it runs at once.
     pub concurrency: usize,
-    /// The queues it consumes.
+    /// The queues it consumes; one that is named twice is one.
     pub queues: Vec<QueueName>,
+}
+
+impl WorkerSpec {
+    /// The same, with each queue named once: what is held of one that is there twice would be counted twice.
+    pub(crate) fn with_each_queue_once(mut self) -> Self {
+        let mut seen = HashSet::new();
+        self.queues.retain(|queue| seen.insert(queue.clone()));
+        self
+    }
 }
 
 /// In which order a lease takes from several queues.

@@ -142,7 +142,7 @@ impl Broker for RedisStore {
 
     async fn consumer(&self, worker: WorkerSpec) -> Result<Arc<dyn Consumer>, StoreError> {
         self.0.check_queues(&worker.queues)?;
-        Ok(Arc::new(RedisConsumer::sign_on(self.0.clone(), worker).await?))
+        Ok(Arc::new(RedisConsumer::sign_on(self.0.clone(), worker.with_each_queue_once()).await?))
     }
 
     async fn revoke(&self, ids: &[TaskId], keep: Duration) -> Result<(), StoreError> {

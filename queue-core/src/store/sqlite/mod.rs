@@ -258,6 +258,7 @@ impl Broker for SqliteStore {
     }
 
     async fn consumer(&self, worker: WorkerSpec) -> Result<Arc<dyn Consumer>, StoreError> {
+        let worker = worker.with_each_queue_once();
         Ok(Arc::new(consumer::SqliteConsumer::sign_on(Arc::clone(&self.core), worker).await?))
     }
 
