@@ -120,15 +120,17 @@ impl Slots {
         self.hold.now(free).map(Room)
     }
 
-    /// Waits until the message in this slot may start.
-    pub(crate) async fn start(&self, slot: &mut Slot) {
-        if let Some(run) = &self.run {
-            // Whoever waits is given what becomes free, so to look first overtakes nobody; and nearly always there is one.
-            slot.run = match run.now(1) {
-                Some(place) => Some(place),
-                None => Some(run.one().await),
-            };
-        }
+    /// Waits until the message in this slot may start; whether it had to.
+    pub(crate) async fn start(&self, slot: &mut Slot) -> bool {
+        let Some(run) = &self.run else { return false };
+        // Whoever waits is given what becomes free, so to look first overtakes nobody; and nearly always there is one.
+        let free = run.now(1);
+        let waits = free.is_none();
+        slot.run = match free {
+            Some(place) => Some(place),
+            None => Some(run.one().await),
+        };
+        waits
     }
 
     /// Whether a suspect may be leased now.

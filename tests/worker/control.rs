@@ -285,6 +285,23 @@ async fn stamped_jobs_are_revoked_by_their_stamps(bench: &Bench) {
     handle.abort();
 }
 
+/// Nor are those that are held already and wait for a slot.
+async fn stamped_jobs_that_wait_for_a_slot_are_revoked_too(bench: &Bench) {
+    let stage = Stage::default();
+    let full = worker(bench, &stage).hostname(name(bench)).concurrency(1).prefetch(5);
+    let handle = full.start(client(bench)).await.unwrap();
+    until_it_answers(bench).await;
+    client(bench).send(hold.s()).await.unwrap();
+    stage.heard("started", 1).await;
+    let stamped = client(bench).send(say.s("ran").header("stamps", json!({"tenant": "acme"}))).await.unwrap();
+    wait_until("it is held", || async { bench.counts("q").await.leased == 2 }).await;
+    ask(bench, "revoke_by_stamped_headers", json!({"headers": {"tenant": "acme"}})).await;
+    stage.open();
+    assert!(matches!(stamped.get(SOON).await, Err(JobError::Revoked(_))));
+    assert_eq!(stage.count("ran"), 0);
+    handle.abort();
+}
+
 /// A job over the rate goes back into the store, due later, and blocks no slot.
 async fn a_rate_limit_puts_jobs_off(bench: &Bench) {
     let stage = Stage::default();
@@ -450,6 +467,7 @@ queue_tests::conformance!(
     terminated_jobs_end,
     a_blocking_job_may_finish_after_its_termination,
     stamped_jobs_are_revoked_by_their_stamps,
+    stamped_jobs_that_wait_for_a_slot_are_revoked_too,
     a_rate_limit_puts_jobs_off,
     time_limits_are_set,
     a_time_limit_of_zero_is_none,

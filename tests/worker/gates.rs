@@ -4,9 +4,10 @@ use bytes::Bytes;
 use queue_core::message::{DecodeLimits, Message};
 use queue_core::prelude::*;
 use queue_core::store::{DeadReason, JobState, Outgoing};
-use queue_tests::Bench;
+use queue_tests::{Bench, wait_until};
+use queue_worker::WorkerHandle;
 
-use crate::scene::{SOON, Stage, client, dead_letter, start};
+use crate::scene::{SOON, Stage, client, dead_letter, start, worker};
 use crate::tasks::*;
 
 async fn unknown_task_is_set_aside_and_the_nearest_name_is_said(bench: &Bench) {
@@ -95,6 +96,49 @@ async fn expired_job_does_not_start(bench: &Bench) {
     assert_eq!(stage.count("ran"), 0);
 }
 
+/// A worker with one slot, which is taken; what comes is held until it is free.
+async fn full(bench: &Bench, stage: &Stage) -> WorkerHandle {
+    let handle = worker(bench, stage).concurrency(1).prefetch(100).start(client(bench)).await.unwrap();
+    client(bench).send(hold.s()).await.unwrap();
+    stage.heard("started", 1).await;
+    handle
+}
+
+async fn job_that_expires_while_it_waits_for_a_slot_does_not_start(bench: &Bench) {
+    let stage = Stage::default();
+    let worker = full(bench, &stage).await;
+    let job = client(bench).send(say.s("ran").expires(minutes(5))).await.unwrap();
+    wait_until("it is held", || async { bench.counts("q").await.leased == 2 }).await;
+    bench.advance(minutes(6));
+    stage.open();
+    assert!(matches!(job.get(SOON).await, Err(JobError::Revoked(why)) if why.contains("expired")));
+    assert_eq!(dead_letter(bench).await.1, DeadReason::Expired);
+    worker.shutdown();
+    let report = worker.wait().await.unwrap();
+    assert_eq!((stage.count("ran"), report.succeeded, report.revoked), (0, 1, 1));
+}
+
+async fn job_that_is_revoked_while_it_waits_for_a_slot_does_not_start(bench: &Bench) {
+    let stage = Stage::default();
+    let worker = full(bench, &stage).await;
+    let client = client(bench);
+    let job = client.send(say.s("ran")).await.unwrap();
+    wait_until("it is held", || async { bench.counts("q").await.leased == 2 }).await;
+    let later = bench.id("later");
+    client.revoke(&[job.id().clone(), later.clone()]).await.unwrap();
+    // The news may be on its way: until it is there, what comes later is held as well.
+    wait_until("the worker has heard of it", || async {
+        client.send(say.s("ran").task_id(later.as_str())).await.unwrap();
+        client.result(&later).await.unwrap().is_some()
+    })
+    .await;
+    stage.open();
+    assert!(matches!(job.get(SOON).await, Err(JobError::Revoked(_))));
+    worker.shutdown();
+    assert_eq!(worker.wait().await.unwrap().succeeded, 1);
+    assert_eq!(stage.count("ran"), 0);
+}
+
 /// A Python producer puts a message with an ETA straight into the queue.
 async fn message_that_comes_too_early_waits_in_the_store(bench: &Bench) {
     let stage = Stage::default();
@@ -141,6 +185,8 @@ queue_tests::conformance!(
     revoked_job_does_not_start,
     job_revoked_while_the_worker_runs_does_not_start_either,
     expired_job_does_not_start,
+    job_that_expires_while_it_waits_for_a_slot_does_not_start,
+    job_that_is_revoked_while_it_waits_for_a_slot_does_not_start,
     message_that_comes_too_early_waits_in_the_store,
     message_whose_workers_die_is_poison,
 );

@@ -5,6 +5,7 @@ pub(crate) mod brevity;
 mod limits;
 pub(crate) mod runners;
 mod thread;
+mod waited;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -91,9 +92,11 @@ impl Run {
         if self.held.course.is_cut_off() {
             return;
         }
-        if let Some(slot) = &mut self.slot {
-            self.engine.slots.start(slot).await;
-        }
+        let was_held = match &mut self.slot {
+            Some(slot) => self.engine.slots.start(slot).await,
+            None => false,
+        };
+        let revoked = was_held && Box::pin(self.revoked_meanwhile()).await;
         // It may have waited for its place until now.
         if self.held.course.is_cut_off() {
             return;
@@ -102,7 +105,10 @@ impl Run {
             return self.leave();
         }
         let now = self.engine.time.now();
-        if !self.held.course.start(now) {
+        if self.held.message.expires.is_some_and(|expires| expires <= now) {
+            return self.end_expired();
+        }
+        if revoked || !self.held.course.start(now) {
             return self.end_revoked("revoked", None);
         }
         self.task.accepted.fetch_add(1, Ordering::Relaxed);
