@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use queue_core::message::{DecodeError, Message};
-use queue_core::store::{DeadLetter, DeadReason, Delivery, Ending, INTERNAL, Settlement};
+use queue_core::store::{DeadLetter, DeadReason, Delivery, DeliveryTag, Ending, INTERNAL, Settlement};
 use queue_core::task::{Cancel, Exception, UNKNOWN_HERE};
 use queue_core::{TaskId, failpoint};
 
@@ -92,11 +92,16 @@ async fn wanted(engine: &Engine, deliveries: Vec<Delivery>) -> Vec<Delivery> {
     });
     if !others.is_empty() {
         let tags: Vec<_> = others.into_iter().map(|one| one.tag).collect();
-        if let Err(error) = engine.consumer.give_back(&tags).await {
-            tracing::warn!(%error, "messages of a queue that is not consumed any more could not be given back");
-        }
+        give_back(engine, &tags, "messages of a queue that is not consumed any more could not be given back").await;
     }
     wanted
+}
+
+/// Gives back until the store answers: what stays in this worker's hands is kept alive there, and nobody runs it.
+async fn give_back(engine: &Engine, tags: &[DeliveryTag], otherwise: &'static str) {
+    if let Err(error) = engine.outage.insist(Caller::Fetch, || engine.consumer.give_back(tags)).await {
+        tracing::warn!(%error, "{otherwise}");
+    }
 }
 
 /// Decodes one delivery; what is no message goes to the dead letters.
@@ -196,9 +201,7 @@ async fn start(engine: &Arc<Engine>, arrival: Arrival, room: &mut Room, brief: &
         None => {
             // More than was asked for: no driver should do that.
             let tags: Vec<_> = arrival.held.tag().into_iter().collect();
-            if let Err(error) = engine.consumer.give_back(&tags).await {
-                tracing::warn!(%error, "a message beyond the free slots could not be given back");
-            }
+            give_back(engine, &tags, "a message beyond the free slots could not be given back").await;
         }
     }
 }

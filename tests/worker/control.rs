@@ -14,7 +14,7 @@ use crate::scene::{SOON, Stage, client, settled, start, worker};
 use crate::tasks::{add, hold, hold_blocking, obedient, say};
 
 /// The worker of a bench, by the bench's own name: all tests of a server hear each other.
-fn name(bench: &Bench) -> String {
+pub(crate) fn name(bench: &Bench) -> String {
     format!("w@{}", bench.queue("host"))
 }
 
@@ -25,13 +25,13 @@ async fn begin(bench: &Bench, stage: &Stage) -> queue_worker::WorkerHandle {
 }
 
 /// A request that comes before the worker listens is not heard.
-async fn until_it_answers(bench: &Bench) {
+pub(crate) async fn until_it_answers(bench: &Bench) {
     let pong = json!({"ok": "pong"});
     wait_until("the worker answers", || async { ask_within(SECOND, bench, "ping", json!({})).await == pong }).await;
 }
 
 /// What the bench's worker answers.
-async fn ask(bench: &Bench, method: &str, arguments: Value) -> Value {
+pub(crate) async fn ask(bench: &Bench, method: &str, arguments: Value) -> Value {
     ask_within(SOON, bench, method, arguments).await
 }
 

@@ -1,8 +1,9 @@
 //! A store that goes away and comes back, and replies that never arrive.
 
 use queue_core::prelude::*;
-use queue_tests::{Bench, Driver, Proxy, redis_url, script_hash, wait_until};
+use queue_tests::{Bench, Driver, Fault, Proxy, redis_url, script_hash, wait_until};
 
+use crate::control::{ask, name, until_it_answers};
 use crate::scene::{SOON, Stage, client, settled, worker};
 use crate::tasks::*;
 
@@ -77,5 +78,29 @@ async fn early_one_whose_acknowledgement_or_end_gets_no_reply_runs_once() {
         assert_eq!(stage.count("ended"), round);
     }
     worker.abort();
+    worker.wait().await.unwrap();
+}
+
+/// It would lie in the worker's hands, kept alive by its heartbeat and run by nobody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_of_a_queue_that_is_consumed_no_more_goes_back_by_another_line_too() {
+    let (bench, proxy, direct) = behind_proxy().await;
+    let stage = Stage::default();
+    let (q, other) = (bench.queue("q"), bench.queue("other"));
+    let worker = worker(&bench, &stage).hostname(name(&bench)).queue(other.as_str());
+    let worker = worker.start(client(&bench)).await.unwrap();
+    until_it_answers(&bench).await;
+    ask(&bench, "cancel_consumer", json!({"queue": q.as_str()})).await;
+    // A wait that began before brings it.
+    proxy.arm(&script_hash("give_back"), Fault::CutRequest(0));
+    direct.send(say.s("left")).await.unwrap();
+    wait_until("its way back is cut", || async { proxy.lost() == 1 }).await;
+    wait_until("it lies there again", || async {
+        let counts = direct.store().counts(&q).await.unwrap();
+        (counts.ready, counts.leased) == (1, 0)
+    })
+    .await;
+    assert_eq!(stage.count("left"), 0);
+    worker.shutdown();
     worker.wait().await.unwrap();
 }
