@@ -58,6 +58,11 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// So many seconds, or the longest time there is where they are more; `None` for what is no length of time.
+pub(crate) fn seconds(number: f64) -> Option<Duration> {
+    if number >= Duration::MAX.as_secs_f64() { Some(Duration::MAX) } else { Duration::try_from_secs_f64(number).ok() }
+}
+
 /// Reads the time. Clones share one skew, so a test moves a store and all its users at once.
 #[derive(Debug, Clone, Default)]
 pub struct Clock {

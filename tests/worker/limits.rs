@@ -29,6 +29,8 @@ async fn limit_beyond_all_clocks_is_none(bench: &Bench) {
     let call =
         add.s(1, 1).time_limit(Duration::from_secs(u64::MAX / 2)).soft_time_limit(Duration::from_secs(u64::MAX / 4));
     assert_eq!(client(bench).send(call).await.unwrap().get(SOON).await.unwrap(), 2);
+    let call = add.s(1, 1).time_limit(Duration::MAX).soft_time_limit(Duration::MAX);
+    assert_eq!(client(bench).send(call).await.unwrap().get(SOON).await.unwrap(), 2);
 }
 
 async fn soft_limit_asks_the_body_to_end(bench: &Bench) {

@@ -85,6 +85,24 @@ fn what_python_tolerates_is_tolerated() {
     }
 }
 
+/// What a caller means who writes the longest time there is.
+#[test]
+fn limits_beyond_all_times_are_none() {
+    for limit in ["Infinity", "18446744073709551616", "1e300"] {
+        let message = with_headers(&format!(r#", "timelimit": [{limit}, 7]"#)).unwrap();
+        assert_eq!((message.time_limit, message.soft_time_limit), (None, Some(std::time::Duration::from_secs(7))));
+    }
+    for limit in ["-Infinity", "NaN"] {
+        assert!(with_headers(&format!(r#", "timelimit": [{limit}, null]"#)).is_err(), "{limit}");
+    }
+    let longest = Some(std::time::Duration::MAX);
+    let (time_limit, soft_time_limit) = (longest, longest);
+    let draft =
+        super::super::Draft { time_limit, soft_time_limit, ..super::super::Draft::new("t", TaskId::random(), "q") };
+    let message = Message::decode(&draft.encode(), &DecodeLimits::default()).unwrap();
+    assert_eq!((message.time_limit, message.soft_time_limit), (None, None));
+}
+
 #[test]
 fn wrong_headers_are_named() {
     for (headers, expected) in [

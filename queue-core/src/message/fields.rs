@@ -8,7 +8,7 @@ use super::error::DecodeError;
 use super::json::JsonRef;
 use super::text;
 use super::value::{Typed, typed};
-use crate::clock::Timestamp;
+use crate::clock::{self, Timestamp};
 
 /// A field that was found: where, and its JSON.
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +69,7 @@ impl<'a> Field<'a> {
         date.ok_or_else(|| self.not("a date such as `2026-11-22T20:37:14.663492+00:00`, or null"))
     }
 
-    /// `[hard, soft]` in seconds, either may be null; 0 counts as none, as in Celery.
+    /// `[hard, soft]` in seconds, either may be null; 0 counts as none, as in Celery, and so does the longest time there is.
     pub(crate) fn limits(self) -> Result<[Option<Duration>; 2], DecodeError> {
         let expected = "[hard, soft] in seconds, either may be null";
         let Ok(elements) = self.raw.elements() else { return Err(self.not(expected)) };
@@ -78,8 +78,9 @@ impl<'a> Field<'a> {
             if raw.is_null() {
                 return Ok(None);
             }
-            let limit = raw.as_str().parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-            limit.map(|limit| (!limit.is_zero()).then_some(limit)).ok_or_else(|| self.not(expected))
+            let limit = raw.as_str().parse().ok().and_then(clock::seconds);
+            let counts = |limit: Duration| (!limit.is_zero() && limit != Duration::MAX).then_some(limit);
+            limit.map(counts).ok_or_else(|| self.not(expected))
         };
         match elements.as_slice() {
             [] => Ok([None, None]),

@@ -1,8 +1,7 @@
 //! What a call says of its own retries and acknowledgement, in headers that Celery does not have.
 
-use std::time::Duration;
-
 use crate::backoff::Backoff;
+use crate::clock::seconds;
 use crate::message::{Json, Message, ValueError};
 
 /// The header with a call's own limit of retries.
@@ -45,7 +44,6 @@ impl Overrides {
 }
 
 fn read_backoff((factor, max, jitter): (f64, f64, bool)) -> Option<Backoff> {
-    let seconds = |number| Duration::try_from_secs_f64(number).ok();
     Some(Backoff { factor: seconds(factor)?, max: seconds(max)?, jitter })
 }
 

@@ -71,6 +71,14 @@ async fn a_calls_options_come_before_its_tasks() {
     assert_eq!(bench.context(message).header::<String>("tenant").unwrap().as_deref(), Some("south"));
 }
 
+/// A backoff without an end is one.
+#[tokio::test]
+async fn the_longest_backoff_travels_along() {
+    let backoff = Backoff { factor: seconds(7), max: Duration::MAX, jitter: true };
+    let message = Bench::new().message(add.s(1, 2).backoff(backoff)).await;
+    assert_eq!(Overrides::of(&message).backoff, Some(backoff));
+}
+
 #[tokio::test]
 async fn a_message_that_says_nothing_of_retries_overrides_nothing() {
     let bench = Bench::new();
