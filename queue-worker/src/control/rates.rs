@@ -4,7 +4,7 @@
 //! line: each next one is due one interval later, but none later than [`FARTHEST`], so that a limit that is lifted soon
 //! has an end soon.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -59,8 +59,10 @@ struct Bucket {
     next: Timestamp,
     /// The last place in the line.
     last: Timestamp,
-    /// Who stands in it.
-    line: HashSet<TaskId>,
+    /// Who stands in it, and when they are due.
+    line: HashMap<TaskId, Timestamp>,
+    /// When it was last looked who does not come again.
+    looked: Timestamp,
 }
 
 impl Rates {
@@ -79,10 +81,7 @@ impl Rates {
         match rate {
             None => drop(by_task.remove(task)),
             Some(Rate(interval)) => {
-                let epoch = Timestamp::from_millis(0);
-                let bucket =
-                    Bucket { text: text.to_owned(), interval, next: epoch, last: epoch, line: HashSet::default() };
-                by_task.insert(task.to_owned(), bucket);
+                by_task.insert(task.to_owned(), Bucket::new(text, interval));
             }
         }
         self.any.store(!by_task.is_empty(), Ordering::Release);
@@ -99,8 +98,14 @@ impl Rates {
 }
 
 impl Bucket {
+    fn new(text: &str, interval: Duration) -> Self {
+        let (text, epoch) = (text.to_owned(), Timestamp::from_millis(0));
+        Self { text, interval, next: epoch, last: epoch, line: HashMap::default(), looked: epoch }
+    }
+
     fn admit(&mut self, id: &TaskId, now: Timestamp) -> Option<Timestamp> {
-        let stood = self.line.remove(id);
+        self.live_in(now);
+        let stood = self.line.remove(id).is_some();
         // Who comes while others stand in line goes behind them.
         if now >= self.next && (stood || now >= self.last) {
             self.next = now.after(self.interval);
@@ -113,10 +118,27 @@ impl Bucket {
         };
         let due = due.min(now.after(FARTHEST));
         self.last = self.last.max(due);
+        self.forget_gone(now);
         if self.line.len() < KNOWN {
-            self.line.insert(id.clone());
+            self.line.insert(id.clone(), due);
         }
         Some(due)
+    }
+
+    /// A clock that was set back holds nobody up for as long as that.
+    fn live_in(&mut self, now: Timestamp) {
+        self.next = self.next.min(now.after(self.interval));
+        self.last = self.last.min(now.after(FARTHEST));
+        self.looked = self.looked.min(now);
+    }
+
+    /// Makes room where the line is full: who was due long ago does not come again. Another worker took that job, or it was
+    /// revoked.
+    fn forget_gone(&mut self, now: Timestamp) {
+        if self.line.len() >= KNOWN && now >= self.looked.after(FARTHEST) {
+            self.looked = now;
+            self.line.retain(|_, due| now < due.after(FARTHEST));
+        }
     }
 }
 
@@ -132,8 +154,7 @@ mod tests {
 
     fn bucket(text: &str) -> Bucket {
         let Some(Rate(interval)) = Rate::parse(text).unwrap() else { panic!("no limit") };
-        let epoch = Timestamp::from_millis(0);
-        Bucket { text: text.to_owned(), interval, next: epoch, last: epoch, line: HashSet::new() }
+        Bucket::new(text, interval)
     }
 
     fn id(n: u32) -> TaskId {
@@ -188,5 +209,37 @@ mod tests {
             }
         }
         assert_eq!(ran, 40);
+    }
+
+    /// Those that another worker of the queue took when it was their turn, or that were revoked meanwhile, do not come again.
+    #[test]
+    fn who_does_not_come_again_stands_in_nobodys_way() {
+        let mut bucket = bucket("1/s");
+        for n in 0..2 * u32::try_from(KNOWN).unwrap() {
+            bucket.admit(&id(n), after(u64::from(n) / 10));
+        }
+        let noon = 10_000;
+        let (mut waiting, mut ran): (Vec<(Timestamp, u32)>, u32) =
+            ((0..50).map(|n| (after(noon), 1_000_000 + n)).collect(), 0);
+        for second in noon..noon + 60 {
+            let now = after(second);
+            for (due, n) in std::mem::take(&mut waiting) {
+                match if due <= now { bucket.admit(&id(n), now) } else { Some(due) } {
+                    None => ran += 1,
+                    Some(due) => waiting.push((due, n)),
+                }
+            }
+        }
+        assert_eq!(ran, 50);
+        assert!(bucket.line.len() <= KNOWN);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_stops_nobody() {
+        let mut bucket = bucket("1/s");
+        let day = 86_400;
+        assert_eq!((bucket.admit(&id(0), after(day)), bucket.admit(&id(1), after(day))), (None, Some(after(day + 1))));
+        assert_eq!(bucket.admit(&id(2), START), Some(after(60)), "behind whoever may stand in line, by the new time");
+        assert_eq!((bucket.admit(&id(1), after(1)), bucket.admit(&id(2), after(60))), (None, None));
     }
 }
