@@ -19,6 +19,8 @@ pub(crate) fn to_text<T: Serialize + ?Sized>(value: &T) -> Result<String, ValueE
 
 /// What `serde_json` names the struct that carries a text to be written as it is (`RawValue`).
 const RAW: &str = "$serde_json::private::RawValue";
+/// And one that carries a number, where some crate of the program has switched on `serde_json`'s `arbitrary_precision`.
+const NUMBER: &str = "$serde_json::private::Number";
 
 /// As deep as a value may be nested: readers take 512 levels, and a result becomes a part of other values. A value that is
 /// deeper is refused here instead of by everybody who reads it, and ends no stack.
@@ -251,7 +253,7 @@ impl<'w> ser::Serializer for &'w mut Writer {
     }
 
     fn serialize_struct(self, name: &'static str, _: usize) -> Result<Open<'w>, ValueError> {
-        if name == RAW {
+        if matches!(name, RAW | NUMBER) {
             return Ok(Open { writer: self, first: true, close: b"", raw: true });
         }
         Open::new(self, b'{', b"}")

@@ -90,3 +90,21 @@ fn what_is_nested_too_deep_is_refused() {
     let wide: Vec<Vec<()>> = vec![vec![]; 1000];
     assert!(to_text(&wide).is_ok(), "what was closed is not open any more");
 }
+
+/// So `serde_json` gives its numbers where some crate of the program has switched on its `arbitrary_precision`.
+#[test]
+fn numbers_of_any_precision_are_numbers() {
+    struct Number(&'static str);
+    impl Serialize for Number {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            use serde::ser::SerializeStruct as _;
+            let name = "$serde_json::private::Number";
+            let mut number = serializer.serialize_struct(name, 1)?;
+            number.serialize_field(name, self.0)?;
+            number.end()
+        }
+    }
+    let values =
+        (Number("5"), vec![Number("-0.10")], BTreeMap::from([("n", Number("123456789012345678901234567890"))]));
+    assert_eq!(to_text(&values).unwrap(), r#"[5,[-0.10],{"n":123456789012345678901234567890}]"#);
+}
