@@ -127,3 +127,23 @@ impl StoreTime {
         self.0.guess_time()
     }
 }
+
+/// How often it is looked whether this host's clock was set.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Keeps the store's time known, for ever. A worker all of whose slots are taken leases nothing, and would not notice that its host's
+/// clock was set: what is tried again then would be due as much too late, or at once.
+pub(crate) async fn keep_time(engine: Arc<Engine>) {
+    let mut ticks = tokio::time::interval(LOOK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        // After an outage it is asked anyway.
+        if engine.outage.is_on() {
+            continue;
+        }
+        if let Err(error) = engine.time.adjust(false).await {
+            tracing::debug!(%error, "the store did not tell its time");
+        }
+    }
+}

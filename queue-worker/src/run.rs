@@ -8,7 +8,7 @@ use queue_core::task::StateMap;
 use queue_core::{Client, TaskId};
 
 use crate::emitter::{Emitter, emit, farewell};
-use crate::engine::{Config, Engine, Phase, StoreTime};
+use crate::engine::{Config, Engine, Phase, StoreTime, keep_time};
 use crate::error::WorkerError;
 use crate::fetch::fetch;
 use crate::health::Health;
@@ -151,6 +151,7 @@ pub(crate) async fn run(engine: Arc<Engine>, probe: Option<Probe>) -> Report {
         tokio::spawn(emit(Arc::clone(&engine))),
         tokio::spawn(crate::control::listen(Arc::clone(&engine))),
         tokio::spawn(crate::control::scale(Arc::clone(&engine))),
+        tokio::spawn(keep_time(Arc::clone(&engine))),
     ];
     let mut fetching = tokio::spawn(fetch(Arc::clone(&engine)));
     let mut fetched = false;

@@ -8,7 +8,7 @@ use queue_core::{Call, Client, ClientOptions, JobError};
 use queue_tests::{Bench, wait_until};
 
 use crate::scene::{SOON, Stage, dead_letter, worker};
-use crate::tasks::{add, flaky, say};
+use crate::tasks::{add, flaky, held_up, say};
 
 const DAY_MS: i64 = 86_400_000;
 const HOUR: Duration = Duration::from_secs(3600);
@@ -93,6 +93,39 @@ async fn a_producer_behind_and_a_worker_ahead(bench: &Bench) {
     scene(bench, -DAY_MS, DAY_MS).await;
 }
 
+/// A host's clock is set while all slots of its worker are taken, so that nothing is leased: what is tried again then is due by the
+/// store's time all the same.
+async fn busy(bench: &Bench, ahead_ms: i64) {
+    let stage = Stage::default();
+    let host = host(bench, 0).await;
+    let running = worker(bench, &stage).concurrency(1).start(host.clone()).await.unwrap();
+    let job = host.send(held_up.s()).await.unwrap();
+    stage.heard("tried", 1).await;
+    host.store().clock().set_wrong_by(ahead_ms);
+    wait_until("the worker has noticed", || async {
+        let (guess, now) = (host.guess_time(), bench.store.now().await.unwrap());
+        guess < now.after(MINUTE) && now < guess.after(MINUTE)
+    })
+    .await;
+    stage.open();
+    stage.heard("failed", 1).await;
+    wait_until("it waits", || async { bench.counts("q").await.scheduled == 1 }).await;
+    let (due, now) = (bench.counts("q").await.next_due.unwrap(), bench.store.now().await.unwrap());
+    assert!(due > now.after(HOUR - MINUTE) && due < now.after(HOUR + MINUTE), "{now} and an hour is not {due}");
+    bench.advance(2 * HOUR);
+    assert_eq!(job.get(SOON).await.unwrap(), 1);
+    running.shutdown();
+    running.wait().await.unwrap();
+}
+
+async fn a_busy_worker_whose_clock_is_set_forward(bench: &Bench) {
+    busy(bench, DAY_MS).await;
+}
+
+async fn a_busy_worker_whose_clock_is_set_back(bench: &Bench) {
+    busy(bench, -DAY_MS).await;
+}
+
 /// Who beats keeps what it holds for longer than a lease, whatever its host's clock says and that of the one which looks for the
 /// dead; and who beats no more is found dead.
 async fn leases(bench: &Bench, holder_ms: i64, seeker_ms: i64) {
@@ -133,6 +166,8 @@ queue_tests::on_driver! {
     redis, Redis:
     a_producer_ahead_and_a_worker_behind,
     a_producer_behind_and_a_worker_ahead,
+    a_busy_worker_whose_clock_is_set_forward,
+    a_busy_worker_whose_clock_is_set_back,
     leases_of_a_worker_behind,
     leases_of_a_worker_ahead,
     leases_beside_a_worker_behind,

@@ -26,6 +26,18 @@ pub(crate) async fn flaky(after: u32, stage: State<Stage>, ctx: Context) -> Resu
     if ctx.retries() < after { Err(Paper) } else { Ok(ctx.retries()) }
 }
 
+/// Waits until the stage is open, then fails once, to be tried again an hour later.
+#[task(name = "t.held_up")]
+pub(crate) async fn held_up(stage: State<Stage>, ctx: Context) -> TaskResult<u32> {
+    stage.say("tried");
+    stage.opened().await;
+    if ctx.retries() > 0 {
+        return Ok(ctx.retries());
+    }
+    stage.say("failed");
+    Err(TaskError::retry_in(hours(1)))
+}
+
 /// Asks for a retry with more than a worker reads.
 #[task(name = "t.regrow", max_retries = 3)]
 pub(crate) async fn regrow(text: String, ctx: Context) -> TaskResult<u32> {
