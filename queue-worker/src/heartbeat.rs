@@ -49,6 +49,8 @@ impl Heartbeat {
             runtime.block_on(async {
                 tokio::select! {
                     () = ending.cancelled() => {}
+                    // A runtime may end without a word to its worker: nobody runs what is held then.
+                    () = engine.phase.ended.cancelled() => {}
                     () = beat_for_ever(&engine) => {}
                     () = polls::watch(&engine) => {}
                     never = end_in_time(&engine) => match never {},

@@ -118,6 +118,22 @@ async fn early_acknowledged_task_that_cannot_finish_is_set_aside(bench: &Bench) 
     assert!(matches!(job.get(SOON).await, Err(JobError::Failed(_))));
 }
 
+/// The runtime of an embedded worker ends without a word to it: nobody keeps the leases of what nobody runs.
+async fn what_a_worker_held_runs_elsewhere_when_its_runtime_is_gone(bench: &Bench) {
+    let stage = Stage::default();
+    let gone = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (first, client) = (worker(bench, &stage), client(bench));
+    let handle = gone.spawn(first.start(client.clone())).await.unwrap().unwrap();
+    let job = client.send(hold.s()).await.unwrap();
+    stage.heard("started", 1).await;
+    gone.shutdown_background();
+    handle.stopped().await;
+    let _next = start(bench, &stage).await;
+    stage.heard("started", 2).await;
+    stage.open();
+    assert_eq!(job.get(SOON).await.unwrap(), 7);
+}
+
 async fn embedded_worker_runs_until_its_future_ends(bench: &Bench) {
     let stage = Stage::default();
     let job = client(bench).send(add.s(20, 22)).await.unwrap();
@@ -137,4 +153,5 @@ queue_tests::conformance!(
     early_ack_leaves_no_message_behind_while_the_task_runs,
     early_acknowledged_task_that_cannot_finish_is_set_aside,
     embedded_worker_runs_until_its_future_ends,
+    what_a_worker_held_runs_elsewhere_when_its_runtime_is_gone,
 );
