@@ -180,9 +180,14 @@ fn check_states(def: &TaskDef, state: &StateMap) -> Result<(), WorkerError> {
 /// The name most like `name`, if one is like it: at most a third of it differs, or its last part is the same.
 fn nearest(name: &str, known: Vec<&'static str>) -> Option<&'static str> {
     let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
-    let near = known.iter().copied().map(|one| (distance(name, one), one)).min();
+    let length = name.chars().count();
+    let is_like = |far: usize| far * 3 <= length.max(3);
+    // The lengths alone may differ by more, and a message's name may be of any length: to compare millions of letters would hold
+    // up the worker.
+    let comparable = known.iter().copied().filter(|one| is_like(one.chars().count().abs_diff(length)));
+    let near = comparable.map(|one| (distance(name, one), one)).min();
     match near {
-        Some((far, one)) if far * 3 <= name.chars().count().max(3) => Some(one),
+        Some((far, one)) if is_like(far) => Some(one),
         _ => known.into_iter().find(|one| last(one) == last(name)),
     }
 }
@@ -212,6 +217,14 @@ mod tests {
         assert_eq!(nearest("shop.proces_order", known()), Some("shop.process_order"));
         assert_eq!(nearest("orders.tasks.build", known()), Some("reports.build"));
         assert_eq!(nearest("billing.charge", known()), None);
+    }
+
+    /// Whoever sends messages chooses their names, and the worker does nothing else while it compares.
+    #[test]
+    fn a_name_that_is_much_longer_than_all_others_is_like_none() {
+        let known = vec!["shop.process_order", "reports.build"];
+        assert_eq!(nearest(&"billing.charge".repeat(1 << 22), known.clone()), None);
+        assert_eq!(nearest(&format!("{}.build", "reports".repeat(1 << 21)), known), Some("reports.build"));
     }
 
     #[test]
