@@ -8,7 +8,7 @@ use queue_core::{Call, Client, ClientOptions, JobError};
 use queue_tests::{Bench, wait_until};
 
 use crate::scene::{SOON, Stage, dead_letter, worker};
-use crate::tasks::{add, flaky, held_up, say};
+use crate::tasks::{add, flaky, held_up, hold, say};
 
 const DAY_MS: i64 = 86_400_000;
 const HOUR: Duration = Duration::from_secs(3600);
@@ -126,6 +126,23 @@ async fn a_busy_worker_whose_clock_is_set_back(bench: &Bench) {
     busy(bench, -DAY_MS).await;
 }
 
+/// What waits for a slot of such a worker has not expired by that host's clock.
+async fn what_a_busy_worker_holds_expires_by_the_stores_clock(bench: &Bench) {
+    let stage = Stage::default();
+    let host = host(bench, 0).await;
+    let running = worker(bench, &stage).concurrency(1).prefetch(5).start(host.clone()).await.unwrap();
+    host.send(hold.s()).await.unwrap();
+    stage.heard("started", 1).await;
+    let job = host.send(say.s("in time").expires(HOUR)).await.unwrap();
+    wait_until("it is held", || async { bench.counts("q").await.leased == 2 }).await;
+    host.store().clock().set_wrong_by(DAY_MS);
+    stage.open();
+    job.get(SOON).await.unwrap();
+    assert_eq!(stage.count("in time"), 1);
+    running.shutdown();
+    running.wait().await.unwrap();
+}
+
 /// Who beats keeps what it holds for longer than a lease, whatever its host's clock says and that of the one which looks for the
 /// dead; and who beats no more is found dead.
 async fn leases(bench: &Bench, holder_ms: i64, seeker_ms: i64) {
@@ -168,6 +185,7 @@ queue_tests::on_driver! {
     a_producer_behind_and_a_worker_ahead,
     a_busy_worker_whose_clock_is_set_forward,
     a_busy_worker_whose_clock_is_set_back,
+    what_a_busy_worker_holds_expires_by_the_stores_clock,
     leases_of_a_worker_behind,
     leases_of_a_worker_ahead,
     leases_beside_a_worker_behind,

@@ -105,11 +105,11 @@ impl Run {
             return self.leave();
         }
         let now = self.engine.time.now();
-        if self.held.message.expires.is_some_and(|expires| expires <= now) {
-            return self.end_expired();
-        }
         if revoked || !self.held.course.start(now) {
             return self.end_revoked("revoked", None);
+        }
+        if self.held.message.expires.is_some() && Box::pin(self.has_expired()).await {
+            return self.end_expired();
         }
         self.task.accepted.fetch_add(1, Ordering::Relaxed);
         // What few jobs need is boxed: the future of every job has room for all that it may hold.

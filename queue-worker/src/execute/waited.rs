@@ -12,10 +12,13 @@ impl Run {
     /// who ask without an occasion.
     pub(super) async fn revoked_meanwhile(&self) -> bool {
         let (engine, message) = (&self.engine, &self.held.message);
+        if engine.control.stamps.cover(message) {
+            return true;
+        }
         let mut tries = Tries::default();
         loop {
             match engine.consumer.revoked(&[&message.id]).await {
-                Ok(revoked) => return revoked.contains(&true) || engine.control.stamps.cover(message),
+                Ok(revoked) => return revoked.contains(&true),
                 Err(error) if may_pass(&error) => engine.outage.rest(&mut tries).await,
                 Err(error) => {
                     tracing::warn!(%error, "the store does not say whether this task was revoked while it waited for a slot");
@@ -23,6 +26,18 @@ impl Run {
                 }
             }
         }
+    }
+
+    /// Whether its time is over. By the store's clock: this host's may have been set while nothing was asked.
+    pub(super) async fn has_expired(&self) -> bool {
+        let time = &self.engine.time;
+        let is_over = || self.held.message.expires.is_some_and(|expires| expires <= time.now());
+        if is_over()
+            && let Err(error) = time.adjust(false).await
+        {
+            tracing::debug!(%error, "the store did not tell its time");
+        }
+        is_over()
     }
 
     /// Ends a job whose time was over before its body began.
