@@ -60,10 +60,15 @@ impl Heartbeat {
         Ok(Self { stop, stopped })
     }
 
+    /// Waits until its thread has ended.
+    pub(crate) async fn ended(&self) {
+        self.stopped.cancelled().await;
+    }
+
     /// Stops it and waits until it has stopped.
     pub(crate) async fn stop(self) {
         self.stop.cancel();
-        self.stopped.cancelled().await;
+        self.ended().await;
     }
 }
 

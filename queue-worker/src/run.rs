@@ -158,8 +158,10 @@ pub(crate) async fn run(engine: Arc<Engine>, probe: Option<Probe>) -> Report {
     tokio::select! {
         biased;
         () = engine.phase.stop.cancelled() => {}
-        // Neither ends by itself: it panicked. A worker that beats and does nothing is worse than none.
+        // None of them ends by itself: it panicked. A worker that beats and does nothing is worse than none, and so is one that works
+        // and does not beat.
         _ = &mut settling => give_up(&engine, "settles"),
+        () = heartbeat.ended() => give_up(&engine, "beats"),
         _ = &mut fetching => {
             fetched = true;
             give_up(&engine, "fetches");

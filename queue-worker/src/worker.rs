@@ -353,3 +353,7 @@ impl WorkerHandle {
         Ok(report)
     }
 }
+
+#[cfg(test)]
+#[path = "worker_tests.rs"]
+mod tests;
