@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use queue_core::store::{ChordStep, Consumer, Ending, Settled, Settlement, StoreError};
+use queue_core::store::{Consumer, Ending, Settled, Settlement, StoreError};
 use queue_core::{QueueName, failpoint};
 use tokio::sync::{Notify, oneshot};
 
@@ -26,11 +26,6 @@ use crate::reconnect::{Caller, Outage, Tries, may_pass};
 use crate::slots::{Slot, SuspectGuard};
 use crate::wakeups::Wakes;
 
-/// The most deliveries that one call ends: no more than the drivers end in one step, so that a call is answered for all or
-/// for none.
-const MAX_BATCH: usize = 250;
-/// The most bytes of results, messages and dead letters that one call carries, unless a single one has more.
-const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// Unsettled bytes beyond which no more messages are taken in.
 const MAX_WAITING_BYTES: usize = 64 * 1024 * 1024;
 
@@ -76,10 +71,8 @@ impl Item {
     }
 
     fn bytes(&self) -> usize {
-        let results: usize = self.settlement.results.iter().map(|result| result.meta.len()).sum();
-        let follow: usize = self.settlement.follow.iter().map(|message| message.payload.len()).sum();
-        let parts: usize = self.settlement.chords.iter().map(ChordStep::bytes).sum();
-        self.payload + results + follow + parts
+        // Of what was acknowledged early the settlement does not name the delivery.
+        self.settlement.bytes() + self.settlement.tag.as_ref().map_or(self.payload, |_| 0)
     }
 }
 
@@ -192,14 +185,18 @@ impl Settler {
         }
     }
 
+    /// No more than a store ends in one step, so that a call is answered for all or for none.
     fn next_batch(&self) -> Option<Batch> {
         let mut waiting = self.lock();
-        let room = waiting.items.len().min(MAX_BATCH);
+        let room = waiting.items.len().min(Settlement::MOST_WORK);
         let (settlements, origins) = (Vec::with_capacity(room), Vec::with_capacity(room));
         let mut batch = Batch { settlements, origins, bytes: 0 };
-        while batch.origins.len() < MAX_BATCH {
-            let Some(bytes) = waiting.items.front().map(Item::bytes) else { break };
-            if batch.bytes + bytes > MAX_BATCH_BYTES && !batch.origins.is_empty() {
+        let mut work = 0;
+        while let Some(item) = waiting.items.front() {
+            let bytes = item.bytes();
+            work += item.settlement.work();
+            let fits = work <= Settlement::MOST_WORK && batch.bytes + bytes <= Settlement::MOST_BYTES;
+            if !fits && !batch.origins.is_empty() {
                 break;
             }
             let Some(item) = waiting.items.pop_front() else { break };

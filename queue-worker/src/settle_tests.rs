@@ -1,7 +1,9 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use queue_core::TaskId;
-use queue_core::store::{Beat, ChordEnd, Delivery, DeliveryTag, LeaseRequest, StoredResult};
+use queue_core::store::{
+    Beat, ChordEnd, ChordPart, ChordStep, Delivery, DeliveryTag, LeaseRequest, Outgoing, StoredResult,
+};
 
 use super::*;
 
@@ -120,10 +122,28 @@ async fn what_gathered_goes_out_in_one_call() {
 async fn a_call_is_bounded_in_number_and_in_bytes() {
     let many = settle(Fake::default(), (0..2_500).map(|n| item(&n.to_string(), 1)).collect()).await;
     assert_eq!(many.iter().map(Vec::len).collect::<Vec<_>>(), [250; 10]);
-    let half = MAX_BATCH_BYTES / 2;
+    let half = Settlement::MOST_BYTES / 2;
     let large =
         settle(Fake::default(), vec![item("a", half), item("b", half), item("c", 3 * half), item("d", 1)]).await;
     assert_eq!(large, [vec!["a", "b"], vec!["c"], vec!["d"]]);
+}
+
+/// What a store would end in several steps is asked for in as many calls: a call whose second step fails after the first has
+/// happened would leave its caller in the dark about both.
+#[tokio::test]
+async fn a_call_is_no_more_than_a_store_ends_in_one_step() {
+    let part = |n: usize| {
+        let mut item = item(&n.to_string(), 1);
+        let (queue, group, token) = (QueueName::celery(), "g".to_owned(), "t".to_owned());
+        let (id, payload) = (TaskId::random(), Bytes::new());
+        let priority = queue_core::Priority::HIGHEST;
+        let dispatch = Outgoing { queue, priority, due: None, id: id.clone(), task: "t".into(), payload };
+        let part = ChordPart { group, id, index: None, member: Bytes::new(), ttl: None, token, dispatch };
+        item.settlement.chords.push(ChordStep::Part(part));
+        item
+    };
+    let parts = settle(Fake::default(), (0..250).map(part).collect()).await;
+    assert_eq!(parts.iter().map(Vec::len).collect::<Vec<_>>(), [83, 83, 83, 1]);
 }
 
 #[tokio::test]

@@ -206,6 +206,40 @@ impl Settlement {
     }
 }
 
+impl Settlement {
+    /// The work of one step at most, in ends of the plainest kind: a server runs nothing else meanwhile, and with a result each of
+    /// those takes Redis some 10 us.
+    pub const MOST_WORK: usize = 250;
+    /// What one step carries at most, in bytes, unless a single settlement has more.
+    pub const MOST_BYTES: usize = 4 << 20;
+    /// A step of a chord costs the server as much as so many plain ends.
+    const CHORD_STEP: usize = 2;
+
+    /// How much work it is: see [`Settlement::MOST_WORK`].
+    pub fn work(&self) -> usize {
+        1 + Self::CHORD_STEP * self.chords.len()
+    }
+
+    /// What it carries, in bytes, without the names of keys.
+    pub fn bytes(&self) -> usize {
+        let chords: usize = self.chords.iter().map(ChordStep::bytes).sum();
+        let results: usize = self.results.iter().map(|result| result.meta.len()).sum();
+        let follow: usize = self.follow.iter().map(|message| message.payload.len()).sum();
+        chords + results + follow + self.tag.as_ref().map_or(0, |tag| tag.payload.len())
+    }
+
+    /// How many of `settlements`, from the first, go into one step; one at least.
+    pub fn in_one_step(settlements: &[Self]) -> usize {
+        let (mut bytes, mut work) = (0, 0);
+        let fits = settlements.iter().take_while(|settlement| {
+            work += settlement.work();
+            bytes += settlement.bytes();
+            bytes <= Self::MOST_BYTES && work <= Self::MOST_WORK
+        });
+        fits.count().max(1)
+    }
+}
+
 /// What came of one settlement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
@@ -255,6 +289,8 @@ pub trait Consumer: Send + Sync {
     /// Ends deliveries, each in one atomic and fenced step: results, follow-ups, dead letter and removal
     /// happen together or, with [`Settled::LeaseLost`], not at all. Answers in the order asked. On an error the
     /// outcome may be unknown; settling the same again is safe (what had happened is then [`Settled::LeaseLost`]).
+    /// As many as go [into one step](Settlement::in_one_step) happen together; of more, some may have happened when a later step
+    /// fails, and then the outcome is unknown.
     async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError>;
 
     /// Puts deliveries back to the front of their queues, in their old order. For shutdown: nobody comes

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use queue_core::store::{
-    ConnectError, Delivery, JobState, Outgoing, Settled, StoreError, StoreOptions, connect, connect_with,
+    ConnectError, Delivery, JobState, Outgoing, Settled, Settlement, StoreError, StoreOptions, connect, connect_with,
 };
 use queue_core::{Client, Priority, TaskId};
 use queue_tests::{
-    Bench, Driver, PATIENCE, RedisServer, SECOND, TestWorker, dead_letter, done, labels, result, wait_until,
-    with_follow, with_result,
+    Bench, Chord, Driver, PATIENCE, RedisServer, SECOND, TestWorker, dead_letter, done, labels, result, wait_until,
+    with_chord, with_follow, with_result,
 };
 
 /// Full without eviction: the enqueue says so, writes nothing of its batch, and who has a message can still finish it.
@@ -66,6 +66,26 @@ async fn a_wrong_password_is_refused() {
     store.get_results(&[TaskId::random()]).await.unwrap();
     let client = Client::new(store);
     assert!(!format!("{client:?}").contains("sesame"), "{client:?}");
+}
+
+/// More ends than go into one step: what an earlier step did has happened, so an error that a later one met does not say that
+/// nothing has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_later_step_that_is_refused_hides_none_before_it() {
+    let server = RedisServer::start(&[]);
+    let bench = Bench::at(Driver::Redis, &server.url(), |_| ()).await;
+    let (chord, foreign) = (Chord::new(&bench, "chord"), Chord::new(&bench, "foreign"));
+    server.command(&["SET", &format!("celery-taskset-meta-{}.j", foreign.group), "no sorted set"]);
+    let part = |n: i64| with_chord(Settlement::early(), chord.part(&format!("m{n}"), Some(n), "1"));
+    let mut ends: Vec<Settlement> = (0..249).map(part).collect();
+    let worker = bench.worker("a", &["mail"]).await;
+    ends.push(with_chord(Settlement::early(), foreign.part("m", Some(0), "1")));
+    let error = worker.settle(&ends).await.unwrap_err();
+    assert!(server.command(&["ZCARD", &format!("celery-taskset-meta-{}.j", chord.group)]).trim() != ":0");
+    assert!(error.outcome_unknown() && error.is_transient(), "{error:?}");
+    // Of what one step takes nothing happened, and the error says what it is.
+    let error = worker.settle(&ends[248..]).await.unwrap_err();
+    assert!(matches!(error, StoreError::Foreign { .. }) && !error.outcome_unknown(), "{error:?}");
 }
 
 /// A replica takes no writes, and says so.

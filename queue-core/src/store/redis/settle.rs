@@ -15,33 +15,38 @@ use super::times::ms;
 use super::{results, two_servers, window};
 use crate::names::Priority;
 use crate::store::{
-    CLAIM, COMPLETE, ChordStep, DONE, DeliveryTag, Ending, INTERNAL, Settled, Settlement, StoreError, StoredResult,
+    CLAIM, COMPLETE, DONE, DeliveryTag, Ending, INTERNAL, Settled, Settlement, StoreError, StoredResult,
 };
 
-/// Settlements of one call at most, and their bytes, roughly: a server runs nothing else meanwhile, and with a result each
-/// settlement takes it some 10 us.
-const MAX_BATCH: usize = 250;
-const MAX_BYTES: usize = 4 << 20;
 /// The length of a result's key, about.
 const RESULT_KEY: usize = 64;
-/// A step of a chord costs the server as much as so many settlements.
-const CHORD_STEP: usize = 2;
 
 /// See [`crate::store::Consumer::settle`].
 pub(super) async fn settle(shared: &Shared, settlements: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
     let mut answers = Vec::with_capacity(settlements.len());
     let mut rest = settlements;
     while !rest.is_empty() {
-        let (batch, others) = rest.split_at(batch_size(rest));
-        announce_queues(shared, batch).await?;
-        answers.extend(if shared.store.has_two_servers() {
-            two_servers::settle(shared, batch).await?
-        } else {
-            settle_batch(shared, batch).await?
-        });
+        let (batch, others) = rest.split_at(Settlement::in_one_step(rest));
+        match step(shared, batch).await {
+            Ok(done) => answers.extend(done),
+            // What the steps before this one did has happened.
+            Err(error) if answers.iter().any(|answer| *answer != Settled::LeaseLost) => {
+                return Err(error.of_unknown_outcome());
+            }
+            Err(error) => return Err(error),
+        }
         rest = others;
     }
     Ok(answers)
+}
+
+async fn step(shared: &Shared, batch: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
+    announce_queues(shared, batch).await?;
+    if shared.store.has_two_servers() {
+        two_servers::settle(shared, batch).await
+    } else {
+        settle_batch(shared, batch).await
+    }
 }
 
 async fn settle_batch(shared: &Shared, batch: &[Settlement]) -> Result<Vec<Settled>, StoreError> {
@@ -131,29 +136,10 @@ fn hand_in(shared: &Shared, claimable: Vec<Option<Claimable<'_>>>, leased: Vec<u
     }
 }
 
-/// How many of `settlements` go into one call.
-fn batch_size(settlements: &[Settlement]) -> usize {
-    let (mut bytes, mut work) = (0, 0);
-    let fits = settlements.iter().take_while(|settlement| {
-        work += 1 + CHORD_STEP * settlement.chords.len();
-        bytes += bytes_of(settlement);
-        bytes <= MAX_BYTES && work <= MAX_BATCH
-    });
-    fits.count().max(1)
-}
-
-/// What it carries, without the names of keys.
-fn bytes_of(settlement: &Settlement) -> usize {
-    let chords: usize = settlement.chords.iter().map(ChordStep::bytes).sum();
-    let results: usize = settlement.results.iter().map(|result| result.meta.len()).sum();
-    let follow: usize = settlement.follow.iter().map(|message| message.payload.len()).sum();
-    chords + results + follow + settlement.tag.as_ref().map_or(0, |tag| tag.payload.len())
-}
-
 /// Room for the arguments of a batch, and for their bytes.
 fn room_for(batch: &[Settlement]) -> (usize, usize) {
     let results: usize = batch.iter().map(|settlement| settlement.results.len()).sum();
-    let bytes: usize = batch.iter().map(bytes_of).sum();
+    let bytes: usize = batch.iter().map(Settlement::bytes).sum();
     (16 + batch.len() + 2 * results, 256 + bytes + RESULT_KEY * results)
 }
 
