@@ -169,8 +169,8 @@ fn reporting(steps: &mut [Signature]) -> Option<&mut Signature> {
     steps.iter_mut().rev().find(|step| step.parts() > 0)
 }
 
-/// The steps of a chain: chains within it spliced in, a group that something follows made a chord's header, groups of one
-/// replaced by their member.
+/// The steps of a chain: chains within it spliced in, a group that something follows made a chord's header, also where it is the
+/// body of another, groups of one replaced by their member.
 fn unroll(steps: Vec<Signature>) -> Vec<Signature> {
     let mut spliced = Vec::with_capacity(steps.len());
     splice(steps, &mut spliced);
@@ -187,11 +187,26 @@ fn unroll(steps: Vec<Signature>) -> Vec<Signature> {
                     unrolled.push(step.into_chord(body));
                 }
             }
+            Shape::Chord(ref chord) if follows && matches!(chord.body.shape, Shape::Group(_)) => {
+                let Some(next) = unrolled.pop() else { continue };
+                unrolled.push(behind_body(step, next));
+            }
             _ => unrolled.push(step),
         }
     }
     unrolled.reverse();
     unrolled
+}
+
+/// A chord whose body is a group, and what gets the list of its results: a chord of these, within the body. Celery's own workers
+/// would send what comes behind such a body once for each of its members.
+fn behind_body(mut chord: Signature, next: Signature) -> Signature {
+    chord.hand_down();
+    let Shape::Chord(parts) = chord.shape else { return chord };
+    let Chord { header, mut body } = *parts;
+    body.hand_down();
+    let body = body.into_chord(next);
+    Signature { shape: Shape::Chord(Box::new(Chord { header, body })), ..chord }
 }
 
 fn splice(steps: Vec<Signature>, out: &mut Vec<Signature>) {

@@ -328,6 +328,7 @@ fn node(sig: &Signature) -> ResultNode {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::Message;
 
     fn task(name: &str) -> Signature {
         Signature::task(name, Json::empty_array(), Json::empty_object())
@@ -354,5 +355,20 @@ mod tests {
         let hour = Duration::from_secs(3600);
         assert_eq!(kept(Some(hour)), [Some(3800), Some(3650), Some(3600)]);
         assert_eq!(kept(None), [None; 3]);
+    }
+
+    #[test]
+    fn what_follows_a_body_that_is_a_group_is_a_part_of_it_and_not_too_deep_to_be_read() {
+        let sent = |chords: usize| {
+            let chord = || Signature::chord([task("t.part")], Signature::group([task("t.one"), task("t.other")]));
+            let mut setting = Setting::of_client(QueueName::celery(), Timestamp::from_millis(0), None);
+            let mut plan = Plan::default();
+            plan.add(Signature::chain((0..chords).map(|_| chord())), &mut setting).map(|_| plan.messages)
+        };
+        assert!(matches!(sent(60), Err(CanvasError::TooDeep(_))));
+        let message = Message::decode(&sent(20).unwrap()[0].payload, &DecodeLimits::default()).unwrap();
+        let (_, body) = message.embed.entries().unwrap().find(|(key, _)| key == "chord").unwrap();
+        let Shape::Chord(body) = Signature::from_json(body).unwrap().shape else { panic!("it is no chord") };
+        assert_eq!((body.header.len(), body.body.name()), (2, "celery.chord"));
     }
 }

@@ -167,9 +167,11 @@ impl Signature {
         }
     }
 
-    /// How many groups it brings into a chain that it is a step of.
+    /// How many groups it brings into a chain that it is a step of, each of which holds what follows; one that is a body is in another
+    /// chord besides.
     fn groups(&self) -> usize {
         match &self.shape {
+            Shape::Chord(chord) if matches!(chord.body.shape, Shape::Group(_)) => 2,
             Shape::Task(_) | Shape::Chord(_) => 0,
             Shape::Chain(steps) => steps.iter().map(Self::groups).sum(),
             Shape::Group(members) => match members.as_slice() {

@@ -74,6 +74,11 @@ fn cases() -> Vec<(Signature, Result<Value, &'static str>)> {
         (chord([one(), two()], chain([sum(), mul(2)])), Ok(json!(20))),
         (chord([one(), two()], grouped([same(), sum()])), Ok(json!([[3, 7], 10]))),
         (chord([one(), two()], chord([sum(), sum()], same())), Ok(json!([10, 10]))),
+        (chain([chord([one(), two()], grouped([same(), sum()])), same()]), Ok(json!([[3, 7], 10]))),
+        (
+            chain([one(), chord([mul(10), mul(20)], grouped([same(), sum()])), same(), same()]),
+            Ok(json!([[30, 60], 90])),
+        ),
         (chord([], sum()), Ok(json!(0))),
         (starmap.untyped(), Ok(json!([3, 7]))),
         (named("replace_me", json!([1, 2])), Ok(json!(3))),
