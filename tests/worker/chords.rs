@@ -127,6 +127,25 @@ async fn bodies_may_be_chains_groups_and_chords(bench: &Bench) {
     assert_eq!(send(bench, before).await.unwrap(), json!(70));
 }
 
+/// A group that happens to have one member is a group all the same: what follows gets a list, as its type says.
+async fn group_of_one_gives_a_list(bench: &Bench) {
+    let stage = Stage::default();
+    let _worker = start(bench, &stage).await;
+    let one = || group([add.s(1, 2)]);
+    assert_eq!(send(bench, one().then(sum.partial())).await.unwrap(), json!(3));
+    assert_eq!(send(bench, one().then(sum.partial()).then(mul.partial(2))).await.unwrap(), json!(6));
+    assert_eq!(send(bench, one().then(group([sum.partial()])).then(sum.partial())).await.unwrap(), json!(3));
+    let behind = add.s(1, 1).then(group([add.partial(1)]));
+    assert_eq!(send(bench, behind.clone().then(sum.partial())).await.unwrap(), json!(3));
+    assert_eq!(send(bench, behind.then(group([sum.partial(), sum.partial()]))).await.unwrap(), json!([3, 3]));
+    let linked = fail.s("boom").then(group([add.partial(1)])).link_error(on_error.partial("told"));
+    assert!(send(bench, linked.then(sum.partial())).await.is_err());
+    queue_tests::wait_for("the errback", || async {
+        stage.said().iter().find(|said| said.starts_with("told ")).cloned()
+    })
+    .await;
+}
+
 /// The failure of an inner chord is a failed part of the outer one: nothing hangs.
 async fn failure_deep_inside_reaches_the_end(bench: &Bench) {
     let _worker = start(bench, &Stage::default()).await;
@@ -292,6 +311,7 @@ queue_tests::conformance!(
     retried_part_counts_once,
     headers_may_hold_chains_groups_and_chords,
     bodies_may_be_chains_groups_and_chords,
+    group_of_one_gives_a_list,
     failure_deep_inside_reaches_the_end,
     body_that_fails_is_a_failure,
     running_part_adds_another,

@@ -104,21 +104,41 @@ impl<T, In> Group<T, In> {
     }
 }
 
-fn chained<In, First, S: Step<In>>(before: Signature, step: S) -> S::After<First> {
-    let step = step.into_signature();
-    S::typed(match before.shape {
+fn chained(before: Signature, step: Signature) -> Signature {
+    match before.shape {
         // A chain that has been given nothing of its own goes on growing.
         Shape::Chain(_) if before.options.iter().next().is_none() && before.key.is_none() => before.longer(step),
         _ => Signature::chain([before, step]),
-    })
+    }
+}
+
+/// The same after a group, whose results are a list, also of one. In a chain a group of one gives way to its member, as in Celery's
+/// `chain`; what Celery's `|` makes of a group is a chord.
+fn collected(mut before: Signature, step: Signature) -> Signature {
+    let last = if let Shape::Chain(steps) = &before.shape { steps.last() } else { Some(&before) };
+    let is_one = last.is_some_and(|last| matches!(&last.shape, Shape::Group(members) if members.len() == 1));
+    if !is_one || before.key.is_some() {
+        return chained(before, step);
+    }
+    before.hand_down();
+    let composed = match before.shape {
+        Shape::Group(header) => Signature::chord(header, step),
+        Shape::Chain(mut steps) => {
+            let last = steps.pop();
+            steps.extend(last.map(|last| collected(last, step)));
+            Signature::chain(steps)
+        }
+        Shape::Task(_) | Shape::Chord(_) => return before,
+    };
+    Signature { options: before.options, fault: before.fault.or(composed.fault), ..composed }
 }
 
 macro_rules! steps {
-    ($($type:ident gives $given:ty),*) => {$(
+    ($($type:ident gives $given:ty => $then:ident),*) => {$(
         impl<T, In> $type<T, In> {
             /// Goes on with `step`, which gets the result (of a group: the list of results) as its first argument.
             pub fn then<S: Step<$given>>(self, step: S) -> S::After<In> {
-                chained(self.into(), step)
+                S::typed($then(self.into(), step.into_signature()))
             }
         }
 
@@ -132,12 +152,12 @@ macro_rules! steps {
     )*};
 }
 
-steps!(Call gives T, Flow gives T, Group gives Vec<T>);
+steps!(Call gives T => chained, Flow gives T => chained, Group gives Vec<T> => collected);
 
 impl<Out> Immutable<Out> {
     /// Goes on with `step`, which gets the result as its first argument.
     pub fn then<S: Step<Out>>(self, step: S) -> S::After<Complete> {
-        chained(self.0, step)
+        S::typed(chained(self.0, step.into_signature()))
     }
 }
 

@@ -56,7 +56,17 @@ fn cases() -> Vec<(Signature, Result<Value, &'static str>)> {
         "task": { "task": "tasks.add", "args": [], "kwargs": {}, "options": {}, "subtask_type": null, "immutable": false },
         "it": [[1, 2], [3, 4]],
     }));
+    let typed = |task: &'static str, args: Value| Call::named(format!("tasks.{task}")).args(args);
+    let total = || typed("tsum", json!([])).partial::<Vec<Value>>();
+    let totals = || group([total(), total()]);
+    let listed = || group([typed("add", json!([1, 2]))]);
+    let forked = || typed("add", json!([1, 2])).then(group([typed("mul", json!([10])).partial()]));
     vec![
+        // A group of one whose type is that of a list is one.
+        (listed().then(total()).into(), Ok(json!(3))),
+        (listed().then(totals()).then(total()).into(), Ok(json!(6))),
+        (forked().then(total()).into(), Ok(json!(30))),
+        (forked().then(totals()).then(total()).into(), Ok(json!(60))),
         (one(), Ok(json!(3))),
         (chain([one(), mul(10), same()]), Ok(json!(30))),
         (chain([one(), fixed()]), Ok(json!("fixed"))),
