@@ -38,10 +38,14 @@ async fn run(engine: &Engine, held: &Arc<Held>, suspect: Option<SuspectGuard>) {
         Ok(dispatch) => dispatch,
         Err(error) => return set_aside(engine, held, suspect, &error),
     };
-    let parts = read_parts(engine, &dispatch.group).await;
+    // Those that bring more than a worker has room for would kill this one as well.
+    let parts = match held.deaths {
+        MAX_DEATHS.. => None,
+        _ => Some(read_parts(engine, &dispatch.group).await),
+    };
     failpoint::hit("chord.parts-read");
     let Some(claim) = engine.jobs.claim(held) else { return };
-    let (settlement, broken) = end(engine, held, &dispatch, &parts);
+    let (settlement, broken) = end(engine, held, &dispatch, parts);
     failpoint::hit("chord.built");
     let answer = hand_in(engine, held, settlement, suspect);
     drop(claim);
@@ -67,18 +71,19 @@ async fn read_parts(engine: &Engine, group: &str) -> Result<ChordParts, StoreErr
     engine.outage.insist(Caller::Settle, || engine.client.store().chord_parts(group)).await
 }
 
+/// Without `parts` it is poison.
 fn end(
     engine: &Engine,
     held: &Held,
     dispatch: &Dispatch,
-    parts: &Result<ChordParts, StoreError>,
+    parts: Option<Result<ChordParts, StoreError>>,
 ) -> (Settlement, Option<Broken>) {
     let subject = Subject::new(engine, held);
     let mut setting = setting(&subject, dispatch);
     let sent = match parts {
-        _ if held.deaths >= MAX_DEATHS => Err(Broken::callback("the workers that were to send it died")),
-        Ok(parts) => dispatch.send_body(parts, &mut setting),
-        Err(error) => Err(Broken::join(error)),
+        None => Err(Broken::callback("the workers that were to send it died")),
+        Some(Ok(parts)) => dispatch.send_body(&parts, &mut setting),
+        Some(Err(error)) => Err(Broken::join(error)),
     };
     match sent {
         Ok(plan) => {

@@ -269,6 +269,32 @@ async fn dispatch_of_a_chord_that_was_ended_elsewhere_is_told_as_no_failure() {
     assert!(!log.text().contains("the body of a chord is not sent"), "{}", log.text());
 }
 
+/// A dispatch whose workers died, perhaps of what its parts bring, is not read once more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dispatch_that_kills_its_workers_is_not_read_again() {
+    // Every command is written down.
+    let server = RedisServer::start(&["--slowlog-log-slower-than", "0", "--slowlog-max-len", "10000"]);
+    let bench = Bench::at(Driver::Redis, &server.url(), |_| ()).await;
+    let (stage, queue) = (Stage::default(), bench.queue("q"));
+    let body = Signature::from(sum.partial().task_id(bench.id("body").as_str())).to_json();
+    let (group, member) = (bench.id("group").to_string(), Bytes::new());
+    let part = Part { group: group.clone(), id: bench.id("part"), index: None, member, body };
+    let dispatch = part.dispatch("token", "root", queue.as_str(), bench.id("dispatch"));
+    let dispatch = std::str::from_utf8(&dispatch).unwrap();
+    let hash = ::redis::Script::new(dispatch).get_hash().to_owned();
+    server.command(&["SET", &format!("celery-taskset-meta-{group}.s"), "1"]);
+    server.command(&["HSET", &format!("{{{queue}}}:deaths"), &hash, "3"]);
+    server.command(&["LPUSH", &format!("{{{queue}}}:suspects"), dispatch]);
+    let _worker = start(&bench, &stage).await;
+    let sent = client(&bench).job::<Value>(bench.id("body"));
+    let Err(JobError::Failed(why)) = sent.get(SOON).await else { panic!("it cannot have succeeded") };
+    assert!(why.message.contains("the workers that were to send it died"), "{}", why.message);
+    let parts = format!("celery-taskset-meta-{group}.j");
+    let (asked, read) =
+        (server.command(&["SLOWLOG", "GET", "10000"]), format!("ZRANGE\r\n${}\r\n{parts}\r\n", parts.len()));
+    assert!(asked.contains(&parts) && !asked.contains(&read), "its parts were read");
+}
+
 /// What is logged.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
