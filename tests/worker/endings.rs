@@ -192,6 +192,16 @@ async fn retry_brings_other_arguments(bench: &Bench) {
     assert_eq!(why.exc_type, "MaxRetriesExceededError");
 }
 
+/// What cannot be written is a mistake in the program, whatever else the retry says: it is not tried again with what it had.
+async fn retry_with_arguments_that_are_none_is_a_failure(bench: &Bench) {
+    let stage = Stage::default();
+    let _worker = start(bench, &stage).await;
+    let job = client(bench).send(miswrite.s()).await.unwrap();
+    let Err(JobError::Failed(why)) = job.get(SOON).await else { panic!("it cannot have succeeded") };
+    assert!(why.message.contains("the arguments of a retry cannot be written: expected an array, got 7"), "{why:?}");
+    assert_eq!(stage.count("miswrite"), 1);
+}
+
 /// A worker that is asked to says with each result what was called.
 async fn extended_results_say_what_was_called(bench: &Bench) {
     let worker = crate::scene::worker(bench, &Stage::default()).result_extended(true);
@@ -206,6 +216,7 @@ async fn extended_results_say_what_was_called(bench: &Bench) {
 
 queue_tests::conformance!(
     retry_brings_other_arguments,
+    retry_with_arguments_that_are_none_is_a_failure,
     extended_results_say_what_was_called,
     value_is_stored_and_the_message_is_gone,
     plain_function_runs_on_a_thread_of_its_own,

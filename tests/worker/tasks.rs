@@ -44,6 +44,13 @@ pub(crate) async fn regrow(text: String, ctx: Context) -> TaskResult<u32> {
     Err(ctx.retry().after(Duration::from_millis(1)).args([text.repeat(64 << 20)]).into())
 }
 
+/// Asks for a retry with what are no arguments.
+#[task(name = "t.miswrite", max_retries = 3)]
+pub(crate) async fn miswrite(stage: State<Stage>, ctx: Context) -> TaskResult<u32> {
+    stage.say("miswrite");
+    Err(ctx.retry().args(7).after(Duration::from_millis(1)).because(Paper).into())
+}
+
 #[task(name = "t.fatal", max_retries = 3, backoff = "1ms..5ms")]
 pub(crate) async fn fatal(stage: State<Stage>) -> TaskResult {
     stage.say("fatal");

@@ -17,6 +17,8 @@ pub struct Retry {
     error: TaskError,
     again: Again,
     now: Timestamp,
+    /// What is wrong with it: said whatever else it says.
+    fault: Option<TaskError>,
 }
 
 impl Context {
@@ -35,7 +37,7 @@ impl Context {
     /// ```
     pub fn retry(&self) -> Retry {
         let now = self.client().guess_time();
-        Retry { error: TaskError::retry(), again: Again::default(), now }
+        Retry { error: TaskError::retry(), again: Again::default(), now, fault: None }
     }
 }
 
@@ -56,8 +58,8 @@ impl Retry {
     pub fn args(mut self, args: impl Serialize) -> Self {
         match Json::from_value(&args) {
             Ok(args) if args.as_str().starts_with('[') => self.again.args = Some(args),
-            Ok(other) => self.error = wrong(format!("expected an array, got {}", other.preview(60))),
-            Err(why) => self.error = wrong(why.to_string()),
+            Ok(other) => self.fault = Some(wrong(format!("expected an array, got {}", other.preview(60)))),
+            Err(why) => self.fault = Some(wrong(why.to_string())),
         }
         self
     }
@@ -66,8 +68,8 @@ impl Retry {
     pub fn kwargs(mut self, kwargs: impl Serialize) -> Self {
         match Json::from_value(&kwargs) {
             Ok(kwargs) if kwargs.as_str().starts_with('{') => self.again.kwargs = Some(kwargs),
-            Ok(other) => self.error = wrong(format!("expected an object, got {}", other.preview(60))),
-            Err(why) => self.error = wrong(why.to_string()),
+            Ok(other) => self.fault = Some(wrong(format!("expected an object, got {}", other.preview(60)))),
+            Err(why) => self.fault = Some(wrong(why.to_string())),
         }
         self
     }
@@ -92,6 +94,6 @@ fn wrong(why: String) -> TaskError {
 
 impl From<Retry> for TaskError {
     fn from(retry: Retry) -> Self {
-        Self { again: Some(Box::new(retry.again)), ..retry.error }
+        retry.fault.unwrap_or(Self { again: Some(Box::new(retry.again)), ..retry.error })
     }
 }
