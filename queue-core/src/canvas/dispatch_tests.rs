@@ -35,6 +35,17 @@ fn body_is_a_child_of_the_last_part_and_gets_the_list() {
     assert_eq!((body.parent_id.as_deref(), body.root_id.as_deref()), (Some("last"), Some("root")));
 }
 
+/// A chord that this one is a part of hears of the workflow's root from its message.
+#[test]
+fn a_dispatch_is_of_its_workflow() {
+    let body = Json::new(r#"{"task": "t.sum"}"#).unwrap();
+    let part =
+        Part { group: "g".to_owned(), id: TaskId::new("last").unwrap(), index: None, member: Bytes::new(), body };
+    let payload = part.dispatch("token", "root", "q", TaskId::new("d").unwrap());
+    let message = Message::decode(&payload, &DecodeLimits::default()).unwrap();
+    assert_eq!(message.root_id.as_deref(), Some("root"));
+}
+
 #[test]
 fn results_are_nested_as_the_header_was() {
     let dispatch = dispatch(r#"{"task": "t.sum"}"#);

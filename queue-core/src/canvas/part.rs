@@ -62,7 +62,9 @@ impl Part {
             text(root).as_str(),
             self.body.as_str()
         );
-        let draft = Draft { kwargs: Json::trusted(kwargs), ..Draft::new(DISPATCH, id, queue) };
+        // Of the workflow, for a chord that this one is a part of.
+        let root_id = Some(root.to_owned());
+        let draft = Draft { kwargs: Json::trusted(kwargs), root_id, ..Draft::new(DISPATCH, id, queue) };
         let plain = draft.encode();
         let mut marked = Vec::with_capacity(INTERNAL.len() + plain.len());
         marked.extend_from_slice(INTERNAL);
