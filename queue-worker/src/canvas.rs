@@ -1,6 +1,6 @@
 //! What follows from a job's end, in the step that settles it: callbacks, the next step of a chain, a chord's part, errbacks.
 
-use queue_core::canvas::{self, CanvasError, Follow, Part, Plan, Setting, Signature};
+use queue_core::canvas::{self, CanvasError, Follow, Part, Plan, ResultNode, Setting, Signature};
 use queue_core::message::Json;
 use queue_core::result::{ResultMeta, State};
 use queue_core::store::{ChordPart, ChordStep, Outgoing, Settlement, StoredResult};
@@ -26,9 +26,9 @@ impl Subject<'_> {
             return Ok(());
         }
         let mut setting = self.setting();
-        self.follow_added(end, &mut setting)?;
+        let added = self.follow_added(end, &mut setting)?;
         let follow = canvas::after_success(&self.held.message, value, &mut setting)?;
-        self.children.extend(follow.children.iter().cloned());
+        self.children.extend(added.into_iter().chain(follow.children.iter().cloned()));
         self.put(end, follow, None);
         Ok(())
     }
@@ -53,18 +53,19 @@ impl Subject<'_> {
         self.put(end, follow, Some((state, why)));
     }
 
-    /// What the body added to its chord: counted and sent now.
-    fn follow_added(&mut self, end: &mut Settlement, setting: &mut Setting) -> Result<(), CanvasError> {
+    /// What the body added to its chord: counted and sent now. Says what it is called.
+    fn follow_added(&mut self, end: &mut Settlement, setting: &mut Setting) -> Result<Vec<ResultNode>, CanvasError> {
+        let mut children = Vec::new();
         for sig in std::mem::take(&mut self.added) {
             let (sig, parts) = canvas::joined(&self.held.message, sig);
             let mut plan = Plan::default();
-            self.children.push(plan.add(sig, setting)?.first);
+            children.push(plan.add(sig, setting)?.first);
             if let (Some(group), 1..) = (&self.held.message.group, parts) {
                 end.chords.push(ChordStep::Grow { group: group.clone(), by: parts, ttl: self.ttl });
             }
             send(end, plan);
         }
-        Ok(())
+        Ok(children)
     }
 
     /// Puts all that follows into the settlement.

@@ -175,6 +175,17 @@ async fn stamped(_x: i64, ctx: Context) -> TaskResult<String> {
     Ok(stamps.and_then(|stamps| Some(stamps.get("tenant")?.as_str()?.to_owned())).unwrap_or_default())
 }
 
+/// What was to be added is not sent where something else that follows cannot be, and is no child then.
+async fn what_was_not_sent_is_no_child(bench: &Bench) {
+    let stage = Stage::default();
+    let _worker = start(bench, &stage).await;
+    let link = Signature::from(add.partial(1)).set("countdown", "soon");
+    let job = client(bench).send(extend.s(1).link(link)).await.unwrap();
+    let Err(JobError::Failed(why)) = job.get(SOON).await else { panic!("it cannot have succeeded") };
+    assert_eq!(why.exc_type, "CanvasError");
+    assert_eq!(job.meta().await.unwrap().unwrap().children.unwrap().as_str(), "[]");
+}
+
 /// A step that cannot be sent fails the task before it, and nothing is left hanging.
 async fn broken_step_is_a_failure(bench: &Bench) {
     let _worker = start(bench, &Stage::default()).await;
@@ -257,6 +268,7 @@ queue_tests::conformance!(
     lineage_is_kept,
     stamps_travel_along,
     broken_step_is_a_failure,
+    what_was_not_sent_is_no_child,
     empty_group_is_done_at_once,
     long_chain_reaches_its_end,
 );
