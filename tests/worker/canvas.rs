@@ -148,6 +148,37 @@ fn fail_free(x: i64, y: i64) -> i64 {
     x + y
 }
 
+/// What the runs within one job send are the children of that job, and what they add to its chord is a part of it.
+async fn what_a_map_sends_and_adds_is_its_own(bench: &Bench) {
+    let stage = Stage::default();
+    let _worker = start(bench, &stage).await;
+    let client = client(bench);
+    let header = [extend.map([1, 2]).into(), add.s(3, 0).into()];
+    let sent = client.send(Signature::chord(header, Call::named("t.echo").into())).await.unwrap();
+    let got = sent.get(SOON).await.unwrap();
+    let mut parts = got.as_array().unwrap().iter().map(ToString::to_string).collect::<Vec<_>>();
+    parts.sort();
+    assert_eq!(parts, ["1001", "1002", "3", "[1,2]"]);
+    let job = client.send(parent.starmap([json!([]), json!([])])).await.unwrap();
+    assert_eq!(job.get(SOON).await.unwrap(), [2, 2]);
+    let children: Vec<((String, ()), ())> = job.meta().await.unwrap().unwrap().children.unwrap().parse().unwrap();
+    assert_eq!(children.len(), 4);
+}
+
+/// A retry that one item asks for is one of them all, with what they all were given.
+async fn retry_of_one_of_many_changes_none_of_them(bench: &Bench) {
+    let _worker = start(bench, &Stage::default()).await;
+    let job = client(bench).send(rename.map(["a"])).await.unwrap();
+    let Err(JobError::Failed(why)) = job.get(SOON).await else { panic!("it cannot have succeeded") };
+    assert_eq!(why.exc_type, "MaxRetriesExceededError", "{why:?}");
+}
+
+/// Asks for a retry with another name.
+#[task(name = "t.rename")]
+async fn rename(name: String, ctx: Context) -> TaskResult<String> {
+    Err(ctx.retry().after(Duration::ZERO).args(json!([])).kwargs(json!({ "name": name + "!" })).into())
+}
+
 /// Parent and root are those of the workflow, all the way down.
 async fn lineage_is_kept(bench: &Bench) {
     let stage = Stage::default();
@@ -265,6 +296,8 @@ queue_tests::conformance!(
     replacement_takes_the_place_of_the_task,
     group_takes_the_place_of_the_task,
     maps_run_within_one_job,
+    what_a_map_sends_and_adds_is_its_own,
+    retry_of_one_of_many_changes_none_of_them,
     lineage_is_kept,
     stamps_travel_along,
     broken_step_is_a_failure,

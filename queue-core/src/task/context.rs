@@ -263,6 +263,12 @@ impl Context {
         std::mem::take(&mut self.0.added.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// What a run within this one sent and added to its chord, this one did; for the worker.
+    pub fn take_over(&self, within: &Self) {
+        within.children().into_iter().for_each(|child| self.add_child(child));
+        within.take_added().into_iter().for_each(|sig| self.add_to_chord(sig));
+    }
+
     /// Runs `body` so that `.delay()` and `.send()` within it use this context: its client, ids and lineage.
     /// The worker runs every `async fn` this way.
     pub fn enter<F: Future>(self, body: F) -> impl Future<Output = F::Output> {

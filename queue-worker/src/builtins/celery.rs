@@ -109,10 +109,11 @@ async fn one(ctx: &Context, sig: &Signature, nth: usize, args: Json) -> Result<J
             running.await.unwrap_or_else(|gone| Err(TaskError::panicked(gone, None)))
         }
     };
-    // The run that counts is that of the whole: what one item asks of the worker (a retry, a replacement) it cannot have.
+    ctx.take_over(&inner);
+    // The run that counts is that of the whole: what one item asks of the worker (a replacement, other arguments) it cannot have.
     outcome.map_err(|error| match error.kind {
         ErrorKind::Snooze(_) | ErrorKind::Replaced => TaskError { kind: ErrorKind::Failed, replacement: None, ..error },
-        _ => error,
+        _ => TaskError { again: None, ..error },
     })
 }
 
