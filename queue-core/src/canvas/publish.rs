@@ -179,6 +179,8 @@ impl Plan {
         }
         let size: u64 = header.iter().map(Signature::parts).sum();
         if size == 0 {
+            // Nothing of it is waited for, but it may have tasks: those before an empty group.
+            header.into_iter().try_for_each(|member| self.expand(member, setting))?;
             body.name_group(&group);
             body.prepend(&["[]"]);
             return self.expand(body, setting);
@@ -355,6 +357,17 @@ mod tests {
         let hour = Duration::from_secs(3600);
         assert_eq!(kept(Some(hour)), [Some(3800), Some(3650), Some(3600)]);
         assert_eq!(kept(None), [None; 3]);
+    }
+
+    #[test]
+    fn a_header_that_reports_nothing_is_sent_all_the_same() {
+        let silent = Signature::chord([task("t.part")], Signature::group([]));
+        let chord = Signature::chord([silent, Signature::group([])], task("t.body"));
+        let mut setting = Setting::of_client(QueueName::celery(), Timestamp::from_millis(0), None);
+        let mut plan = Plan::default();
+        plan.add(chord, &mut setting).unwrap();
+        let tasks: Vec<&str> = plan.messages.iter().map(|message| &*message.task).collect();
+        assert_eq!(tasks, ["t.part", "t.body"]);
     }
 
     #[test]
