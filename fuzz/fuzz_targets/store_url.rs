@@ -15,11 +15,12 @@ fuzz_target!(|data: &[u8]| {
     // Around a password whatever may stand there by mistake.
     let mut next = || text(&mut inputs).unwrap_or_default();
     let (scheme, user, more, host) = (next(), next(), next(), next());
+    let whole = user.replace('/', "");
     if scheme.contains(':') || host.contains('@') {
         return;
     }
-    // It learns the secret, and puts it where a name stands.
-    if [scheme, user, more, host].iter().any(|part| part.contains(SECRET)) {
+    // It learns the secret, and puts it where a name stands, also in two halves.
+    if [scheme, user, &whole, more, host].iter().any(|part| part.contains(SECRET)) {
         return;
     }
     for url in [
@@ -33,7 +34,7 @@ fuzz_target!(|data: &[u8]| {
         format!("redis+sentinel://{user}:{more}{SECRET}@{host}"),
         format!("redis://{host}/0?pass={SECRET}"),
         format!("redis://:{SECRET}{more}"),
-        format!("redis+sentinel://{}:{SECRET}{more}", user.replace('/', "")),
+        format!("redis+sentinel://{whole}:{SECRET}{more}"),
     ] {
         if url.starts_with("sqlite:") {
             continue;
