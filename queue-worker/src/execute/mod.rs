@@ -97,6 +97,8 @@ impl Run {
             None => false,
         };
         let revoked = was_held && Box::pin(self.revoked_meanwhile()).await;
+        // By its stamps it may have been revoked since the gate, however short that is.
+        let revoked = revoked || self.engine.control.stamps.cover(&self.held.message);
         // It may have waited for its place until now.
         if self.held.course.is_cut_off() {
             return;

@@ -12,9 +12,6 @@ impl Run {
     /// who ask without an occasion.
     pub(super) async fn revoked_meanwhile(&self) -> bool {
         let (engine, message) = (&self.engine, &self.held.message);
-        if engine.control.stamps.cover(message) {
-            return true;
-        }
         let mut tries = Tries::default();
         loop {
             match engine.consumer.revoked(&[&message.id]).await {
