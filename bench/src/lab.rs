@@ -24,6 +24,8 @@ pub(crate) struct Lab {
     pub(crate) round: usize,
     /// What is measured just now; a subject may be set up otherwise for one part.
     pub(crate) part: &'static str,
+    /// Another build of ours.
+    pub(crate) also: Option<Subject>,
     /// Ours with its libc within, or why there is none.
     pub(crate) linked_statically: Result<Vec<String>, String>,
     trials: usize,
@@ -42,7 +44,18 @@ impl Lab {
     pub(crate) fn new(server: Server, directory: &Path, subjects: Vec<Subject>, quick: bool) -> Self {
         let (directory, figures) = (directory.to_owned(), Figures::default());
         let linked_statically = Err("it was not built".to_owned());
-        Self { server, directory, subjects, figures, quick, round: 0, part: "", linked_statically, trials: 0 }
+        Self {
+            server,
+            directory,
+            subjects,
+            figures,
+            quick,
+            round: 0,
+            part: "",
+            also: None,
+            linked_statically,
+            trials: 0,
+        }
     }
 
     /// The subjects that can be run; the order turns with the rounds, so that none is always first.

@@ -41,6 +41,9 @@ pub(crate) struct Arguments {
     /// Only peers whose name contains one of these; `none` for none.
     #[arg(long, value_delimiter = ',')]
     peers: Vec<String>,
+    /// Another build of `queue-bench-ours`, measured in turn with this one: drain, latency, idle.
+    #[arg(long, value_name = "PROGRAM")]
+    also: Option<PathBuf>,
     /// Print JSON instead of tables.
     #[arg(long)]
     json: bool,

@@ -22,6 +22,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome<()> {
     let mut about = vec![noise::machine()];
     about.push(format!("Redis {} on the same machine, no password, no TLS", version(&server).await?));
     let mut lab = Lab::new(server, directory.path(), subjects, arguments.quick);
+    lab.also = arguments.also.as_deref().map(list::another_build);
     if wants(arguments, "idle", 0) {
         lab.linked_statically = install::ours_static().await;
     }

@@ -70,9 +70,10 @@ pub(crate) async fn measure(lab: &mut Lab) -> Outcome<()> {
                     Err(why) => lab.figures.gap(subject.name, &mode.name(), why),
                     Ok(batch) if subject.kind == Kind::Ours => {
                         floors(lab, subject, mode, batch).await?;
-                        let default = list::ours_by_default(subject);
-                        if let Err(why) = drain(lab, &default, mode).await {
-                            lab.figures.gap(default.name, &mode.name(), why);
+                        for other in std::iter::once(list::ours_by_default(subject)).chain(lab.also.clone()) {
+                            if let Err(why) = drain(lab, &other, mode).await {
+                                lab.figures.gap(other.name, &mode.name(), why);
+                            }
                         }
                     }
                     Ok(_) => {}

@@ -12,7 +12,7 @@ use crate::subject::list;
 
 pub(crate) async fn measure(lab: &mut Lab) -> Outcome<()> {
     let linked = lab.ours().map(|ours| list::ours_static(&ours, lab.linked_statically.clone()));
-    for subject in lab.able().into_iter().chain(linked) {
+    for subject in lab.able().into_iter().chain(linked).chain(lab.also.clone()) {
         if let Err(why) = idle(lab, &subject).await {
             lab.figures.gap(subject.name, IDLE_COMMANDS, why);
         }

@@ -19,7 +19,7 @@ const GAP: Duration = Duration::from_millis(10);
 const WARM: u64 = 10;
 
 pub(crate) async fn measure(lab: &mut Lab) -> Outcome<()> {
-    for subject in lab.able() {
+    for subject in lab.able().into_iter().chain(lab.also.clone()) {
         // The hand-over before each, so that every subject has one of its own moment.
         handover(lab).await?;
         if let Err(why) = idle_worker(lab, &subject).await {

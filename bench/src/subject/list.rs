@@ -1,5 +1,6 @@
 //! All subjects and their set-ups.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::{Kind, Results, Subject};
@@ -49,6 +50,16 @@ pub(crate) const OURS_STATIC: &str = "queue, linked statically";
 /// Ours with its libc within; what it takes in memory idle, and nothing else.
 pub(crate) fn ours_static(ours: &Subject, program: Result<Vec<String>, String>) -> Subject {
     Subject { name: OURS_STATIC, program, ..ours.clone() }
+}
+
+/// Another build of ours: an earlier one, or one with other settings of the compiler.
+pub(crate) fn another_build(program: &Path) -> Subject {
+    let program = std::path::absolute(program).map_err(|error| error.to_string());
+    Subject {
+        name: "queue, another build",
+        program: program.map(|path| vec![path.to_string_lossy().into_owned()]),
+        ..ours()
+    }
 }
 
 /// Ours as it is without `--threads`; its drains only, since it sends as the other does.
