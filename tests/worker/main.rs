@@ -16,6 +16,7 @@ mod outages;
 mod probe;
 mod queues;
 mod refusals;
+mod revocation;
 mod runners;
 mod scene;
 mod startup;
