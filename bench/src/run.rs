@@ -24,6 +24,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Outcome<()> {
     let mut lab = Lab::new(server, directory.path(), subjects, arguments.quick);
     lab.also = arguments.also.as_deref().map(list::another_build);
     if wants(arguments, "idle", 0) {
+        eprintln!("building ours with its libc within, which takes some minutes the first time");
         lab.linked_statically = install::ours_static().await;
     }
     let rounds = arguments.rounds.unwrap_or(if arguments.quick { 1 } else { 5 });
